@@ -1,0 +1,1 @@
+"""dynst: which places must be measured so that the forecast of the whole field stays good."""

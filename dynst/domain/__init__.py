@@ -1,0 +1,9 @@
+"""The nouns: labelled arrays and their rules. NumPy and xarray only; no torch, no files."""
+
+from dynst.domain.field import ArraySeries, Channel, Field, Series
+from dynst.domain.layout import GridLayout
+from dynst.domain.plan import Plan
+from dynst.domain.sites import Frame, Role, Sites
+from dynst.domain.window import Window
+
+__all__ = ["ArraySeries", "Channel", "Field", "Frame", "GridLayout", "Plan", "Role", "Series", "Sites", "Window"]

@@ -1,0 +1,239 @@
+"""Field: a record of one or more quantities over time, at sites."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from dynst.domain.layout import GridLayout
+from dynst.domain.sites import Sites
+from dynst.errors import DataError
+
+__all__ = ["ArraySeries", "Channel", "Field", "Series"]
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One quantity of a field: its name, its unit, whether sensors measure it and whether it is forecast."""
+
+    name: str
+    units: str = "1"
+    long_name: str = ""
+    observe: bool = True
+    predict: bool = True
+
+
+class Series(Protocol):
+    """Values over time, read block by block so that a record may be larger than memory."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Time steps, sites, channels."""
+
+    def read(self, start: int, stop: int) -> Float[ndarray, "time n c"]:
+        """A fresh float32 array of the steps ``start <= step < stop``; a missing value is NaN."""
+
+    def read_into(self, start: int, out: Float[ndarray, "time n c"]) -> None:
+        """Fill `out` (float32, C-contiguous) with the steps from `start`; a missing value is NaN."""
+
+
+@dataclass(frozen=True, eq=False)
+class ArraySeries:
+    """A series held in memory as float32 `(time, n, c)`."""
+
+    values: Float[ndarray, "time n c"]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", np.ascontiguousarray(self.values, np.float32))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Time steps, sites, channels."""
+        steps, n, c = self.values.shape
+        return steps, n, c
+
+    def read(self, start: int, stop: int) -> Float[ndarray, "time n c"]:
+        """A copy of the steps ``start <= step < stop``."""
+        return self.values[start:stop].copy()
+
+    def read_into(self, start: int, out: Float[ndarray, "time n c"]) -> None:
+        """Fill `out` with the steps from `start`."""
+        out[...] = self.values[start : start + len(out)]
+
+
+@dataclass(frozen=True, eq=False)
+class _SliceSeries:
+    """The steps ``start <= step < stop`` of another series."""
+
+    base: Series
+    start: int
+    stop: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.stop - self.start, *self.base.shape[1:]
+
+    def read(self, start: int, stop: int) -> Float[ndarray, "time n c"]:
+        return self.base.read(self.start + start, min(self.start + stop, self.stop))
+
+    def read_into(self, start: int, out: Float[ndarray, "time n c"]) -> None:
+        self.base.read_into(self.start + start, out)
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """A record `(time, site, channel)` in physical units, on sites with a layout, cut into runs of even steps.
+
+    Parameters
+    ----------
+    series : Series
+        The values; a missing one is NaN, and `has_missing` says whether there is any.
+    time : Shaped[ndarray, "time"]
+        datetime64[ns], or integers where the calendar could not be decoded.
+    run : Int[ndarray, "time"]
+        Number of the run of each step, not decreasing. Steps are even within a run; no window crosses runs.
+    sites, layout : Sites, GridLayout
+        Where the values are, and how the places neighbour each other.
+    channels : tuple of Channel
+        Name, unit and use of each channel.
+    name : str
+        Short name of the data, for run folders and titles.
+    cadence : str
+        The step in words, like ``6 h``.
+    has_missing : bool
+        Whether any value is NaN.
+    source : dict
+        Where it came from: paths, fingerprint, notes of the reader; goes into provenance.
+
+    Examples
+    --------
+    >>> field = Field.of(np.zeros((3, 2, 1)), Sites(np.array([0.0, 1.0]), np.zeros(2)), GridLayout((1, 2), np.arange(2)))
+    >>> field
+    Field(3 steps x 2 sites x 1 channels, 1 run)
+    >>> field.between(1, 3).steps
+    2
+    """
+
+    series: Series
+    time: ndarray
+    run: Int[ndarray, " time"]
+    sites: Sites
+    layout: GridLayout
+    channels: tuple[Channel, ...]
+    name: str = "field"
+    cadence: str = "1 step"
+    has_missing: bool = False
+    source: dict[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        steps, n, c = self.series.shape
+        if (
+            (len(self.time), len(self.run)) != (steps, steps)
+            or len(self.sites) != n
+            or len(self.layout) != n
+            or len(self.channels) != c
+        ):
+            raise DataError(
+                f"a field of {steps} steps, {n} sites and {c} channels needs as many times ({len(self.time)}), "
+                f"runs ({len(self.run)}), sites ({len(self.sites)}), layout cells ({len(self.layout)}) and channels ({len(self.channels)})."
+            )
+        if steps and (np.diff(self.run) < 0).any():
+            raise DataError("the run numbers of a field must not decrease.")
+        if not any(channel.observe for channel in self.channels) or not any(
+            channel.predict for channel in self.channels
+        ):
+            raise DataError("a field needs at least one observed and one predicted channel.")
+
+    @classmethod
+    def of(
+        cls,
+        values: Float[ndarray, "time n c"],
+        sites: Sites,
+        layout: GridLayout,
+        *,
+        channels: tuple[Channel, ...] | None = None,
+        time: ndarray | None = None,
+        run: Int[ndarray, " time"] | None = None,
+        name: str = "field",
+        cadence: str = "1 step",
+    ) -> Field:
+        """A field from an array in memory; NaN counts as missing."""
+        steps, _, c = values.shape
+        return cls(
+            series=ArraySeries(values),
+            time=np.arange(steps) if time is None else time,
+            run=np.zeros(steps, np.int64) if run is None else run,
+            sites=sites,
+            layout=layout,
+            channels=channels or tuple(Channel(f"channel{i}") for i in range(c)),
+            name=name,
+            cadence=cadence,
+            has_missing=bool(np.isnan(values).any()),
+        )
+
+    def __repr__(self) -> str:
+        steps, n, c = self.series.shape
+        runs = len(self.runs)
+        return f"Field({steps} steps x {n} sites x {c} channels, {runs} run{'s' if runs != 1 else ''})"
+
+    @property
+    def steps(self) -> int:
+        """Number of time steps, over all runs."""
+        return self.series.shape[0]
+
+    @property
+    def runs(self) -> list[tuple[int, int]]:
+        """First and one-past-last step of each run."""
+        if not self.steps:
+            return []
+        border = np.flatnonzero(np.diff(self.run)) + 1
+        return list(zip([0, *border.tolist()], [*border.tolist(), self.steps], strict=True))
+
+    @property
+    def observed(self) -> Int[ndarray, " c_in"]:
+        """Indices of the channels that a sensor measures."""
+        return np.array([i for i, channel in enumerate(self.channels) if channel.observe])
+
+    @property
+    def predicted(self) -> Int[ndarray, " c_out"]:
+        """Indices of the channels that are forecast."""
+        return np.array([i for i, channel in enumerate(self.channels) if channel.predict])
+
+    def between(self, start: int, stop: int) -> Field:
+        """The same field for the steps ``start <= step < stop``; nothing is read."""
+        start, stop, _ = slice(start, stop).indices(self.steps)
+        return replace(
+            self,
+            series=_SliceSeries(self.series, start, max(start, stop)),
+            time=self.time[start:stop],
+            run=self.run[start:stop],
+        )
+
+    def blocks(self, limit_bytes: int = 32 << 20) -> Iterator[Float[ndarray, "time n c"]]:
+        """All values, a block of at most `limit_bytes` at a time, in order."""
+        steps, n, c = self.series.shape
+        size = max(1, limit_bytes // (4 * n * c))
+        for start in range(0, steps, size):
+            yield self.series.read(start, min(start + size, steps))
+
+    def to_xarray(self) -> xr.DataArray:
+        """The whole record in memory, labelled `(time, site, channel)`, with positions and units."""
+        return xr.DataArray(
+            self.series.read(0, self.steps),
+            dims=("time", "site", "channel"),
+            coords={
+                "time": self.time,
+                "run": ("time", self.run),
+                "x": ("site", self.sites.x),
+                "y": ("site", self.sites.y),
+                "channel": [channel.name for channel in self.channels],
+                "units": ("channel", [channel.units for channel in self.channels]),
+            },
+            name=self.name,
+        )

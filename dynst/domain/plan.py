@@ -1,0 +1,172 @@
+"""Plan: sites ranked by importance, and how many of them are sensors."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Bool, Float, Int
+from numpy import ndarray
+
+from dynst.domain.sites import Frame, Sites
+from dynst.errors import DataError
+
+__all__ = ["Plan"]
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Sites in the order in which a planner would equip them; the first `budget` are the sensors.
+
+    Parameters
+    ----------
+    order : Int[ndarray, "m"]
+        Site indices, first sensor first; fixed sites first of all, no forbidden site, no repeats. ``m >= budget``.
+        The first `budget` are what the planner chose; a prefix is its plan for a smaller budget, the rest the
+        order in which it would extend the plan.
+    importance : Float[ndarray, "m"]
+        Value of each ranked site, in the order of `order`; what it measures is said in `importance_is`.
+    budget : int
+        Number of sensors.
+    sites : Sites
+        The places.
+    planner : str
+        Name of the planner.
+    importance_is : str
+        What `importance` measures, with its unit.
+    provenance : dict
+        How the plan came to be: seed, options, timings. JSON types only.
+
+    Examples
+    --------
+    >>> plan = Plan(np.array([2, 0, 1]), np.array([3.0, 2.0, 1.0]), 2, Sites(np.arange(3.0), np.zeros(3)), "by_hand")
+    >>> plan
+    Plan(budget 2 of 3 sites, by by_hand)
+    >>> plan.selected.tolist(), plan.sparsity
+    ([2, 0], 0.33333333333333337)
+    """
+
+    order: Int[ndarray, " m"]
+    importance: Float[ndarray, " m"]
+    budget: int
+    sites: Sites
+    planner: str
+    importance_is: str = "rank"
+    provenance: dict[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        put(self, "order", np.ascontiguousarray(self.order, np.int64))
+        put(self, "importance", np.ascontiguousarray(self.importance, float))
+        self.sites.check_budget(self.budget)
+        n = len(self.sites)
+        if len(self.importance) != len(self.order) or not np.isfinite(self.importance).all():
+            raise DataError("a plan needs one finite importance for each ranked site.")
+        if len(self.order) < self.budget or (self.order < 0).any() or (self.order >= n).any():
+            raise DataError(f"a plan of {self.budget} sensors needs as many ranked sites, each an index below {n}.")
+        if len(np.unique(self.order)) != len(self.order):
+            raise DataError("a site is ranked twice in a plan.")
+        fixed = self.sites.fixed
+        if not np.isin(self.order, self.sites.legal).all():
+            raise DataError("a plan ranks a forbidden site.")
+        if not np.isin(self.order[: len(fixed)], fixed).all():
+            raise DataError("fixed sites must come first in a plan.")
+
+    def __repr__(self) -> str:
+        seed = f", seed {self.provenance['seed']}" if "seed" in self.provenance else ""
+        return f"Plan(budget {self.budget} of {len(self.sites)} sites, by {self.planner}{seed})"
+
+    @property
+    def selected(self) -> Int[ndarray, " budget"]:
+        """Indices of the chosen sites, first sensor first."""
+        return self.order[: self.budget]
+
+    @property
+    def sparsity(self) -> float:
+        """Share of the sites that are not measured."""
+        return 1.0 - self.budget / len(self.sites)
+
+    @cached_property
+    def active(self) -> Bool[ndarray, " n"]:
+        """Whether each site carries a sensor."""
+        active = np.zeros(len(self.sites), bool)
+        active[self.selected] = True
+        return active
+
+    @cached_property
+    def importance_map(self) -> Float[ndarray, " n"]:
+        """Importance of each site in the order of the sites; NaN where a site is not ranked."""
+        values = np.full(len(self.sites), np.nan)
+        values[self.order] = self.importance
+        return values
+
+    def top(self, budget: int) -> Plan:
+        """The same ranking with another budget, at most the number of ranked sites."""
+        return replace(self, budget=budget)
+
+    def overlap(self, other: Plan) -> float:
+        """Share of common sensors: Jaccard index of the two selections, from 0 to 1."""
+        if self.sites.fingerprint != other.sites.fingerprint:
+            raise DataError(
+                f"plans on different sites cannot be compared ({self.sites.fingerprint} and {other.sites.fingerprint})."
+            )
+        common = int((self.active & other.active).sum())
+        return common / (self.budget + other.budget - common)
+
+    def to_dataset(self) -> xr.Dataset:
+        """The plan as a labelled dataset, from which `from_dataset` makes the same plan again."""
+        sites = self.sites
+        data = {
+            "order": ("rank", self.order, {"long_name": "site index, first sensor first"}),
+            "importance": ("rank", self.importance, {"long_name": self.importance_is}),
+            "x": ("site", sites.x),
+            "y": ("site", sites.y),
+            "site_name": ("site", np.array(sites.name, dtype=object)),
+            "role": ("site", np.asarray(sites.role, np.int8)),
+            "area": ("site", sites.area),
+        }
+        if sites.longitude is not None and sites.frame is not Frame.GEOGRAPHIC:
+            data["longitude"] = ("site", sites.longitude)
+            data["latitude"] = ("site", sites.latitude)
+        attributes = {
+            "title": "dynst sensor plan",
+            "planner": self.planner,
+            "budget": self.budget,
+            "frame": str(sites.frame),
+            "crs": sites.crs or "",
+            "fingerprint": sites.fingerprint,
+            "importance_is": self.importance_is,
+            "provenance": json.dumps(self.provenance, sort_keys=True),
+        }
+        return xr.Dataset(data, attrs=attributes)
+
+    @classmethod
+    def from_dataset(cls, data: xr.Dataset) -> Plan:
+        """The plan that `to_dataset` described."""
+        sites = Sites(
+            x=data["x"].values,
+            y=data["y"].values,
+            frame=Frame(data.attrs["frame"]),
+            name=tuple(str(name) for name in data["site_name"].values),
+            role=data["role"].values,
+            area=data["area"].values,
+            crs=data.attrs["crs"] or None,
+            longitude=data["longitude"].values if "longitude" in data else None,
+            latitude=data["latitude"].values if "latitude" in data else None,
+        )
+        if sites.fingerprint != data.attrs["fingerprint"]:
+            raise DataError(
+                "the positions in the plan do not match its fingerprint: the file was changed after it was written."
+            )
+        return cls(
+            order=data["order"].values,
+            importance=data["importance"].values,
+            budget=int(data.attrs["budget"]),
+            sites=sites,
+            planner=data.attrs["planner"],
+            importance_is=data.attrs["importance_is"],
+            provenance=json.loads(data.attrs["provenance"]),
+        )

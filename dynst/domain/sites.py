@@ -1,0 +1,203 @@
+"""Sites: the places where a sensor could stand."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+from scipy.spatial import KDTree
+
+from dynst.domain.space import EARTH_RADIUS_KM, unit_vectors
+from dynst.errors import BudgetError, DataError
+
+__all__ = ["Frame", "Role", "Sites"]
+
+
+class Frame(enum.StrEnum):
+    """What `x` and `y` of sites mean."""
+
+    GEOGRAPHIC = "geographic"  # degrees east in [-180, 180) and degrees north, WGS 84
+    PROJECTED = "projected"  # metres in a known coordinate reference system
+    PLANAR = "planar"  # metres in a local plane
+
+
+class Role(enum.IntEnum):
+    """What a plan may do with a site."""
+
+    CANDIDATE = 0
+    FIXED = 1  # a sensor stands here already: always in the plan
+    FORBIDDEN = 2  # never in a plan
+
+
+@dataclass(frozen=True, eq=False)
+class Sites:
+    """Places where a sensor could stand; checked once, then trusted.
+
+    Parameters
+    ----------
+    x, y : Float[ndarray, "n"]
+        Degrees east in [-180, 180) and degrees north for a geographic frame, else metres.
+    frame : Frame
+        What `x` and `y` mean.
+    name : tuple of str
+        Unique names; made from the position if left out.
+    role : Int[ndarray, "n"]
+        A `Role` per site; all candidates if left out.
+    area : Float[ndarray, "n"]
+        Weight of a site in every error, proportional to the area it stands for (km2 on the Earth); ones if left out.
+    crs : str or None
+        Coordinate reference system of a projected frame, in any form that pyproj reads.
+    longitude, latitude : Float[ndarray, "n"] or None
+        Position on the Earth of the sites of a projected frame, if known. A geographic frame has them in `x`, `y`.
+
+    Raises
+    ------
+    DataError
+        If a position is missing or out of range, or two sites share a name.
+
+    Examples
+    --------
+    >>> sites = Sites(np.array([0.0, 10.0]), np.array([50.0, 51.0]))
+    >>> sites
+    Sites(2, geographic)
+    >>> sites.name
+    ('50.000N 0.000E', '51.000N 10.000E')
+    """
+
+    x: Float[ndarray, " n"]
+    y: Float[ndarray, " n"]
+    frame: Frame = Frame.GEOGRAPHIC
+    name: tuple[str, ...] = ()
+    role: Int[ndarray, " n"] = field(default_factory=lambda: np.zeros(0, np.int8))
+    area: Float[ndarray, " n"] = field(default_factory=lambda: np.zeros(0))
+    crs: str | None = None
+    longitude: Float[ndarray, " n"] | None = None
+    latitude: Float[ndarray, " n"] | None = None
+
+    def __post_init__(self) -> None:
+        n = len(self.x)
+        if n == 0:
+            raise DataError("no site: the data hold no place with a valid value. Check the variable and its mask.")
+        put = object.__setattr__
+        put(self, "x", np.ascontiguousarray(self.x, float))
+        put(self, "y", np.ascontiguousarray(self.y, float))
+        put(self, "frame", Frame(self.frame))
+        if not len(self.role):
+            put(self, "role", np.zeros(n, np.int8))
+        if not len(self.area):
+            put(self, "area", np.ones(n))
+        if self.frame is Frame.GEOGRAPHIC:
+            put(self, "longitude", self.x)
+            put(self, "latitude", self.y)
+        if not self.name:
+            put(self, "name", _names(self))
+        self._check()
+
+    def _check(self) -> None:
+        if not (np.isfinite(self.x).all() and np.isfinite(self.y).all()):
+            raise DataError(
+                "a site has no position: a coordinate is NaN or infinite. Give every site a finite position."
+            )
+        if self.latitude is not None and (np.abs(self.latitude) > 90).any():
+            worst = float(self.latitude[np.abs(self.latitude).argmax()])
+            raise DataError(
+                f"latitude {worst:g} is outside [-90, 90] degrees north. Are longitude and latitude swapped?"
+            )
+        if self.frame is Frame.GEOGRAPHIC and ((self.x < -180) | (self.x >= 180)).any():
+            raise DataError("longitudes must lie in [-180, 180) degrees east. Wrap them before making Sites.")
+        if len(set(self.name)) != len(self.name):
+            raise DataError("two sites share a name. Give every site a name of its own.")
+        if not {len(self.y), len(self.name), len(self.role), len(self.area)} == {len(self.x)}:
+            raise DataError("x, y, name, role and area of sites differ in length.")
+        if not (np.isfinite(self.area).all() and (self.area >= 0).all() and self.area.sum() > 0):
+            raise DataError("the areas of sites must be finite, not negative, and not all zero.")
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __repr__(self) -> str:
+        return f"Sites({len(self)}, {self.frame})"
+
+    @property
+    def fixed(self) -> Int[ndarray, " k"]:
+        """Indices of the sites that every plan holds."""
+        return np.flatnonzero(self.role == Role.FIXED)
+
+    @property
+    def legal(self) -> Int[ndarray, " m"]:
+        """Indices of the sites that a plan may hold: candidates and fixed ones."""
+        return np.flatnonzero(self.role != Role.FORBIDDEN)
+
+    @property
+    def weight(self) -> Float[ndarray, " n"]:
+        """Area weights with mean 1."""
+        return self.area / self.area.mean()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that change when a position or the frame does (positions to 1e-5)."""
+        digest = hashlib.sha256(f"{self.frame}|{len(self)}|".encode())
+        for axis in (self.x, self.y):
+            digest.update((np.round(axis, 5) + 0.0).tobytes())  # + 0.0 turns -0.0 into 0.0
+        return digest.hexdigest()[:16]
+
+    @cached_property
+    def points(self) -> Float[ndarray, "n d"]:
+        """Points whose straight-line distance orders like true distance: unit vectors on the Earth, else metres."""
+        if self.frame is Frame.GEOGRAPHIC:
+            return unit_vectors(self.x, self.y)
+        return np.stack([self.x, self.y], axis=-1)
+
+    def km(self, chord: Float[ndarray, "*s"]) -> Float[ndarray, "*s"]:
+        """Distance in km of what is straight-line distance between `points`."""
+        if self.frame is Frame.GEOGRAPHIC:
+            return 2 * EARTH_RADIUS_KM * np.arcsin(np.clip(np.asarray(chord) / 2, 0.0, 1.0))
+        return np.asarray(chord) / 1000.0
+
+    @cached_property
+    def tree(self) -> KDTree:
+        """KD-tree over `points`."""
+        return KDTree(self.points)
+
+    def nearest(self, k: int) -> Int[ndarray, "n k"]:
+        """The `k` nearest other sites of each site, nearest first (fewer columns if there are fewer sites)."""
+        count = min(k + 1, len(self))
+        _, index = self.tree.query(self.points, k=count)
+        index = np.asarray(index).reshape(len(self), count)
+        itself = index == np.arange(len(self))[:, None]
+        itself[~itself.any(axis=1), -1] = True  # two sites at one place may crowd a site out of its own list
+        return index[~itself].reshape(len(self), count - 1)
+
+    def check_budget(self, budget: int) -> None:
+        """Raise `BudgetError` unless a plan of `budget` sensors exists."""
+        legal, fixed = len(self.legal), len(self.fixed)
+        if not 1 <= budget <= legal:
+            raise BudgetError(
+                f"budget {budget} is impossible: choose from 1 to {legal} sensors ({len(self)} sites, {len(self) - legal} forbidden)."
+            )
+        if budget < fixed:
+            raise BudgetError(
+                f"budget {budget} is below the {fixed} fixed sites. Raise the budget or free some of them."
+            )
+
+    def with_role(self, role: Int[ndarray, " n"]) -> Sites:
+        """The same sites with other roles."""
+        return replace(self, role=np.asarray(role, np.int8))
+
+
+def _names(sites: Sites) -> tuple[str, ...]:
+    if sites.longitude is not None and sites.latitude is not None:
+        names = tuple(
+            f"{abs(lat):.3f}{'N' if lat >= 0 else 'S'} {abs(lon):.3f}{'E' if lon >= 0 else 'W'}"
+            for lon, lat in zip(sites.longitude.tolist(), sites.latitude.tolist(), strict=True)
+        )
+    else:
+        names = tuple(f"x{x:.1f} y{y:.1f}" for x, y in zip(sites.x.tolist(), sites.y.tolist(), strict=True))
+    if len(set(names)) == len(names):
+        return names
+    return tuple(f"{name} #{i}" for i, name in enumerate(names))
