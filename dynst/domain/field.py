@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import xarray as xr
@@ -29,6 +29,7 @@ class Channel:
     predict: bool = True
 
 
+@runtime_checkable
 class Series(Protocol):
     """Values over time, read block by block so that a record may be larger than memory."""
 
@@ -113,7 +114,8 @@ class Field:
 
     Examples
     --------
-    >>> field = Field.of(np.zeros((3, 2, 1)), Sites(np.array([0.0, 1.0]), np.zeros(2)), GridLayout((1, 2), np.arange(2)))
+    >>> sites = Sites(np.array([0.0, 1.0]), np.zeros(2))
+    >>> field = Field.of(np.zeros((3, 2, 1)), sites, GridLayout((1, 2), np.arange(2)))
     >>> field
     Field(3 steps x 2 sites x 1 channels, 1 run)
     >>> field.between(1, 3).steps
@@ -141,7 +143,8 @@ class Field:
         ):
             raise DataError(
                 f"a field of {steps} steps, {n} sites and {c} channels needs as many times ({len(self.time)}), "
-                f"runs ({len(self.run)}), sites ({len(self.sites)}), layout cells ({len(self.layout)}) and channels ({len(self.channels)})."
+                f"runs ({len(self.run)}), sites ({len(self.sites)}), layout cells ({len(self.layout)}) "
+                f"and channels ({len(self.channels)})."
             )
         if steps and (np.diff(self.run) < 0).any():
             raise DataError("the run numbers of a field must not decrease.")

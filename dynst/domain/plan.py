@@ -119,7 +119,7 @@ class Plan:
     def to_dataset(self) -> xr.Dataset:
         """The plan as a labelled dataset, from which `from_dataset` makes the same plan again."""
         sites = self.sites
-        data = {
+        data: dict[str, object] = {
             "order": ("rank", self.order, {"long_name": "site index, first sensor first"}),
             "importance": ("rank", self.importance, {"long_name": self.importance_is}),
             "x": ("site", sites.x),

@@ -136,7 +136,8 @@ class Sites:
     @property
     def weight(self) -> Float[ndarray, " n"]:
         """Area weights with mean 1."""
-        return self.area / self.area.mean()
+        weight: ndarray = self.area / self.area.mean()
+        return weight
 
     @cached_property
     def fingerprint(self) -> str:
@@ -171,14 +172,16 @@ class Sites:
         index = np.asarray(index).reshape(len(self), count)
         itself = index == np.arange(len(self))[:, None]
         itself[~itself.any(axis=1), -1] = True  # two sites at one place may crowd a site out of its own list
-        return index[~itself].reshape(len(self), count - 1)
+        others: ndarray = index[~itself].reshape(len(self), count - 1)
+        return others
 
     def check_budget(self, budget: int) -> None:
         """Raise `BudgetError` unless a plan of `budget` sensors exists."""
         legal, fixed = len(self.legal), len(self.fixed)
         if not 1 <= budget <= legal:
             raise BudgetError(
-                f"budget {budget} is impossible: choose from 1 to {legal} sensors ({len(self)} sites, {len(self) - legal} forbidden)."
+                f"budget {budget} is impossible: choose from 1 to {legal} sensors "
+                f"({len(self)} sites, {len(self) - legal} forbidden)."
             )
         if budget < fixed:
             raise BudgetError(

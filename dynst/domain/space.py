@@ -54,7 +54,8 @@ def distance_km(
     """
     east, north, to_east, to_north = map(np.radians, (longitude, latitude, to_longitude, to_latitude))
     half = np.sin((to_north - north) / 2) ** 2 + np.cos(north) * np.cos(to_north) * np.sin((to_east - east) / 2) ** 2
-    return 2 * EARTH_RADIUS_KM * np.arcsin(np.sqrt(np.clip(half, 0.0, 1.0)))
+    km: ndarray = 2 * EARTH_RADIUS_KM * np.arcsin(np.sqrt(np.clip(half, 0.0, 1.0)))
+    return km
 
 
 def cell_edges(centres: Float[ndarray, " m"]) -> Float[ndarray, " m+1"]:
@@ -85,4 +86,5 @@ def zone_area_km2(latitude: Float[ndarray, " h"], width_degrees: float) -> Float
     True
     """
     edges = np.radians(np.clip(cell_edges(latitude), -90.0, 90.0))
-    return EARTH_RADIUS_KM**2 * np.radians(width_degrees) * np.abs(np.diff(np.sin(edges)))
+    area: ndarray = EARTH_RADIUS_KM**2 * np.radians(width_degrees) * np.abs(np.diff(np.sin(edges)))
+    return area

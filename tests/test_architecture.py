@@ -1,0 +1,128 @@
+"""Imports only go down, and third parties stay in their rooms. Moving a wall is a change of these two tables."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "dynst"
+
+FLOORS = [
+    {"errors"},
+    {"domain", "sparsity"},
+    {"readers", "windows", "backbones", "reports", "export"},
+    {"training"},
+    {"planners"},
+    {"evaluation", "config", "runs"},
+    {"study"},
+    {"cli"},
+]
+
+HOUSED = {  # third party -> rooms or modules (path prefixes inside the package) that may import it
+    "torch": {
+        "windows",
+        "sparsity",
+        "backbones",
+        "training",
+        "planners/dynst.py",
+        "planners/one_shot.py",
+        "evaluation",
+    },
+    "xarray": {"domain", "readers", "evaluation", "reports", "export", "runs"},
+    "netCDF4": {"readers", "export"},
+    "zarr": {"readers"},
+    "fsspec": {"readers"},
+    "geopandas": {"readers", "export", "reports"},
+    "shapely": {"readers", "export", "reports"},
+    "pyproj": {"readers", "export", "reports"},
+    "altair": {"reports", "export"},
+    "vl_convert": {"reports", "export"},
+    "jinja2": {"reports"},
+    "pydantic": {"config.py"},
+    "typer": {"cli"},
+    "rich": {"cli"},
+    "safetensors": {"training"},
+}
+
+MODULES = sorted(
+    path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or path.name not in {"__init__.py", "__main__.py"}
+)
+
+
+def inside(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def room(path: Path) -> str:
+    return inside(path).split("/")[0].removesuffix(".py")
+
+
+def imports(path: Path) -> list[str]:
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{inside(path)}: write imports in full"
+            names = [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "dynst" else [node.module]
+            found += [name for name in names if name]
+    return found
+
+
+def floor(name: str) -> int:
+    return next(i for i, rooms in enumerate(FLOORS) if name in rooms)
+
+
+def test_every_module_has_a_floor():
+    assert {room(path) for path in MODULES} <= set().union(*FLOORS)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=inside)
+def test_imports_only_go_down(path):
+    here = room(path)
+    for name in imports(path):
+        parts = name.split(".")
+        if parts[0] != "dynst" or len(parts) < 2:
+            continue
+        there = parts[1]
+        assert there == here or floor(there) < floor(here), f"{inside(path)} (floor {floor(here)}) imports {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=inside)
+def test_third_parties_stay_in_their_rooms(path):
+    for name in imports(path):
+        rooms = HOUSED.get(name.split(".")[0])
+        if rooms is not None:
+            allowed = any(
+                inside(path) == place or inside(path).startswith(place + "/") or room(path) == place for place in rooms
+            )
+            assert allowed, f"{inside(path)} imports {name}, which lives in {sorted(rooms)}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=inside)
+def test_every_module_lists_what_it_offers_and_nothing_below_the_command_line_prints(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert ast.get_docstring(tree), f"{inside(path)} has no docstring"
+    names = {
+        target.id
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    assert "__all__" in names or (path.name == "__init__.py" and len(tree.body) == 1), f"{inside(path)} has no __all__"
+    if room(path) != "cli":
+        prints = [
+            n
+            for n in ast.walk(tree)
+            if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == "print"
+        ]
+        assert not prints, f"{inside(path)} prints"
+
+
+def test_nothing_is_unpickled():
+    for path in MODULES:
+        text = path.read_text(encoding="utf-8")
+        assert "allow_pickle=True" not in text, inside(path)
+        assert "torch.load(" not in text, inside(path)
+        assert "import pickle" not in text, inside(path)
