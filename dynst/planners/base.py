@@ -1,0 +1,172 @@
+"""What a planner is given, what it must return, and how a partial ranking is completed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, TypeVar, cast
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from dynst.domain import Field, Plan, Sites, Window
+from dynst.errors import DynstError
+from dynst.planners.farthest import farthest_point
+from dynst.windows.design import Design, design, fit_starts, snapshots
+from dynst.windows.scaling import Scaling
+from dynst.windows.split import window_starts
+
+__all__ = ["Planner", "PlannerSkipped", "Task", "complete_ranking", "finish_plan"]
+
+_WINDOWS = 250  # windows a planner selects on; the study used 160-250 and found no gain in more
+_SNAPSHOTS = 1000  # snapshots for the statistical baselines
+_BYTES = 384 << 20  # no design or snapshot matrix of a planner grows beyond this
+
+_T = TypeVar("_T")
+
+
+class PlannerSkipped(DynstError):
+    """A planner that cannot run on this task, with the reason; a sweep reports it and goes on."""
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What a planner may know: training and validation data, the window, the scaling, and the budget.
+
+    The test field is no part of it, so no planner can look at it.
+
+    Parameters
+    ----------
+    train, valid : Field
+        Data to plan on, and data for choices inside a planner. Most planners read `train` alone.
+    window : Window
+        History and horizon of the forecast.
+    scaling : Scaling
+        Means and deviations of the training field.
+    budget : int
+        Number of sensors.
+    cache : dict
+        Matrices already made, shared by all budgets of one task.
+
+    Raises
+    ------
+    BudgetError
+        If no plan of `budget` sensors exists on these sites.
+    """
+
+    train: Field
+    valid: Field
+    window: Window
+    scaling: Scaling
+    budget: int
+    cache: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        self.sites.check_budget(self.budget)
+
+    @classmethod
+    def make(cls, train: Field, valid: Field, window: Window, budget: int) -> Task:
+        """A task whose scaling is fitted on the training field."""
+        return cls(train, valid, window, Scaling.fit(train), budget)
+
+    def with_budget(self, budget: int) -> Task:
+        """The same task for another number of sensors; what was computed is shared."""
+        return replace(self, budget=budget)
+
+    def once(self, key: str, make: Callable[[], _T]) -> _T:
+        """The value of `make()`, computed at the first call and kept for all budgets of this task."""
+        if key not in self.cache:
+            self.cache[key] = make()
+        return cast(_T, self.cache[key])
+
+    @property
+    def sites(self) -> Sites:
+        """The sites of the field."""
+        return self.train.sites
+
+    @property
+    def weight(self) -> Float[ndarray, " n"]:
+        """Area weights of the sites, with mean 1."""
+        return self.sites.weight
+
+    @property
+    def train_snapshots(self) -> Float[ndarray, "s n c"]:
+        """At most 1000 standardised training snapshots, thinned at random; missing values are 0, the mean."""
+        _, n, c = self.train.series.shape
+        limit = max(2, min(_SNAPSHOTS, _BYTES // (4 * n * c)))
+        return self.once("snapshots", lambda: snapshots(self.train, self.scaling, limit=limit))
+
+    @property
+    def design(self) -> Design:
+        """Standardised histories and targets of at most 250 training windows, thinned at random."""
+
+        def make() -> Design:
+            starts = window_starts(self.train, self.window)
+            starts = fit_starts(starts, self.train, self.window, limit=_WINDOWS, max_bytes=_BYTES)
+            return design(self.train, self.window, self.scaling, starts)
+
+        return self.once("design", make)
+
+
+class Planner(Protocol):
+    """Ranks all legal sites, fixed ones first; the first `task.budget` are the plan.
+
+    The same task and seed give the same plan, bit for bit. Ties go to the lower site index.
+    """
+
+    def plan(self, task: Task, *, seed: int) -> Plan:
+        """The ranking and its budget.
+
+        Raises
+        ------
+        PlannerSkipped
+            If the planner cannot run on this task.
+        """
+
+
+def complete_ranking(sites: Sites, chosen: Int[ndarray, " k"]) -> Int[ndarray, " m"]:
+    """All legal sites: fixed ones first, then `chosen` in its order, then the rest by farthest point.
+
+    Examples
+    --------
+    >>> sites = Sites(np.array([0.0, 1.0, 2.0, 3.0]), np.zeros(4), role=np.array([0, 1, 0, 2]))
+    >>> complete_ranking(sites, np.array([2])).tolist()  # 1 is fixed, 3 is forbidden
+    [1, 2, 0]
+    """
+    fixed = sites.fixed
+    chosen = np.asarray(chosen, np.int64)
+    head = np.concatenate([fixed, chosen[~np.isin(chosen, fixed)]])
+    rest = farthest_point(sites, head, len(sites.legal) - len(head))
+    return np.concatenate([head, rest])
+
+
+def finish_plan(
+    task: Task,
+    chosen: Int[ndarray, " k"],
+    importance: Float[ndarray, " n"],
+    *,
+    planner: str,
+    importance_is: str,
+    seed: int,
+    provenance: dict[str, object] | None = None,
+) -> Plan:
+    """A plan that ranks all legal sites, from the sites a planner chose and the importance of every site.
+
+    Parameters
+    ----------
+    chosen : Int[ndarray, "k"]
+        Sites in the order of choice; fixed ones are moved to the front, what is missing is filled by farthest point.
+    importance : Float[ndarray, "n"]
+        Value of each site, in the order of the sites.
+    """
+    order = complete_ranking(task.sites, chosen)
+    return Plan(
+        order=order,
+        importance=importance[order],
+        budget=task.budget,
+        sites=task.sites,
+        planner=planner,
+        importance_is=importance_is,
+        provenance={"seed": seed, "ranked_by_method": int(len(chosen))} | (provenance or {}),
+    )
