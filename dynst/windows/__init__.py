@@ -1,0 +1,22 @@
+"""Field to tensors: splits, scaling, windows. The one place where NumPy becomes torch."""
+
+from dynst.windows.dataset import WindowBatch, WindowDataset, forecast_origin_times
+from dynst.windows.design import Design, design, fit_starts, snapshots
+from dynst.windows.scaling import Scaling
+from dynst.windows.split import Split, rolling_origins, split_by_time, thin, window_starts
+
+__all__ = [
+    "Design",
+    "Scaling",
+    "Split",
+    "WindowBatch",
+    "WindowDataset",
+    "design",
+    "fit_starts",
+    "forecast_origin_times",
+    "rolling_origins",
+    "snapshots",
+    "split_by_time",
+    "thin",
+    "window_starts",
+]

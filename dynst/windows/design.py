@@ -1,0 +1,88 @@
+"""Windows and snapshots as plain arrays, thinned to fit in memory: what closed-form methods read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from numpy import ndarray
+
+from dynst.domain import Field, Window
+from dynst.windows.dataset import WindowReader
+from dynst.windows.scaling import Scaling
+from dynst.windows.split import thin
+
+__all__ = ["Design", "design", "fit_starts", "snapshots"]
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """Windows as regressors and regressands, standardised; a missing value is 0 and not observed.
+
+    Parameters
+    ----------
+    inputs : Float[ndarray, "m n f"]
+        The stream-morphed history of each site, time-major: ``f = t * c_in``.
+    targets : Float[ndarray, "m p n c_out"]
+        The future at every site.
+    observed : Bool[ndarray, "m p n c_out"] or None
+        Which targets are measured; None when the field misses none.
+    starts : Int[ndarray, "m"]
+        First step of each window.
+    """
+
+    inputs: Float[ndarray, "m n f"]
+    targets: Float[ndarray, "m p n c_out"]
+    observed: Bool[ndarray, "m p n c_out"] | None
+    starts: Int[ndarray, " m"]
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __repr__(self) -> str:
+        return f"Design({self.inputs.shape} -> {self.targets.shape})"
+
+
+def design(field: Field, window: Window, scaling: Scaling, starts: Int[ndarray, " m"]) -> Design:
+    """The windows that start at the given steps, as float32 arrays."""
+    n, (t, p) = field.series.shape[1], (window.history, window.prediction)
+    c_in, c_out = len(field.observed), len(field.predicted)
+    inputs = np.empty((len(starts), n, t * c_in), np.float32)
+    targets = np.empty((len(starts), p, n, c_out), np.float32)
+    observed = np.empty(targets.shape, bool) if field.has_missing else None
+    reader, history = WindowReader(field, window, scaling), np.empty((t, n, c_in), np.float32)
+    for row, start in enumerate(starts):
+        reader.read(int(start), history, targets[row], None, None if observed is None else observed[row])
+        inputs[row] = history.transpose(1, 0, 2).reshape(n, t * c_in)
+    return Design(inputs, targets, observed, np.asarray(starts))
+
+
+def fit_starts(
+    starts: Int[ndarray, " m"], field: Field, window: Window, *, limit: int, max_bytes: int, seed: int = 0
+) -> Int[ndarray, " k"]:
+    """At most `limit` of the starts, thinned so that their `design` stays below `max_bytes`; at least one."""
+    n = field.series.shape[1]
+    values = window.history * len(field.observed) + window.prediction * len(field.predicted)
+    missing = window.prediction * len(field.predicted) if field.has_missing else 0
+    each = n * (4 * values + missing)
+    return thin(starts, max(1, min(limit, max_bytes // each)), seed=seed)
+
+
+def snapshots(
+    field: Field, scaling: Scaling, *, limit: int = 1000, seed: int = 0, max_bytes: int = 200 << 20
+) -> Float[ndarray, "s n c"]:
+    """Standardised fields at single steps, all channels; one random step from each of `limit` equal bins.
+
+    Missing values are 0, the mean of their site. Fewer steps are taken if `limit` of them exceed `max_bytes`.
+    """
+    n, c = field.series.shape[1:]
+    steps = thin(np.arange(field.steps), max(2, min(limit, max_bytes // (4 * n * c))), seed=seed)
+    values = np.empty((len(steps), n, c), np.float32)
+    for row, step in enumerate(steps):
+        field.series.read_into(int(step), values[row : row + 1])
+    values -= scaling.mean
+    values /= scaling.std
+    if field.has_missing:
+        np.nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+    return values

@@ -1,0 +1,119 @@
+"""Laws of the split: nothing of one block reaches another, and no window crosses a run."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dynst.domain import ArraySeries, Field, GridLayout, Sites, Window
+from dynst.errors import ConfigError, DataError
+from dynst.windows import forecast_origin_times, rolling_origins, split_by_time, thin, window_starts
+
+
+def counting_field(steps, run=None):
+    """A field whose value is the number of its step, so that any step can be told from its value."""
+    values = np.repeat(np.arange(steps, dtype=float), 2).reshape(steps, 2, 1)
+    return Field.of(values, Sites(np.array([0.0, 1.0]), np.zeros(2)), GridLayout((1, 2), np.arange(2)), run=run)
+
+
+def steps_of(block, window):
+    """History and prediction steps that the windows of a block touch, told from the values."""
+    values = block.series.read(0, block.steps)[:, 0, 0].astype(int)
+    windows = [values[s : s + window.length] for s in window_starts(block, window)]
+    return {i for w in windows for i in w[: window.history]}, {i for w in windows for i in w[window.history :]}
+
+
+lengths = st.integers(1, 5)
+runs = st.lists(st.integers(1, 40), min_size=1, max_size=6)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    steps=st.integers(100, 300), history=lengths, prediction=lengths, stride=st.integers(1, 3), rolling=st.booleans()
+)
+def test_no_target_step_of_one_split_is_an_input_step_of_another_and_the_embargo_is_kept(
+    steps, history, prediction, stride, rolling
+):
+    window = Window(history, prediction, stride)
+    field = counting_field(steps)
+    for split in rolling_origins(field, window) if rolling else [split_by_time(field, window)]:
+        touched = [steps_of(block, window) for block in (split.train, split.valid, split.test)]
+        for i in range(3):
+            for j in range(3):
+                if i != j:
+                    assert not touched[i][1] & touched[j][0]
+        for (_, before), (after, _) in pairwise(touched):
+            assert min(after) - max(before) > window.embargo  # so many steps lie unused in between
+
+
+@settings(max_examples=30, deadline=None)
+@given(lengths=runs, history=lengths, prediction=lengths, stride=st.integers(1, 3))
+def test_no_window_crosses_a_run_and_none_is_forgotten(lengths, history, prediction, stride):
+    run = np.repeat(np.arange(len(lengths)), lengths)
+    window = Window(history, prediction, stride)
+    starts = window_starts(counting_field(len(run), run), window)
+    assert all(len(set(run[s : s + window.length])) == 1 and s + window.length <= len(run) for s in starts)
+    first = np.searchsorted(run, np.arange(len(lengths)))
+    expected = [
+        f + i for f, length in zip(first, lengths, strict=True) for i in range(0, length - window.length + 1, stride)
+    ]
+    assert starts.tolist() == expected
+
+
+def test_windows_of_a_block_never_cross_the_runs_it_was_cut_from():
+    run = np.repeat(np.arange(10), 30)
+    window = Window(3, 2)
+    split = split_by_time(counting_field(300, run), window)
+    for block in (split.train, split.valid, split.test):
+        for start in window_starts(block, window):
+            assert len(set(block.run[start : start + window.length])) == 1
+
+
+@settings(max_examples=30, deadline=None)
+@given(m=st.integers(1, 400), limit=st.integers(1, 100), seed=st.integers(0, 5))
+def test_thinning_takes_one_window_from_each_of_equal_bins(m, limit, seed):
+    chosen = thin(np.arange(m), limit, seed=seed)
+    assert len(chosen) == min(m, limit)
+    assert (np.diff(chosen) > 0).all()
+    if m > limit:
+        bins = (chosen * limit) // m
+        assert bins.tolist() == list(range(limit))
+    assert (chosen == thin(np.arange(m), limit, seed=seed)).all()
+
+
+def test_thinned_windows_begin_at_every_hour_of_the_day():
+    chosen = thin(np.arange(24 * 100), 100)
+    assert len(set(chosen % 24)) > 18  # an even stride of 24 would give 1
+
+
+def test_a_block_without_a_window_is_one_clear_error():
+    with pytest.raises(DataError, match="block"):
+        split_by_time(counting_field(12), Window(4, 4))
+    with pytest.raises(DataError, match="holds no window"):
+        split_by_time(counting_field(60, np.arange(60)), Window(1, 1))
+    with pytest.raises(DataError, match="are too few for blocks"):
+        rolling_origins(counting_field(40), Window(4, 4), origins=(0.8,))
+
+
+def test_shares_that_do_not_add_up_are_refused():
+    with pytest.raises(ConfigError, match="add up to 1"):
+        split_by_time(counting_field(100), Window(1, 1), shares=(0.5, 0.2, 0.2))
+
+
+def test_splitting_reads_nothing():
+    class Unreadable(ArraySeries):
+        def read(self, start, stop):
+            raise AssertionError("read")
+
+        read_into = read
+
+    field = counting_field(100)
+    unread = Field(Unreadable(field.series.values), field.time, field.run, field.sites, field.layout, field.channels)
+    assert split_by_time(unread, Window(2, 2)).test.steps == 17
+
+
+def test_the_origin_of_a_forecast_is_the_last_step_of_its_history():
+    field = counting_field(10)
+    assert forecast_origin_times(field, Window(3, 2), np.array([0, 4])).tolist() == [2, 6]
