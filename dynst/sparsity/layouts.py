@@ -1,0 +1,75 @@
+"""Other layouts: supports that a mask-conditioned network meets in training, so that it stays honest about them."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from dynst.sparsity.state import MaskState
+
+__all__ = ["moved_layouts", "other_layouts", "random_layouts"]
+
+
+def moved_layouts(
+    state: MaskState, count: int, *, generator: torch.Generator, least: float = 0.01, most: float = 0.30
+) -> Bool[Tensor, "count n"]:
+    """The support with a random share of its sensors, between `least` and `most`, moved to other legal sites.
+
+    At least one sensor moves wherever one can. Fixed sensors stay.
+
+    Examples
+    --------
+    >>> moved = moved_layouts(MaskState.of("F100x"), 3, generator=torch.Generator().manual_seed(0))
+    >>> moved.sum(1).tolist(), moved[:, 0].all().item(), moved[:, 1].any().item(), moved[:, 4].any().item()
+    ([2, 2, 2], True, False, False)
+    """
+    free = state.active & ~state.fixed
+    room = ~state.active & ~state.forbidden
+    share = least + (most - least) * torch.rand(count, generator=generator)
+    ceiling = min(int(free.sum()), int(room.sum()))
+    moves = (share * state.n_active).round().clamp(min(1, ceiling), ceiling).long()
+    noise = torch.rand(count, len(state), generator=generator)
+    out = _lowest(noise.masked_fill(~free, math.inf), moves)
+    into = _lowest(noise.masked_fill(~room, math.inf), moves)
+    return (state.active & ~out) | into
+
+
+def random_layouts(state: MaskState, count: int, *, around: int, generator: torch.Generator) -> Bool[Tensor, "count n"]:
+    """Random legal supports with the fixed sites, log-uniform in size from half to four times `around`.
+
+    Examples
+    --------
+    >>> layouts = random_layouts(MaskState.of("F1000x"), 4, around=2, generator=torch.Generator().manual_seed(0))
+    >>> layouts[:, 0].all().item(), layouts[:, 5].any().item()
+    (True, False)
+    """
+    n_fixed = int(state.fixed.sum())
+    low, high = math.log(max(around / 2, 1.0)), math.log(4 * around)
+    size = torch.exp(low + (high - low) * torch.rand(count, generator=generator)).round().long()
+    size = size.clamp(max(n_fixed, 1), state.n_legal) - n_fixed
+    noise = torch.rand(count, len(state), generator=generator)
+    return state.fixed | _lowest(noise.masked_fill(state.fixed | state.forbidden, math.inf), size)
+
+
+def other_layouts(state: MaskState, count: int, *, around: int, generator: torch.Generator) -> Bool[Tensor, "count n"]:
+    """Half of `count` layouts near the support, the others random ones (docs/method.md, mask-conditioned training)."""
+    near = count // 2
+    return torch.cat(
+        [
+            moved_layouts(state, near, generator=generator),
+            random_layouts(state, count - near, around=around, generator=generator),
+        ]
+    )
+
+
+def _lowest(noise: Float[Tensor, "count n"], sizes: Tensor) -> Bool[Tensor, "count n"]:
+    """The ``sizes[i]`` sites with the lowest noise in row `i`."""
+    most = int(sizes.max()) if len(sizes) else 0
+    chosen = torch.zeros(noise.shape, dtype=torch.bool)
+    if most:
+        columns = noise.topk(most, dim=1, largest=False).indices
+        chosen.scatter_(1, columns, torch.arange(most) < sizes.unsqueeze(1))
+    return chosen

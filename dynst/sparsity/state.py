@@ -1,0 +1,107 @@
+"""MaskState: which sites are read, how they are scored, and which of them no update may touch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from dynst.errors import BudgetError
+
+__all__ = ["MaskState"]
+
+_LETTERS_SHOWN = 64
+
+
+@dataclass(frozen=True, eq=False)
+class MaskState:
+    """Mask over `n` sites at one moment; every update returns another one.
+
+    Parameters
+    ----------
+    active : Bool[Tensor, "n"]
+        The hard support: sites whose values reach the network.
+    score : Float[Tensor, "n"]
+        The soft, trained score of each site, dimensionless.
+    fixed, forbidden : Bool[Tensor, "n"]
+        Sites that are always, respectively never, active.
+    step : int
+        Number of updates so far.
+
+    Raises
+    ------
+    BudgetError
+        If a fixed site is inactive, a forbidden one active, or a site both.
+
+    Examples
+    --------
+    >>> MaskState.of("1F0x")  # active, fixed, inactive, forbidden
+    MaskState(1F0x, step=0)
+    >>> MaskState.of("1F0x").n_active
+    2
+    """
+
+    active: Bool[Tensor, " n"]
+    score: Float[Tensor, " n"]
+    fixed: Bool[Tensor, " n"]
+    forbidden: Bool[Tensor, " n"]
+    step: int = field(default=0)
+
+    def __post_init__(self) -> None:
+        if bool((self.fixed & ~self.active).any() | (self.forbidden & self.active).any()):
+            raise BudgetError(
+                "a mask breaks its roles: fixed sites must be active and forbidden ones inactive. "
+                "Check the roles and the support it was made from."
+            )
+
+    @classmethod
+    def of(cls, pattern: str) -> MaskState:
+        """A mask from letters: ``1`` active, ``0`` inactive, ``F`` fixed, ``x`` forbidden; all scores are one."""
+        if not set(pattern) <= set("10Fx"):
+            raise ValueError(f'a mask pattern is made of "1", "0", "F" and "x"; "{pattern}" came.')
+        return cls(
+            active=torch.tensor([letter in "1F" for letter in pattern], dtype=torch.bool),
+            score=torch.ones(len(pattern)),
+            fixed=torch.tensor([letter == "F" for letter in pattern], dtype=torch.bool),
+            forbidden=torch.tensor([letter == "x" for letter in pattern], dtype=torch.bool),
+        )
+
+    @classmethod
+    def dense(
+        cls, fixed: Bool[Tensor, " n"], forbidden: Bool[Tensor, " n"], *, generator: torch.Generator | None = None
+    ) -> MaskState:
+        """Every legal site active; scores 1, with noise of 1e-5 against ties if there is a generator (as in UGS)."""
+        score = torch.ones(len(fixed))
+        if generator is not None:
+            score = score * (1 + 1e-5 * (2 * torch.rand(len(fixed), generator=generator) - 1))
+        return cls(active=~forbidden, score=score, fixed=fixed, forbidden=forbidden)
+
+    def with_active(self, active: Bool[Tensor, " n"]) -> MaskState:
+        """The same scores and roles under another support."""
+        return MaskState(active, self.score, self.fixed, self.forbidden, self.step)
+
+    def with_score(self, score: Float[Tensor, " n"]) -> MaskState:
+        """The same support and roles with other scores."""
+        return MaskState(self.active, score, self.fixed, self.forbidden, self.step)
+
+    def __len__(self) -> int:
+        return len(self.active)
+
+    def __repr__(self) -> str:
+        if len(self) > _LETTERS_SHOWN:
+            return f"MaskState({self.n_active} of {len(self)} active, step={self.step})"
+        rows = zip(self.active.tolist(), self.fixed.tolist(), self.forbidden.tolist(), strict=True)
+        letters = "".join("F" if fixed else "x" if forbidden else str(int(on)) for on, fixed, forbidden in rows)
+        return f"MaskState({letters}, step={self.step})"
+
+    @property
+    def n_active(self) -> int:
+        """Number of active sites."""
+        return int(self.active.sum())
+
+    @property
+    def n_legal(self) -> int:
+        """Number of sites that may be active."""
+        return int((~self.forbidden).sum())
