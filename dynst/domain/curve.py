@@ -1,0 +1,263 @@
+"""Curve: forecast error by planner, sparsity, lead time, channel and seed, in the channel's unit."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from numpy import ndarray
+
+from dynst.errors import DataError
+
+__all__ = ["FRAMES", "Curve", "CurveRow"]
+
+FRAMES = ("floor", "ceiling", "persistence", "climatology")
+"""What errors are read against: the forecaster with no sensor and with one at every site, no change, and the mean."""
+
+_DIMS = ("planner", "sparsity", "lead_time", "channel", "seed")
+
+
+@dataclass(frozen=True)
+class CurveRow:
+    """One planner, or one frame, at one budget.
+
+    Parameters
+    ----------
+    planner : str
+        Name of the planner or of the frame.
+    budget : int
+        Number of sensors.
+    error : float
+        RMSE over all lead times and channels, mean over seeds: in the channel's unit if there is one channel, else
+        in training standard deviations. NaN if it could not be had; then `reason` says why.
+    units : str
+        Unit of `error`.
+    per_channel : dict
+        RMSE over all lead times for each channel, in its unit, mean over seeds.
+    spread : float
+        Standard deviation of `error` over seeds; 0 for one seed.
+    seeds : int
+        Number of seeds, for uniform random the number of draws.
+    vs_random : tuple of float, or None
+        Difference of `error` to the mean of the random plans in %, and its 95 % interval; below zero is better.
+    verdict : str
+        ``better``, ``tie`` or ``worse`` than the mean of the random plans; empty where that was not judged.
+    reason : str
+        Why there is no error; empty if there is one.
+    """
+
+    planner: str
+    budget: int
+    error: float
+    units: str
+    per_channel: dict[str, float]
+    spread: float
+    seeds: int
+    vs_random: tuple[float, float, float] | None
+    verdict: str
+    reason: str
+
+    @property
+    def is_frame(self) -> bool:
+        """Whether this is a frame (floor, ceiling, persistence, climatology) and not a plan."""
+        return self.planner in FRAMES
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Errors of all planners over a ladder of sparsities; a missing combination is NaN and has a reason.
+
+    Parameters
+    ----------
+    data : xr.Dataset
+        ``rmse``, ``mae``, ``bias`` over (planner, sparsity, lead_time, channel, seed) in the channel's unit;
+        ``total`` (planner, sparsity, seed), the RMSE over lead times and channels in training standard deviations;
+        ``reason`` (planner, sparsity); and, where plans were compared, ``difference``, ``low``, ``high`` and
+        ``verdict`` (planner, against, sparsity): RMSE relative to that of `against` in %, with its 95 % interval.
+        Coordinates: ``budget`` (sparsity), ``units`` (channel); lead times count steps from 1.
+
+    Examples
+    --------
+    >>> values = np.full((2, 1, 1, 1, 1), 3.0)
+    >>> curve = Curve.of({"rmse": values, "mae": values, "bias": values}, planners=["coverage", "floor"], budgets=[5],
+    ...     n=10, channels=["t2m"], units=["K"], total=np.full((2, 1, 1), 0.5))
+    >>> curve
+    Curve(1 planners and 1 frames, budgets 5, 1 lead time, t2m)
+    >>> [(row.planner, row.error, row.units) for row in curve.table(5)]
+    [('coverage', 3.0, 'K'), ('floor', 3.0, 'K')]
+    """
+
+    data: xr.Dataset
+
+    def __post_init__(self) -> None:
+        for name in ("rmse", "mae", "bias"):
+            if name not in self.data or self.data[name].dims != _DIMS:
+                raise DataError(f'a curve needs "{name}" over {", ".join(_DIMS)}.')
+        for name in ("total", "reason", "budget", "units"):
+            if name not in self.data.variables:
+                raise DataError(f'a curve needs "{name}".')
+
+    @classmethod
+    def of(
+        cls,
+        errors: dict[str, ndarray],
+        *,
+        planners: Sequence[str],
+        budgets: Sequence[int],
+        n: int,
+        channels: Sequence[str],
+        units: Sequence[str],
+        total: ndarray,
+        reason: ndarray | None = None,
+        comparison: dict[str, ndarray] | None = None,
+        against: Sequence[str] = (),
+        attrs: dict[str, str] | None = None,
+    ) -> Curve:
+        """A curve from plain arrays, in the order of the dimensions named in the class."""
+        shape = errors["rmse"].shape
+        empty = np.full(shape[:2], "", object)
+        data = xr.Dataset(
+            {name: (_DIMS, values) for name, values in errors.items()},
+            coords={
+                "planner": np.array(list(planners), object),
+                "sparsity": 1.0 - np.array(budgets) / n,
+                "budget": ("sparsity", np.array(budgets, np.int64), {"long_name": "number of sensors"}),
+                "lead_time": ("lead_time", np.arange(1, shape[2] + 1), {"long_name": "lead time in steps"}),
+                "channel": np.array(list(channels), object),
+                "units": ("channel", np.array(list(units), object)),
+                "seed": np.arange(shape[4]),
+            },
+            attrs={"title": "dynst error curve", **(attrs or {})},
+        )
+        data["total"] = (("planner", "sparsity", "seed"), total, {"units": "training standard deviations"})
+        data["reason"] = (("planner", "sparsity"), empty if reason is None else reason.astype(object))
+        if comparison:
+            data = data.assign_coords(against=np.array(list(against), object))
+            for name, values in comparison.items():
+                data[name] = (("planner", "against", "sparsity"), values)
+        return cls(data)
+
+    def __repr__(self) -> str:
+        frames = [name for name in self.planners if name in FRAMES]
+        leads = self.data.sizes["lead_time"]
+        return (
+            f"Curve({len(self.planners) - len(frames)} planners and {len(frames)} frames, "
+            f"budgets {', '.join(map(str, self.budgets))}, {leads} lead time{'s' if leads != 1 else ''}, "
+            f"{', '.join(self.channels)})"
+        )
+
+    @property
+    def planners(self) -> tuple[str, ...]:
+        """Names of planners and frames."""
+        return tuple(str(name) for name in self.data["planner"].values)
+
+    @property
+    def budgets(self) -> tuple[int, ...]:
+        """Number of sensors at each sparsity."""
+        return tuple(int(budget) for budget in self.data["budget"].values)
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of the forecast channels."""
+        return tuple(str(name) for name in self.data["channel"].values)
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """Unit of each channel."""
+        return tuple(str(unit) for unit in self.data["units"].values)
+
+    def at(self, budget: int) -> xr.Dataset:
+        """The curve at one budget.
+
+        Raises
+        ------
+        DataError
+            If the curve was not judged there.
+        """
+        if budget not in self.budgets:
+            raise DataError(
+                f"the curve has no budget {budget}; it has {', '.join(map(str, self.budgets))}. Judge it there first."
+            )
+        return self.data.isel(sparsity=self.budgets.index(budget))
+
+    def table(self, budget: int) -> list[CurveRow]:
+        """All planners and frames at one budget, least error first, what could not be judged last."""
+        data = self.at(budget)
+        rows = [self._row(data.sel(planner=name), name, budget) for name in self.planners]
+        return sorted(rows, key=lambda row: (np.isnan(row.error), row.error))
+
+    def _row(self, data: xr.Dataset, name: str, budget: int) -> CurveRow:
+        by_channel = np.sqrt((data["rmse"] ** 2).mean("lead_time", skipna=True)).values  # (channel, seed)
+        several = len(self.channels) > 1
+        errors = data["total"].values if several else by_channel[0]
+        errors = errors[np.isfinite(errors)]
+        means = [float(row[np.isfinite(row)].mean()) if np.isfinite(row).any() else np.nan for row in by_channel]
+        verdict, versus = "", None
+        if "difference" in data and "uniform_random" in data["against"].values:
+            here = data.sel(against="uniform_random")
+            verdict = str(here["verdict"].item())
+            if np.isfinite(here["difference"].item()):
+                versus = (float(here["difference"]), float(here["low"]), float(here["high"]))
+        return CurveRow(
+            planner=name,
+            budget=budget,
+            error=float(errors.mean()) if len(errors) else np.nan,
+            units="standard deviations" if several else self.units[0],
+            per_channel=dict(zip(self.channels, means, strict=True)),
+            spread=float(errors.std(ddof=1)) if len(errors) > 1 else 0.0,
+            seeds=len(errors),
+            vs_random=versus,
+            verdict=verdict,
+            reason=str(data["reason"].item()),
+        )
+
+    def to_csv(self) -> str:
+        """The whole curve as CSV text, one line per value; a missing combination has one line with its reason."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        header = (
+            "planner",
+            "sparsity",
+            "budget",
+            "lead_time",
+            "channel",
+            "units",
+            "seed",
+            "rmse",
+            "mae",
+            "bias",
+            "reason",
+        )
+        writer.writerow(header)
+        data = self.data
+        errors = [data[name].values for name in ("rmse", "mae", "bias")]
+        for i, planner in enumerate(self.planners):
+            for j, budget in enumerate(self.budgets):
+                place = (planner, f"{float(data['sparsity'][j]):.6g}", budget)
+                known = np.argwhere(np.isfinite(errors[0][i, j]))
+                for lead, channel, seed in known.tolist():
+                    name, unit = self.channels[channel], self.units[channel]
+                    numbers = [f"{error[i, j, lead, channel, seed]:.9g}" for error in errors]
+                    writer.writerow((*place, int(data["lead_time"][lead]), name, unit, seed, *numbers, ""))
+                if not len(known):
+                    writer.writerow((*place, *[""] * 7, str(data["reason"].values[i, j])))
+        return text.getvalue()
+
+    def to_dataset(self) -> xr.Dataset:
+        """The curve as a labelled dataset, ready for netCDF, from which `from_dataset` makes the same curve again."""
+        return self.data.copy()
+
+    @classmethod
+    def from_dataset(cls, data: xr.Dataset) -> Curve:
+        """The curve that `to_dataset` described.
+
+        Raises
+        ------
+        DataError
+            If the dataset is no curve.
+        """
+        return cls(data)
