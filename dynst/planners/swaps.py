@@ -1,0 +1,177 @@
+"""One sensor at a time under the linear forecaster: add the best, take one out, swap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from numpy import ndarray
+
+from dynst.planners.base import Task
+from dynst.planners.linear_evidence import LinearEvidence, Solved, change, linear_evidence
+
+__all__ = ["Bench", "greedy_order", "swap_sweep", "swaps_within"]
+
+_TOLERANCE = 1e-4  # smallest fall of the score that counts; below 1e-2 further search is noise (docs/method.md)
+_OPERATIONS = 1e11  # multiplications that swaps or a greedy order may cost: about 15 s on one core
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """A set of sensors with the exact worth of every site, kept up to date as sensors come and go.
+
+    Adding or taking one sensor changes ``H`` by rank f. So the moments of all sites follow from two products with
+    the matrix of histories, 2 f columns wide, instead of a new inverse and its product.
+
+    Parameters
+    ----------
+    evidence : LinearEvidence
+        Where the numbers come from.
+    sites : Int[ndarray, "s"]
+        Sites on the bench, increasing.
+    active : Bool[ndarray, "s"]
+        Which of them are sensors.
+    solved, moments : list
+        Per term, see `LinearEvidence`.
+    """
+
+    evidence: LinearEvidence
+    sites: Int[ndarray, " s"]
+    histories: Float[ndarray, "s f m"]
+    active: Bool[ndarray, " s"]
+    solved: list[Solved]
+    moments: list[tuple[ndarray, ndarray]]
+
+    @classmethod
+    def of(cls, evidence: LinearEvidence, support: Int[ndarray, " k"], sites: Int[ndarray, " s"] | None = None) -> Bench:
+        """A bench with the sensors at `support`, over `sites` (all if left out), which hold `support`."""
+        everything = np.arange(evidence.shape[0])
+        sites = everything if sites is None else np.sort(sites)
+        histories = evidence.histories if len(sites) == len(everything) else evidence.histories[sites]
+        solved = evidence.solve(support)
+        active = np.zeros(len(sites), bool)
+        active[np.searchsorted(sites, support)] = True
+        return cls(evidence, sites, histories, active, solved, evidence.moments(solved, sites))
+
+    @property
+    def support(self) -> Int[ndarray, " k"]:
+        """The sensors, increasing."""
+        support: ndarray = self.sites[self.active]
+        return support
+
+    @property
+    def score(self) -> float:
+        """Mean log error."""
+        return self.evidence.score_of(self.solved)
+
+    def gains(self) -> Float[ndarray, " s"]:
+        """Fall of the score when each site of the bench is added; minus infinity for a sensor."""
+        value = change(self.moments, [state.error for state in self.solved], 1.0)
+        return np.where(self.active, -np.inf, value)
+
+    def toggle(self, site: int) -> Bench:
+        """The bench after one site was added or, if it is a sensor, taken out."""
+        at = int(np.searchsorted(self.sites, site))
+        sign = -1.0 if self.active[at] else 1.0
+        active = self.active.copy()
+        active[at] = not active[at]
+        solved, moments = [], []
+        for term, state, (d, c) in zip(self.evidence.terms, self.solved, self.moments, strict=True):
+            flat = self.histories.reshape(-1, self.histories.shape[2])[:, : term.rows]
+            f = d.shape[1]
+            own = flat[at * f : (at + 1) * f]
+            u, b = own @ state.inverse, own @ state.answer  # f x rows, f x r
+            middle = sign * np.linalg.inv(np.eye(f) + sign * d[at])
+            middle = (middle + middle.T) / 2
+            both = (flat @ np.concatenate([u, b @ state.answer.T]).T).reshape(len(d), f, 2 * f)
+            g, e = both[:, :, :f], both[:, :, f:]  # X_s' H X_a and B_s B_a'
+            gm = g @ middle
+            gt = g.transpose(0, 2, 1)
+            cross = gm @ e.transpose(0, 2, 1)
+            moments.append((d - gm @ gt, c - cross - cross.transpose(0, 2, 1) + gm @ (b @ b.T) @ middle @ gt))
+            drop = middle @ b
+            inverse = state.inverse - u.T @ middle @ u
+            answer = state.answer - u.T @ drop
+            solved.append(Solved(inverse, answer, state.error - float(np.einsum("fr,fr->", b, drop))))
+        return Bench(self.evidence, self.sites, self.histories, active, solved, moments)
+
+    def refreshed(self) -> Bench:
+        """The same, computed from the start: rounding of many steps is gone."""
+        return Bench.of(self.evidence, self.support, self.sites)
+
+
+def swaps_within(evidence: LinearEvidence, sensors: int, sites: int, *, most: int) -> int:
+    """How many passes over `sensors`, at most `most`, fit into the operations allowed; the same on every machine."""
+    _, f, m = evidence.shape
+    each = 16 * m * f * f * sites * len(evidence.terms) / 2
+    return int(min(most, _OPERATIONS // (each * max(1, sensors))))
+
+
+def greedy_order(
+    evidence: LinearEvidence, selected: Int[ndarray, " k"], start: Int[ndarray, " j"] | None = None
+) -> Int[ndarray, " k"]:
+    """The selected sites in greedy order of addition: `start` first, then each time the one with the largest gain.
+
+    Where that would cost too many operations, the remainder follows by what the full plan loses without them.
+    """
+    start = np.zeros(0, np.int64) if start is None else np.asarray(start, np.int64)
+    free = np.setdiff1d(selected, start)
+    _, f, m = evidence.shape
+    picks = int(min(len(free), _OPERATIONS // (16 * m * f * f * max(1, len(selected)))))
+    order = list(start)
+    bench = Bench.of(evidence, start, np.concatenate([start, free]))
+    for _ in range(picks):
+        best = int(bench.sites[np.argmax(bench.gains())])
+        order.append(best)
+        bench = bench.toggle(best)
+    rest = np.setdiff1d(free, order)
+    if len(rest):
+        order += rest[np.argsort(-evidence.losses(np.sort(selected), rest), kind="stable")].tolist()
+    return np.array(order, np.int64)
+
+
+def swap_sweep(
+    task: Task, selected: Int[ndarray, " k"], *, seed: int, sweeps: int = 1, evidence: LinearEvidence | None = None
+) -> tuple[Int[ndarray, " k"], dict[str, int]]:
+    """Sensors after exact swaps: each in turn leaves, and the best legal site comes if the score falls by it.
+
+    Sensors take their turn in a seeded random order. Fixed sites stay and forbidden ones never come. Fewer sweeps
+    run where the operations allowed do not suffice, none if not even one fits.
+
+    Parameters
+    ----------
+    selected : Int[ndarray, "k"]
+        The sensors of a plan.
+    sweeps : int
+        Passes over the sensors, at most; a pass without a swap ends the search.
+
+    Returns
+    -------
+    Int[ndarray, "k"]
+        The sensors after the swaps, increasing.
+    dict
+        Number of `swaps` made and of `sweeps` run.
+    """
+    evidence = linear_evidence(task) if evidence is None else evidence
+    rng = np.random.default_rng(seed)
+    illegal = np.setdiff1d(np.arange(evidence.shape[0]), task.sites.legal)
+    selected = np.sort(selected)
+    movable = len(np.setdiff1d(selected, task.sites.fixed))
+    swaps = done = 0
+    allowed = swaps_within(evidence, movable, evidence.shape[0], most=sweeps) if movable < len(task.sites.legal) else 0
+    bench = Bench.of(evidence, selected) if allowed else None
+    for _ in range(allowed):
+        assert bench is not None
+        before, done = swaps, done + 1
+        for site in rng.permutation(np.setdiff1d(bench.support, task.sites.fixed)).tolist():
+            without = bench.toggle(site)
+            gains = without.gains()
+            gains[illegal] = -np.inf
+            best = int(np.argmax(gains))
+            if best != site and gains[best] > gains[site] + _TOLERANCE:
+                bench, swaps = without.toggle(best), swaps + 1
+        if swaps == before:
+            break
+        bench = bench.refreshed()
+    return (selected if bench is None else bench.support), {"swaps": swaps, "sweeps": done}
