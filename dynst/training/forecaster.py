@@ -1,0 +1,59 @@
+"""MaskedForecaster: from what the sensors saw to a forecast of every site."""
+
+from __future__ import annotations
+
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from dynst.sparsity import SensorMask, morph, unmorph
+
+__all__ = ["MaskedForecaster"]
+
+
+class MaskedForecaster(nn.Module):
+    """Morph, mask, backbone, unmorph.
+
+    Parameters
+    ----------
+    backbone : nn.Module
+        ``(b, n, f_in) -> (b, n, p * c_out)``; `f_in` counts the mask's flag if it appends one.
+    mask : SensorMask
+        Which sites pass.
+    channels_out : int
+        Channels that are forecast.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from dynst.sparsity import MaskState
+    >>> forecaster = MaskedForecaster(nn.Linear(5, 6), SensorMask(MaskState.of("101"), flag=True), channels_out=2)
+    >>> forecaster(torch.zeros(7, 4, 3, 1)).shape  # 4 steps of 1 channel in, 3 steps of 2 channels out
+    torch.Size([7, 3, 3, 2])
+    """
+
+    def __init__(self, backbone: nn.Module, mask: SensorMask, *, channels_out: int) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.mask = mask
+        self.channels_out = channels_out
+
+    def forward(
+        self,
+        inputs: Float[Tensor, "b t n c_in"],
+        others: Bool[Tensor, "o n"] | None = None,
+        observed: Bool[Tensor, "b t n c_in"] | None = None,
+    ) -> Float[Tensor, "b p n c_out"]:
+        """Standardised forecast of all sites.
+
+        Parameters
+        ----------
+        inputs : Float[Tensor, "b t n c_in"]
+            Standardised history; what was not measured is 0.
+        others : Bool[Tensor, "o n"] or None
+            Supports that the last `o` samples carry in place of the mask's own.
+        observed : Bool[Tensor, "b t n c_in"] or None
+            Which inputs were measured; None means all.
+        """
+        presence = None if observed is None else observed.to(inputs.dtype).mean(dim=(1, 3))
+        gated = self.mask(morph(inputs), others, presence)
+        return unmorph(self.backbone(gated), channels=self.channels_out)

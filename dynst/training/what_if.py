@@ -1,0 +1,118 @@
+"""What-ifs: the loss of a trained network under layouts it is asked about, in evaluation mode, on the same windows."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from dynst.sparsity import Evidence, MaskState
+from dynst.training.forecaster import MaskedForecaster
+from dynst.training.losses import sample_mse, weighted_mse
+from dynst.windows import WindowBatch
+
+__all__ = ["WhatIf"]
+
+_SAMPLES = 96  # forecasts computed at once; more do not run faster on a core and need more memory
+
+
+class WhatIf:
+    """Losses of layouts under a frozen network.
+
+    Only layouts with the *same number* of sensors may be compared: normalisation statistics and the support
+    channel make different counts incomparable (docs/method.md).
+
+    Parameters
+    ----------
+    forecaster : MaskedForecaster
+        Used in evaluation mode, and left in the mode it was in.
+    batch : WindowBatch
+        Windows on which every layout is scored.
+    weight : Float[Tensor, "n"]
+        Area weight of each site.
+    """
+
+    def __init__(self, forecaster: MaskedForecaster, batch: WindowBatch, weight: Float[Tensor, " n"]) -> None:
+        self.forecaster, self.batch, self.weight = forecaster, batch, weight
+        self.forecasts = 0  # windows forecast so far: the measure of cost
+
+    def losses(self, layouts: Bool[Tensor, "l n"]) -> Float[Tensor, " l"]:
+        """Loss of each layout over all windows."""
+        assert len(set(layouts.sum(1).tolist())) <= 1, "what-ifs are only comparable at one count"
+        return torch.stack([self._loss(layout) for layout in layouts]) if len(layouts) else self.weight.new_zeros(0)
+
+    def gradient(self, layout: Bool[Tensor, " n"]) -> Float[Tensor, " n"]:
+        """Gate gradient of the loss over all windows: the first-order change when a site is switched on."""
+        mask, training = self.forecaster.mask, self.forecaster.training
+        before = mask.state
+        self.forecaster.eval()
+        with torch.no_grad():
+            mask.support.copy_(layout)
+        total = torch.zeros_like(self.weight)
+        for part in _parts(self.batch):
+            prediction = self.forecaster(part.inputs, None, part.inputs_observed)
+            loss = weighted_mse(prediction, part.targets, part.targets_observed, self.weight)
+            (grad,) = torch.autograd.grad(loss, [mask.score])
+            total += grad * (len(part) / len(self.batch))
+        mask.load(before)
+        self.forecaster.train(training)
+        self.forecasts += 3 * len(self.batch)  # a backward pass costs about two forward passes
+        return total
+
+    def worth(self, mask: MaskState, evidence: Evidence, n_active: int, n_swap: int) -> Float[Tensor, " n"]:
+        """Measured worth for an update: a `Worth` for the training loop.
+
+        Tried are twice as many active sites as must leave, the least beneficial by gradient, and twice as many
+        inactive ones as may come. All dropped layouts have one count and all grown ones another, so each list
+        is ordered fairly; the two are never compared.
+        """
+        benefit = -evidence.average
+        n_drop = max(0, mask.n_active - (n_active - n_swap))
+        leaving = _ordered(benefit, mask.active & ~mask.fixed, descending=False)[: 2 * n_drop]
+        coming = _ordered(benefit, ~mask.active & ~mask.forbidden, descending=True)[: 2 * n_swap]
+        worth = torch.where(mask.active, math.inf, -math.inf)
+        worth[leaving] = self.losses(_toggled(mask.active, leaving)).cpu()
+        worth[coming] = -self.losses(_toggled(mask.active, coming)).cpu()
+        return worth
+
+    @torch.no_grad()
+    def _loss(self, layout: Bool[Tensor, " n"]) -> Float[Tensor, ""]:
+        training = self.forecaster.training
+        self.forecaster.eval()
+        total = self.weight.new_zeros(())
+        for part in _parts(self.batch):
+            everywhere = layout.to(self.weight.device).expand(len(part), -1)
+            prediction = self.forecaster(part.inputs, everywhere, part.inputs_observed)
+            total += sample_mse(prediction, part.targets, part.targets_observed, self.weight).sum()
+        self.forecaster.train(training)
+        self.forecasts += len(self.batch)
+        return total / len(self.batch)
+
+
+def _parts(batch: WindowBatch) -> list[WindowBatch]:
+    def cut(values: Tensor | None, i: int) -> Tensor | None:
+        return None if values is None else values[i : i + _SAMPLES]
+
+    return [
+        WindowBatch(
+            batch.inputs[i : i + _SAMPLES],
+            batch.targets[i : i + _SAMPLES],
+            cut(batch.inputs_observed, i),
+            cut(batch.targets_observed, i),
+        )
+        for i in range(0, len(batch), _SAMPLES)
+    ]
+
+
+def _ordered(values: Float[Tensor, " n"], among: Bool[Tensor, " n"], *, descending: bool) -> Tensor:
+    sites = among.nonzero().squeeze(-1)
+    return sites[values[sites].sort(descending=descending, stable=True).indices]
+
+
+def _toggled(active: Bool[Tensor, " n"], sites: Tensor) -> Bool[Tensor, "l n"]:
+    """One layout per site, in which that site alone is switched."""
+    layouts = active.repeat(len(sites), 1)
+    layouts[torch.arange(len(sites)), sites] ^= True
+    return layouts
