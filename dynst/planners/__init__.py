@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from dynst.errors import ConfigError, unknown_name
 
@@ -32,7 +32,7 @@ class LazyPlanner:
 
     def load(self) -> Planner:
         """The module that holds the function `plan`."""
-        return import_module(f"dynst.planners.{self.name}")
+        return cast("Planner", import_module(f"dynst.planners.{self.name}"))
 
     def plan(self, task: Task, *, seed: int, **options: Any) -> Plan:
         """Plan with the named planner; see `dynst.planners.base.Planner`. `options` go to it as they are."""

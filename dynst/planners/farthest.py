@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from numpy import ndarray
 from scipy.spatial import KDTree
 
 from dynst.domain import Sites
 
-__all__ = ["central_site", "farthest_point"]
+__all__ = ["central_site", "farthest_point", "farthest_point_gaps"]
 
 
 def central_site(sites: Sites) -> int:
@@ -31,6 +31,20 @@ def central_site(sites: Sites) -> int:
 
 
 def farthest_point(sites: Sites, taken: Int[ndarray, " k"], count: int) -> Int[ndarray, " count"]:
+    """The sites of `farthest_point_gaps`, without the distances.
+
+    Examples
+    --------
+    >>> sites = Sites(np.array([0.0, 1.0, 2.0, 3.0, 10.0]), np.zeros(5))
+    >>> farthest_point(sites, np.array([0]), 2).tolist()
+    [4, 3]
+    """
+    return farthest_point_gaps(sites, taken, count)[0]
+
+
+def farthest_point_gaps(
+    sites: Sites, taken: Int[ndarray, " k"], count: int
+) -> tuple[Int[ndarray, " count"], Float[ndarray, " count"]]:
     """The next `count` legal sites, each farthest from those taken before it (true distance, no seam).
 
     Distances are kept for every legal site and lowered only inside the ball that a new site can change, found
@@ -44,15 +58,16 @@ def farthest_point(sites: Sites, taken: Int[ndarray, " k"], count: int) -> Int[n
     count : int
         How many sites to rank; at most the legal sites that are left.
 
+    Returns
+    -------
+    Int[ndarray, "count"]
+        Sites, in order.
+    Float[ndarray, "count"]
+        Straight-line distance of each to the nearest site taken or ranked before it; infinite where there is none.
+
     Source
     ------
     Gonzalez 1985, Clustering to minimize the maximum intercluster distance.
-
-    Examples
-    --------
-    >>> sites = Sites(np.array([0.0, 1.0, 2.0, 3.0, 10.0]), np.zeros(5))
-    >>> farthest_point(sites, np.array([0]), 2).tolist()
-    [4, 3]
     """
     legal = sites.legal
     points = np.ascontiguousarray(sites.points[legal])
@@ -60,13 +75,15 @@ def farthest_point(sites: Sites, taken: Int[ndarray, " k"], count: int) -> Int[n
     distance = np.full(len(legal), np.inf)  # squared, to the nearest taken site; -1 marks a ranked site
     taken = np.asarray(taken, np.int64)
     if len(taken):
-        distance = KDTree(sites.points[taken]).query(points)[0] ** 2
+        nearest = KDTree(sites.points[taken]).query(points)[1]
+        shift = points - sites.points[taken][nearest]
+        distance = np.einsum("bd,bd->b", shift, shift)
         distance[np.searchsorted(legal, taken)] = -1.0
-    picks = np.empty(count, np.int64)
+    picks, gaps = np.empty(count, np.int64), np.empty(count)
     for i in range(count):
         pick = int(np.argmax(distance)) if i or len(taken) else int(np.searchsorted(legal, central_site(sites)))
         reach = distance[pick]
-        picks[i] = legal[pick]
+        picks[i], gaps[i] = legal[pick], np.sqrt(reach)
         distance[pick] = -1.0
         if reach <= 0.0:
             continue  # only twins of ranked sites are left: nothing can fall further
@@ -76,4 +93,4 @@ def farthest_point(sites: Sites, taken: Int[ndarray, " k"], count: int) -> Int[n
             ball = np.asarray(tree.query_ball_point(points[pick], np.sqrt(reach) * (1 + 1e-9)), np.int64)
         shift = points[ball] - points[pick]
         distance[ball] = np.minimum(distance[ball], np.einsum("bd,bd->b", shift, shift))
-    return picks
+    return picks, gaps

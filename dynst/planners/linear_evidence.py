@@ -25,7 +25,16 @@ from numpy import ndarray
 from dynst.planners.base import Task
 from dynst.planners.prior import fit_prior, synthetic_windows
 
-__all__ = ["LinearEvidence", "Solved", "Term", "linear_evidence", "marginal_values", "share"]
+__all__ = [
+    "LinearEvidence",
+    "Solved",
+    "Term",
+    "change",
+    "forecast_evidence",
+    "linear_evidence",
+    "marginal_values",
+    "share",
+]
 
 _ENTRIES = 24_000_000  # numbers in the float64 matrix of histories (192 MB); more windows than fit are thinned away
 _BLOCK = 1 << 21  # numbers in a work block
@@ -222,6 +231,21 @@ def linear_evidence(
         return LinearEvidence(history, tuple(terms), {"windows": m, "synthetic_windows": extra})
 
     return task.once(f"linear_evidence {options}", make)
+
+
+def forecast_evidence(task: Task, *, penalty: float, components: int = 150) -> LinearEvidence:
+    """One term: the training windows as they are, the future field as target; what plain forward selection reads."""
+
+    def make() -> LinearEvidence:
+        design = task.design
+        n, f = design.inputs.shape[1:]
+        rows = _spread(len(design), min(len(design), max(8, _ENTRIES // (n * f))))
+        history = np.ascontiguousarray(design.inputs[rows].transpose(1, 2, 0), float)
+        gram = _gram(task, [design.targets[rows]])
+        term = Term(len(rows), _factor(gram, 0.5, components), penalty * len(rows))
+        return LinearEvidence(history, (term,), {"windows": len(rows)})
+
+    return task.once(f"forecast_evidence {(penalty, components)}", make)
 
 
 def _spread(total: int, count: int) -> Int[ndarray, " k"]:

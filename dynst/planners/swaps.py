@@ -11,7 +11,7 @@ from numpy import ndarray
 from dynst.planners.base import Task
 from dynst.planners.linear_evidence import LinearEvidence, Solved, change, linear_evidence
 
-__all__ = ["Bench", "greedy_order", "swap_sweep", "swaps_within"]
+__all__ = ["Bench", "affordable_picks", "affordable_sweeps", "greedy_order", "swap_sweep"]
 
 _TOLERANCE = 1e-4  # smallest fall of the score that counts; below 1e-2 further search is noise (docs/method.md)
 _OPERATIONS = 1e11  # multiplications that swaps or a greedy order may cost: about 15 s on one core
@@ -44,7 +44,9 @@ class Bench:
     moments: list[tuple[ndarray, ndarray]]
 
     @classmethod
-    def of(cls, evidence: LinearEvidence, support: Int[ndarray, " k"], sites: Int[ndarray, " s"] | None = None) -> Bench:
+    def of(
+        cls, evidence: LinearEvidence, support: Int[ndarray, " k"], sites: Int[ndarray, " s"] | None = None
+    ) -> Bench:
         """A bench with the sensors at `support`, over `sites` (all if left out), which hold `support`."""
         everything = np.arange(evidence.shape[0])
         sites = everything if sites is None else np.sort(sites)
@@ -101,11 +103,16 @@ class Bench:
         return Bench.of(self.evidence, self.support, self.sites)
 
 
-def swaps_within(evidence: LinearEvidence, sensors: int, sites: int, *, most: int) -> int:
-    """How many passes over `sensors`, at most `most`, fit into the operations allowed; the same on every machine."""
+def affordable_picks(evidence: LinearEvidence, sites: int, *, most: int) -> int:
+    """How many picks over a bench of `sites`, at most `most`, fit into the operations allowed: no clock is asked."""
     _, f, m = evidence.shape
-    each = 16 * m * f * f * sites * len(evidence.terms) / 2
-    return int(min(most, _OPERATIONS // (each * max(1, sensors))))
+    return int(min(most, _OPERATIONS // (4 * m * f * f * max(1, sites) * len(evidence.terms))))
+
+
+def affordable_sweeps(evidence: LinearEvidence, sensors: int, *, most: int) -> int:
+    """How many passes of swaps over `sensors`, at most `most`, fit into the operations allowed."""
+    n = evidence.shape[0]
+    return affordable_picks(evidence, n, most=2 * most * max(1, sensors)) // (2 * max(1, sensors))
 
 
 def greedy_order(
@@ -117,8 +124,7 @@ def greedy_order(
     """
     start = np.zeros(0, np.int64) if start is None else np.asarray(start, np.int64)
     free = np.setdiff1d(selected, start)
-    _, f, m = evidence.shape
-    picks = int(min(len(free), _OPERATIONS // (16 * m * f * f * max(1, len(selected)))))
+    picks = affordable_picks(evidence, len(selected), most=len(free))
     order = list(start)
     bench = Bench.of(evidence, start, np.concatenate([start, free]))
     for _ in range(picks):
@@ -159,7 +165,8 @@ def swap_sweep(
     selected = np.sort(selected)
     movable = len(np.setdiff1d(selected, task.sites.fixed))
     swaps = done = 0
-    allowed = swaps_within(evidence, movable, evidence.shape[0], most=sweeps) if movable < len(task.sites.legal) else 0
+    room = len(task.sites.legal) > len(selected)
+    allowed = affordable_sweeps(evidence, movable, most=sweeps) if room and movable else 0
     bench = Bench.of(evidence, selected) if allowed else None
     for _ in range(allowed):
         assert bench is not None

@@ -1,0 +1,63 @@
+"""The field as leading modes, as the statistical planners see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from dynst.domain.modes import leading_modes
+from dynst.planners.base import Task
+
+__all__ = ["RANK", "REACH", "ModalField", "modal_field"]
+
+RANK = 100  # modes kept; docs/performance.md times all planners at this rank
+REACH = 5  # picks beyond REACH x rank follow nothing but rounding: farthest point ranks the rest
+
+
+@dataclass(frozen=True, eq=False)
+class ModalField:
+    """What a sensor of each site sees of the leading modes of the area-weighted field.
+
+    Parameters
+    ----------
+    view : Float[ndarray, "n c r"]
+        Root mean square contribution of each mode to each observed channel of each site, signed, not area-weighted.
+    noise : Float[ndarray, "n c"]
+        Variance of those channels outside the modes, with a floor of 1e-3 of the mean variance.
+    amplitude : Float[ndarray, "r"]
+        Root mean square amplitude of each mode in the area-weighted field of all channels.
+    """
+
+    view: Float[ndarray, "n c r"]
+    noise: Float[ndarray, "n c"]
+    amplitude: Float[ndarray, " r"]
+
+    @property
+    def rank(self) -> int:
+        """Number of modes."""
+        return len(self.amplitude)
+
+
+def modal_field(task: Task, *, rank: int = RANK) -> ModalField:
+    """The leading modes of the training snapshots, all channels together, each site weighted by its area.
+
+    The modes are those of the area-weighted field, because errors are; a sensor measures the field itself, so its
+    view is divided by the weight again. The random sketch is seeded by a constant: modes belong to the task, not
+    to a planner's seed.
+    """
+
+    def make() -> ModalField:
+        snapshots, observed = task.train_snapshots, task.train.observed
+        s, n, c = snapshots.shape
+        root = np.sqrt(np.maximum(task.weight, 1e-6 * task.weight.max()))
+        modes = leading_modes((snapshots * root[None, :, None].astype(np.float32)).reshape(s, n * c), rank)
+        patterns = modes.patterns.reshape(n, c, modes.rank)[:, observed] / root[:, None, None]
+        view = patterns * modes.amplitude
+        power = np.einsum("snc,snc->nc", snapshots, snapshots, dtype=float)[:, observed] / s
+        noise = np.maximum(power - (view**2).sum(axis=2), 1e-3 * max(float(power.mean()), 1e-12))
+        return ModalField(view, noise, modes.amplitude)
+
+    return task.once(f"modal_field {rank}", make)
