@@ -191,7 +191,7 @@ class Curve:
         return sorted(rows, key=lambda row: (np.isnan(row.error), row.error))
 
     def _row(self, data: xr.Dataset, name: str, budget: int) -> CurveRow:
-        by_channel = np.sqrt((data["rmse"] ** 2).mean("lead_time", skipna=True)).values  # (channel, seed)
+        by_channel = ((data["rmse"] ** 2).mean("lead_time", skipna=True) ** 0.5).values  # (channel, seed)
         several = len(self.channels) > 1
         errors = data["total"].values if several else by_channel[0]
         errors = errors[np.isfinite(errors)]

@@ -1,0 +1,279 @@
+"""The closed-form judge: a ridge forecaster refitted for every plan in milliseconds, the same way for all planners."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from dynst.backbones.linear import TargetGrams, fit_ridge, fit_ridge_dual
+from dynst.backbones.persistence import persistence
+from dynst.domain import Channel, Field, Sites, Window
+from dynst.errors import ConfigError
+from dynst.evaluation.score import ErrorTally, Score
+from dynst.windows import Design, Scaling, Split, design, fit_starts, window_starts
+
+__all__ = ["LinearJudge"]
+
+_ENERGY, _MODES = 1 - 1e-6, 150  # chosen: 0.995 as in planning would hide the skill on nearly deterministic fields
+_VALID_LIMIT, _TEST_LIMIT = 300, 500  # windows; chosen: neighbouring ones overlap, so more say little
+_CHUNK_BYTES = 16 << 20
+_GROUP = 32  # sites whose inner products are added at a time
+
+Block = Literal["valid", "test"]
+
+
+class LinearJudge:
+    """Errors of a linear forecaster that reads only the chosen sites and forecasts all of them.
+
+    Training windows are projected on the leading modes of the future field; ridge regression from the histories of
+    the chosen sites to these modes is solved in float64, its penalty chosen on validation windows; errors are taken
+    against the full field, so what lies outside the modes counts as error. A missing input reads 0, the mean of its
+    site; a missing target never counts. The test block is read at the first score on it and chooses nothing.
+
+    Parameters
+    ----------
+    split : Split
+        Training, validation and test blocks.
+    window : Window
+        History and prediction.
+    scaling : Scaling or None
+        Fitted on the training block; fitted here if left out.
+    seed : int
+        Seed of the thinning of windows.
+    limit, max_bytes : int
+        Training windows at most, and memory for them; validation takes a third of it, test two thirds.
+
+    Examples
+    --------
+    >>> from dynst.domain import Field, GridLayout, Sites
+    >>> from dynst.windows import split_by_time
+    >>> wave = np.sin(np.arange(200)[:, None, None] / 3 + np.arange(3.0)[:, None])
+    >>> field = Field.of(wave, Sites(np.arange(3.0), np.zeros(3)), GridLayout((1, 3), np.arange(3)))
+    >>> judge = LinearJudge(split_by_time(field, Window(2, 2)), Window(2, 2))
+    >>> judge.score(np.array([1])).total < 0.1 < judge.floor().total  # two steps at one site tell the phase
+    True
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        window: Window,
+        *,
+        scaling: Scaling | None = None,
+        seed: int = 0,
+        limit: int = 1000,
+        max_bytes: int = 150 << 20,
+    ) -> None:
+        self.split, self.window, self.seed = split, window, seed
+        self.scaling = Scaling.fit(split.train) if scaling is None else scaling
+        self._limit, self._max_bytes = limit, max_bytes
+        self._grams: dict[bytes, _Grams] = {}
+
+    def __repr__(self) -> str:
+        return f"LinearJudge({self.split!r}, {self.window.history} -> {self.window.prediction})"
+
+    @property
+    def sites(self) -> Sites:
+        """The places that may carry sensors, all of which are forecast."""
+        return self.split.train.sites
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """The channels that are forecast."""
+        return tuple(self.split.train.channels[i] for i in self.split.train.predicted)
+
+    def score(self, selected: Int[ndarray, " k"], *, on: Block = "test") -> Score:
+        """Errors when only the `selected` sites are measured; the order of the sites does not matter.
+
+        Plans that grow by appending sites - the budgets of one ranking, smallest first - share most of their work.
+        """
+        selected = self._checked(selected)
+        basis, block = self._basis, self._read(on)
+        m, f = len(basis.coefficients), self._train.shape[2]
+        if len(selected) * f <= m:
+            fit = fit_ridge(
+                _features(self._train, selected),
+                basis.coefficients,
+                valid_inputs=_features(self._valid.inputs, selected),
+                valid_targets=basis.valid,
+            )
+            coefficients = fit.predict(_features(block.inputs, selected))
+        else:
+            grams = self._inner(selected, on)
+            fit = fit_ridge_dual(
+                grams.train, basis.coefficients, valid_gram=grams.valid, valid_targets=basis.valid, shared=basis.shared
+            )
+            coefficients = fit.predict(grams.block)
+        notes: dict[str, object] = {"penalty": fit.penalty, "penalty_at_grid_end": fit.at_grid_end}
+        forecasts = (coefficients[rows].astype(np.float32) @ basis.fields for rows in self._chunks(block))
+        return self._tally(forecasts, block, selected, notes)
+
+    def floor(self, *, on: Block = "test") -> Score:
+        """Errors of the forecaster with no sensor: for a linear one without intercept, the mean of each site."""
+        return self.climatology(on=on)
+
+    def ceiling(self, *, on: Block = "test") -> Score:
+        """Errors of the forecaster with a sensor at every site, legal or not."""
+        return self.score(np.arange(len(self.sites)), on=on)
+
+    def climatology(self, *, on: Block = "test") -> Score:
+        """Errors of forecasting each site's training mean."""
+        block = self._read(on)
+        size = block.targets[0].size
+        nothing = (np.zeros((len(block.targets[rows]), size), np.float32) for rows in self._chunks(block))
+        return self._tally(nothing, block, np.zeros(0, np.int64), {})
+
+    def persistence(self, *, on: Block = "test") -> Score:
+        """Errors of forecasting the last known value of each site, measured by a sensor or not."""
+        block, field = self._read(on), self._field(on)
+        p, n, c = block.targets.shape[1:]
+        scaling, t = self.scaling.select(field.predicted), self.window.history
+
+        def last() -> Iterator[Float[ndarray, "b r"]]:
+            for rows in self._chunks(block):
+                past = np.stack([field.series.read(s, s + t) for s in block.starts[rows].tolist()])
+                anomaly = scaling.apply(past[..., field.predicted])
+                known = np.isfinite(anomaly) if field.has_missing else None
+                yield persistence(anomaly, steps=p, observed=known).reshape(len(past), p * n * c)
+
+        return self._tally(last(), block, np.arange(n), {})
+
+    def _tally(
+        self,
+        forecasts: Iterator[Float[ndarray, "b r"]],
+        block: Design,
+        selected: Int[ndarray, " k"],
+        notes: dict[str, object],
+    ) -> Score:
+        std = self.scaling.std[self.split.train.predicted].astype(float)
+        tally = ErrorTally(self.sites.weight, selected, std, self.window.prediction)
+        for rows, forecast in zip(self._chunks(block), forecasts, strict=True):
+            error = forecast.reshape(block.targets[rows].shape) - block.targets[rows]
+            tally.add(error, None if block.observed is None else block.observed[rows])
+        return tally.score(notes)
+
+    def _checked(self, selected: Int[ndarray, " k"]) -> Int[ndarray, " k"]:
+        selected = np.asarray(selected, np.int64)
+        if not len(selected) or len(np.unique(selected)) != len(selected):
+            raise ConfigError(f"a plan of {len(selected)} sites that are not all different cannot be judged.")
+        return selected
+
+    def _chunks(self, block: Design) -> Iterator[slice]:
+        size = max(1, _CHUNK_BYTES // block.targets[0].nbytes)
+        return (slice(i, i + size) for i in range(0, len(block), size))
+
+    def _field(self, on: Block) -> Field:
+        return self.split.test if on == "test" else self.split.valid
+
+    def _read(self, on: Block) -> Design:
+        return self._test if on == "test" else self._valid
+
+    def _design(self, field: Field, limit: int, max_bytes: int) -> Design:
+        starts = window_starts(field, self.window)
+        starts = fit_starts(starts, field, self.window, limit=limit, max_bytes=max_bytes, seed=self.seed)
+        return design(field, self.window, self.scaling, starts)
+
+    @cached_property
+    def _fitted(self) -> tuple[Float[ndarray, "m n f"], _Basis]:
+        """Training inputs and the modes of the training targets, whose full fields are not kept."""
+        train = self._design(self.split.train, self._limit, self._max_bytes)
+        return train.inputs, _Basis.of(train.targets, self._valid.targets, self.sites.weight)
+
+    @property
+    def _train(self) -> Float[ndarray, "m n f"]:
+        return self._fitted[0]
+
+    @property
+    def _basis(self) -> _Basis:
+        return self._fitted[1]
+
+    @cached_property
+    def _valid(self) -> Design:
+        return self._design(self.split.valid, _VALID_LIMIT, self._max_bytes // 3)
+
+    @cached_property
+    def _test(self) -> Design:
+        return self._design(self.split.test, _TEST_LIMIT, self._max_bytes * 2 // 3)
+
+    def _inner(self, selected: Int[ndarray, " k"], on: Block) -> _Grams:
+        """Inner products over the selected sites, continued from those of a shorter ranking if one was just judged.
+
+        Only whole groups of sites are kept, so a plan has the same sums to the last bit whatever was judged before.
+        """
+        whole = len(selected) // _GROUP * _GROUP
+        inputs = (self._train, self._valid.inputs, self._read(on).inputs)
+        done, grams = 0, _Grams.zero(*map(len, inputs))
+        for length in range(whole, 0, -_GROUP):
+            known = self._grams.get(on.encode() + selected[:length].tobytes())
+            if known is not None:
+                done, grams = length, known
+                break
+        for start in range(done, whole, _GROUP):
+            grams = grams.plus(*(_features(x, selected[start : start + _GROUP]) for x in inputs))
+        if whole:
+            self._grams = {on.encode() + selected[:whole].tobytes(): grams}  # one at a time: memory
+        rest = selected[whole:]
+        return grams.plus(*(_features(x, rest) for x in inputs)) if len(rest) else grams
+
+
+@dataclass(frozen=True, eq=False)
+class _Basis:
+    """Leading modes of the training targets, orthonormal under the area weights."""
+
+    fields: Float[ndarray, "r D"]  # float32: what one unit of each mode looks like, in standardised units
+    coefficients: Float[ndarray, "m r"]  # of the training windows
+    valid: Float[ndarray, "v r"]  # of the validation windows
+    shared: TargetGrams
+
+    @classmethod
+    def of(
+        cls, train: Float[ndarray, "m p n c"], valid: Float[ndarray, "v p n c"], weight: Float[ndarray, " n"]
+    ) -> _Basis:
+        root = np.sqrt(weight).astype(np.float32)[:, None]
+        m = len(train)
+        flat = train.reshape(m, -1)
+        scale = np.broadcast_to(root, train.shape[1:]).reshape(-1)
+        columns = max(1, _CHUNK_BYTES // (8 * m))
+        gram = np.zeros((m, m))
+        for i in range(0, flat.shape[1], columns):
+            part = (flat[:, i : i + columns] * scale[i : i + columns]).astype(np.float64)
+            gram += part @ part.T
+        value, vectors = np.linalg.eigh(gram)
+        value, vectors = np.maximum(value[::-1], 0.0), vectors[:, ::-1]
+        enough = int(np.searchsorted(np.cumsum(value), _ENERGY * value.sum())) + 1
+        r = min(enough, _MODES, int((value > 1e-10 * value[0]).sum()))
+        sigma = np.sqrt(value[:r])
+        modes = np.empty((r, flat.shape[1]), np.float32)  # of the weighted targets
+        for i in range(0, flat.shape[1], columns):
+            part = flat[:, i : i + columns] * scale[i : i + columns]
+            modes[:, i : i + columns] = (vectors[:, :r] / sigma).T @ part
+        projected = valid.reshape(len(valid), -1) @ (modes * scale).T
+        coefficients, projected = vectors[:, :r] * sigma, projected.astype(np.float64)
+        np.divide(modes, scale, out=modes, where=scale > 0)  # a site of no area counts in no error
+        return cls(modes, coefficients, projected, TargetGrams.of(coefficients, projected))
+
+
+@dataclass(frozen=True, eq=False)
+class _Grams:
+    """Inner products of the training windows with themselves, the validation windows and those to be scored."""
+
+    train: Float[ndarray, "m m"]
+    valid: Float[ndarray, "v m"]
+    block: Float[ndarray, "b m"]
+
+    @classmethod
+    def zero(cls, m: int, v: int, b: int) -> _Grams:
+        return cls(np.zeros((m, m)), np.zeros((v, m)), np.zeros((b, m)))
+
+    def plus(self, train: Float[ndarray, "m q"], valid: Float[ndarray, "v q"], block: Float[ndarray, "b q"]) -> _Grams:
+        return _Grams(self.train + train @ train.T, self.valid + valid @ train.T, self.block + block @ train.T)
+
+
+def _features(inputs: Float[ndarray, "m n f"], selected: Int[ndarray, " k"]) -> Float[ndarray, "m q"]:
+    return inputs[:, selected].reshape(len(inputs), -1).astype(np.float64)
