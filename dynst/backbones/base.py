@@ -1,0 +1,38 @@
+"""What every trainable backbone is: stream in, stream out, and what it claims about itself."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+__all__ = ["AbstractBackbone"]
+
+
+class AbstractBackbone(nn.Module, ABC):
+    """A forecaster on sites: the history of each site in one row, the future of each site in one row.
+
+    A subclass is final. What it claims, the contract tests hold it to.
+
+    Attributes
+    ----------
+    features_in, features_out : int
+        Width of the stream that comes (including a support channel, if the caller appends one) and that goes.
+    periodic_equivariant : bool
+        A shift in longitude by a multiple of the patch shifts the forecast, on a full grid that closes around the
+        Earth.
+    permutation_equivariant : bool
+        Relabelling the sites relabels the forecast.
+    """
+
+    periodic_equivariant: ClassVar[bool] = False
+    permutation_equivariant: ClassVar[bool] = False
+
+    features_in: int
+    features_out: int
+
+    @abstractmethod
+    def forward(self, stream: Float[Tensor, "b n f"]) -> Float[Tensor, "b n g"]:
+        """Forecast stream ``(b, n, features_out)`` of the stream ``(b, n, features_in)``."""

@@ -1,0 +1,79 @@
+"""What every entry of BACKBONES promises."""
+
+import numpy as np
+import pytest
+import torch
+
+from dynst.backbones import BACKBONES
+from dynst.domain import GridLayout
+
+pytestmark = pytest.mark.parametrize("name", BACKBONES)
+CELL = np.array([0, 1, 2, 4, 5, 7, 8, 9, 11, 12, 13, 14])
+
+
+def make(name, layout, seed=0):
+    return BACKBONES[name](layout, features_in=5, features_out=3, generator=torch.Generator().manual_seed(seed))
+
+
+def stream(b, n, seed=1):
+    return torch.randn(b, n, 5, generator=torch.Generator().manual_seed(seed))
+
+
+def test_forecast_has_the_promised_shape_and_is_finite(name):
+    net = make(name, GridLayout((3, 5), CELL))
+    out = net(stream(4, len(CELL)))
+    assert out.shape == (4, len(CELL), 3)
+    assert (net.features_in, net.features_out) == (5, 3)
+    assert out.isfinite().all()
+
+
+def test_gradients_reach_every_parameter_and_every_input(name):
+    net = make(name, GridLayout((3, 5), CELL))
+    x = stream(4, len(CELL)).requires_grad_()
+    (net(x) * torch.randn(4, len(CELL), 3, generator=torch.Generator().manual_seed(2))).sum().backward()
+    for parameter, weight in net.named_parameters():
+        assert weight.grad is not None, parameter
+        assert weight.grad.isfinite().all(), parameter
+        assert weight.grad.abs().max() > 0, parameter
+    assert (x.grad.abs().amax(dim=(0, 2)) > 0).all()
+
+
+def test_rows_of_a_batch_are_independent_in_eval_mode(name):
+    net = make(name, GridLayout((3, 5), CELL)).eval()
+    x = stream(4, len(CELL))
+    torch.testing.assert_close(net(x)[2:3], net(x[2:3]))
+    other = x.clone()
+    other[3] = 100
+    torch.testing.assert_close(net(other)[:3], net(x)[:3])
+
+
+def test_same_generator_same_forecast_bit_for_bit(name):
+    layout = GridLayout((3, 5), CELL)
+    assert torch.equal(make(name, layout)(stream(2, len(CELL))), make(name, layout)(stream(2, len(CELL))))
+    assert not torch.equal(make(name, layout, 1)(stream(2, len(CELL))), make(name, layout)(stream(2, len(CELL))))
+
+
+def test_state_is_restored_whole(name):
+    layout = GridLayout((3, 5), CELL)
+    first, second = make(name, layout), make(name, layout, seed=1)
+    first(stream(4, len(CELL)))
+    second.load_state_dict(first.state_dict())
+    assert torch.equal(first.eval()(stream(2, len(CELL))), second.eval()(stream(2, len(CELL))))
+
+
+def test_claim_a_shift_in_longitude_shifts_the_forecast(name):
+    if not BACKBONES[name].periodic_equivariant:
+        return
+    net = make(name, GridLayout((4, 12), np.arange(48), periodic=True)).eval()
+    x = stream(2, 48).reshape(2, 4, 12, 5)
+    moved = net(x.roll(4, dims=2).reshape(2, 48, 5)).reshape(2, 4, 12, 3)
+    torch.testing.assert_close(moved, net(x.reshape(2, 48, 5)).reshape(2, 4, 12, 3).roll(4, dims=2))
+
+
+def test_claim_relabelled_sites_relabel_the_forecast(name):
+    if not BACKBONES[name].permutation_equivariant:
+        return
+    layout = GridLayout((3, 5), CELL)
+    net, x = make(name, layout).eval(), stream(2, len(CELL))
+    order = torch.randperm(len(CELL), generator=torch.Generator().manual_seed(3))
+    torch.testing.assert_close(net(x[:, order]), net(x)[:, order])
