@@ -36,8 +36,7 @@ class Evidence:
     batches : int
         Batches since the last update.
     what_if : Float[Tensor, "n"] or None
-        Measured worth of each site, from trying it: the loss without an active site, minus the loss with an
-        inactive one. Minus or plus infinity where nothing was tried.
+        Measured worth of each site, from trying it; minus or plus infinity where a site was beyond doubt.
     noise : Float[Tensor, "n"] or None
         A random number per site, for random regrowth.
 

@@ -43,6 +43,7 @@ def save_training(path: Path, state: TrainingState, *, study: Mapping[str, Any])
         "batches": state.evidence.batches,
         "best_error": None if math.isinf(state.best_error) else state.best_error,
         "seed": state.seed,
+        "history": state.history,
     }
     tensors = {name: value.detach().cpu().contiguous() for name, value in _tensors(state).items()}
     _write_whole(path, save(tensors, metadata={"dynst": json.dumps(head, sort_keys=True)}))
@@ -68,6 +69,7 @@ def restore_training(path: Path, state: TrainingState, *, study: Mapping[str, An
     state.generator.set_state(tensors["generator"])
     state.step, state.seed = head["step"], head["seed"]
     state.best_error = math.inf if head["best_error"] is None else head["best_error"]
+    state.history = [(step, births, deaths) for step, births, deaths in head["history"]]
     state.best, state.origin = _part(tensors, "best"), _part(tensors, "origin")
 
 

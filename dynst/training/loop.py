@@ -239,6 +239,7 @@ def _change_mask(
     state.evidence = state.evidence.renew()
     births = (after.active & ~before.active).nonzero().squeeze(-1).tolist()
     deaths = (before.active & ~after.active).nonzero().squeeze(-1).tolist()
+    state.history.append((step, births, deaths))
     return tuple(births), tuple(deaths)
 
 

@@ -40,6 +40,8 @@ class TrainingState:
         Weights of the forecaster at that moment.
     origin : dict
         First weights of the network, kept for rewinding only.
+    history : list
+        The changes of the mask so far: step, births, deaths.
     """
 
     forecaster: MaskedForecaster
@@ -51,6 +53,7 @@ class TrainingState:
     best_error: float = math.inf
     best: dict[str, Tensor] = field(default_factory=dict)
     origin: dict[str, Tensor] = field(default_factory=dict)
+    history: list[tuple[int, list[int], list[int]]] = field(default_factory=list)
 
     @classmethod
     def start(cls, forecaster: MaskedForecaster, recipe: Recipe, *, seed: int) -> TrainingState:

@@ -15,7 +15,8 @@ from dynst.windows import WindowBatch
 
 __all__ = ["WhatIf"]
 
-_SAMPLES = 96  # forecasts computed at once; more do not run faster on a core and need more memory
+_VALUES = 400_000  # sites times windows forecast at once: the activations stay near the cache
+_DOUBT = 16  # sites tried on either side of a border of an update
 
 
 class WhatIf:
@@ -64,17 +65,23 @@ class WhatIf:
     def worth(self, mask: MaskState, evidence: Evidence, n_active: int, n_swap: int) -> Float[Tensor, " n"]:
         """Measured worth for an update: a `Worth` for the training loop.
 
-        Tried are twice as many active sites as must leave, the least beneficial by gradient, and twice as many
-        inactive ones as may come. All dropped layouts have one count and all grown ones another, so each list
-        is ordered fairly; the two are never compared.
+        Tried are the sites near the two borders of the update, as their gradients order them: up to 16 on either
+        side of the border between leaving and staying, and of the one between coming and not. Each is tried alone
+        on the support without those who might leave, so all are compared at one count, with one another.
         """
         benefit = -evidence.average
-        n_drop = max(0, mask.n_active - (n_active - n_swap))
-        leaving = _ordered(benefit, mask.active & ~mask.fixed, descending=False)[: 2 * n_drop]
-        coming = _ordered(benefit, ~mask.active & ~mask.forbidden, descending=True)[: 2 * n_swap]
-        worth = torch.where(mask.active, math.inf, -math.inf)
-        worth[leaving] = self.losses(_toggled(mask.active, leaving)).cpu()
-        worth[coming] = -self.losses(_toggled(mask.active, coming)).cpu()
+        leave, come = max(0, mask.n_active - (n_active - n_swap)), n_swap
+        weakest = _ordered(-benefit, mask.active & ~mask.fixed)
+        strongest = _ordered(benefit, ~mask.active & ~mask.forbidden)
+        leaving, waiting = _border(weakest, leave), _border(strongest, come)
+        tried = torch.cat([leaving, waiting])
+        base = mask.active.clone()
+        base[leaving] = False
+        worth = torch.full_like(benefit, -math.inf)
+        worth[mask.fixed] = math.inf
+        worth[weakest[leave + min(leave, _DOUBT) :]] = math.inf
+        worth[strongest[: max(0, come - _DOUBT)]] = math.inf
+        worth[tried] = -self.losses(_with_each(base, tried)).cpu()
         return worth
 
     @torch.no_grad()
@@ -92,27 +99,35 @@ class WhatIf:
 
 
 def _parts(batch: WindowBatch) -> list[WindowBatch]:
+    size = max(1, min(len(batch), _VALUES // batch.inputs.shape[2]))
+
     def cut(values: Tensor | None, i: int) -> Tensor | None:
-        return None if values is None else values[i : i + _SAMPLES]
+        return None if values is None else values[i : i + size]
 
     return [
         WindowBatch(
-            batch.inputs[i : i + _SAMPLES],
-            batch.targets[i : i + _SAMPLES],
+            batch.inputs[i : i + size],
+            batch.targets[i : i + size],
             cut(batch.inputs_observed, i),
             cut(batch.targets_observed, i),
         )
-        for i in range(0, len(batch), _SAMPLES)
+        for i in range(0, len(batch), size)
     ]
 
 
-def _ordered(values: Float[Tensor, " n"], among: Bool[Tensor, " n"], *, descending: bool) -> Tensor:
+def _ordered(values: Float[Tensor, " n"], among: Bool[Tensor, " n"]) -> Tensor:
     sites = among.nonzero().squeeze(-1)
-    return sites[values[sites].sort(descending=descending, stable=True).indices]
+    return sites[values[sites].sort(descending=True, stable=True).indices]
 
 
-def _toggled(active: Bool[Tensor, " n"], sites: Tensor) -> Bool[Tensor, "l n"]:
-    """One layout per site, in which that site alone is switched."""
-    layouts = active.repeat(len(sites), 1)
-    layouts[torch.arange(len(sites)), sites] ^= True
+def _border(ordered: Tensor, count: int) -> Tensor:
+    """Those around place `count` of an order: as many before it as after it."""
+    doubt = min(count, _DOUBT)
+    return ordered[count - doubt : count + doubt]
+
+
+def _with_each(base: Bool[Tensor, " n"], sites: Tensor) -> Bool[Tensor, "l n"]:
+    """One layout per site: the base and that site."""
+    layouts = base.repeat(len(sites), 1)
+    layouts[torch.arange(len(sites)), sites] = True
     return layouts

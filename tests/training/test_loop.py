@@ -11,7 +11,7 @@ from torch import nn
 
 from dynst.domain import Field, GridLayout, Sites, Window
 from dynst.errors import CheckpointError, ConfigError, DataError
-from dynst.sparsity import MaskState, Schedule, SensorMask
+from dynst.sparsity import Evidence, MaskState, Schedule, SensorMask
 from dynst.training import MaskedForecaster, Recipe, TrainingState, WhatIf, restore_training, save_training, train
 from dynst.training.loop import window_order
 from dynst.windows import Scaling, WindowDataset
@@ -116,6 +116,7 @@ def test_a_resumed_run_equals_the_uninterrupted_one_bit_for_bit(tmp_path, stop, 
     assert first + second == records
     assert_same(whole.forecaster, resumed.forecaster)
     assert whole.best_error == resumed.best_error
+    assert whole.history == resumed.history
     assert whole.best.keys() == resumed.best.keys()
     assert all(torch.equal(value, resumed.best[name]) for name, value in whole.best.items())
     assert torch.equal(whole.evidence.average, resumed.evidence.average)
@@ -312,9 +313,9 @@ class TestWhatIf:
             trained.losses(layouts)
 
     def test_the_gate_gradient_is_the_slope_of_the_loss_along_the_gate(self, trained):
-        layout = trained.forecaster.mask.state.active
+        layout = trained.forecaster.mask.state.active.float()
         before = trained.forecaster.mask.state
-        gradient = trained.gradient(layout)
+        gradient = trained.gradient(layout > 0)
         after = trained.forecaster.mask.state
         assert torch.equal(before.active, after.active)
         assert torch.equal(before.score, after.score)
@@ -332,11 +333,28 @@ class TestWhatIf:
             slope = (loss_at(layout + step) - loss_at(layout - step)) / 2e-2
             assert gradient[site].item() == pytest.approx(slope, rel=2e-2, abs=1e-4)  # float32 differences
 
+    def test_worth_orders_the_sites_in_doubt_by_their_loss_at_one_count(self, trained):
+        mask, generator = MaskState.of("F11110000x00"), torch.Generator().manual_seed(0)
+        evidence = Evidence.empty(N).add(torch.randn(N, generator=generator))
+        worth = trained.worth(mask, evidence, 5, 1)
+        benefit = -evidence.average
+        weakest = sorted(range(1, 5), key=lambda s: benefit[s])[:2]
+        strongest = sorted((5, 6, 7, 8, 10, 11), key=lambda s: -benefit[s])[:2]
+        base = mask.active.clone()
+        base[weakest] = False
+        for site in weakest + strongest:
+            layout = base.clone()
+            layout[site] = True
+            assert worth[site].item() == -trained.losses(layout[None]).item()
+        beyond = worth.isinf().nonzero().squeeze(-1).tolist()
+        assert set(beyond) == set(range(N)) - {*weakest, *strongest}
+        assert all((worth[s] > 0) == bool(mask.active[s]) for s in beyond)
+
     def test_a_layout_scored_alone_is_the_loss_of_the_forecast(self, trained):
-        layout = trained.forecaster.mask.state.active
+        layout = trained.forecaster.mask.state.active.float()
         prediction = trained.forecaster.eval()(trained.batch.inputs)
         expected = (prediction - trained.batch.targets).square().mean().item()
-        assert trained.losses(layout[None]).item() == pytest.approx(expected, rel=1e-5)
+        assert trained.losses(layout[None] > 0).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_missing_inputs_lower_the_flag_and_missing_targets_do_not_count():
