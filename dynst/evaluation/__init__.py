@@ -2,6 +2,7 @@
 
 from dynst.evaluation.bootstrap import Interval, verdict
 from dynst.evaluation.linear_judge import LinearJudge
+from dynst.evaluation.refit import refit
 from dynst.evaluation.score import ErrorTally, Score
 from dynst.evaluation.sums import ErrorSums
 from dynst.evaluation.sweep import LADDER, judge_ladder, ladder, summary
@@ -15,6 +16,7 @@ __all__ = [
     "Score",
     "judge_ladder",
     "ladder",
+    "refit",
     "summary",
     "verdict",
 ]

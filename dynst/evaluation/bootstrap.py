@@ -100,7 +100,7 @@ def replicates(errors: Float[ndarray, "k m"], weights: Float[ndarray, "r m"]) ->
     return roots
 
 
-def resampling_weights(m: int, block: float, *, draws: int = _DRAWS, seed: int = 0) -> Float[ndarray, "draws+1 m"]:
+def resampling_weights(m: int, block: float, *, draws: int = _DRAWS, seed: int = 0) -> Float[ndarray, "r m"]:
     """How often each window is drawn, as shares; the first row is the data themselves.
 
     Blocks of geometrically distributed length, wrapped at the end (Politis & Romano 1994, J. Am. Stat. Assoc. 89).

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int
@@ -29,6 +29,7 @@ Progress = Callable[[str, int, int], None]
 """``(what, done, total)``: called before each score."""
 
 
+@runtime_checkable
 class Judge(Protocol):
     """Scores a set of sensors by a fresh forecaster; `LinearJudge` is one."""
 

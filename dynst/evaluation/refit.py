@@ -1,0 +1,119 @@
+"""A fresh network under a fixed plan, so that no planner is judged by the training that made its plan."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from numpy import ndarray
+
+from dynst.backbones import BACKBONES
+from dynst.domain import Window
+from dynst.errors import ConfigError, unknown_name
+from dynst.evaluation.score import ErrorTally, Score
+from dynst.sparsity import MaskState, Schedule, SensorMask
+from dynst.training import MaskedForecaster, Recipe, StepRecord, TrainingState, train
+from dynst.training.state import seeded
+from dynst.windows import Scaling, Split, WindowDataset, thin, window_starts
+
+__all__ = ["refit"]
+
+_VALID_LIMIT, _TEST_LIMIT = 200, 500  # windows; neighbouring ones overlap, so more say little
+
+
+def refit(
+    split: Split,
+    window: Window,
+    scaling: Scaling,
+    selected: Int[ndarray, " k"],
+    *,
+    backbone: str = "stlight",
+    dim: int = 32,
+    depth: int = 3,
+    patch: int = 2,
+    steps: int = 400,
+    batch: int = 16,
+    seed: int = 0,
+    recipe: Recipe | None = None,
+    listen: Callable[[StepRecord], None] | None = None,
+) -> Score:
+    """Errors on the test block of a network trained from scratch with sensors at `selected` alone.
+
+    For one seed, every plan meets the same first weights and the same windows in the same order. The weights that
+    are best on the validation block are kept; the test block is read once, at the end.
+
+    Parameters
+    ----------
+    split, window, scaling : Split, Window, Scaling
+        The data, as for every other judge.
+    selected : Int[ndarray, "k"]
+        The sites that are measured; none is allowed (the floor).
+    backbone : str
+        Name in `BACKBONES`.
+    dim, depth, patch : int
+        Its size.
+    steps, batch, seed : int
+        Training steps, windows in a batch, and the seed of the weights and of the data order.
+    recipe : Recipe or None
+        How to train; `batch` here wins, other layouts are never mixed in: the support is fixed.
+    listen : callable or None
+        Called with each training step.
+
+    Raises
+    ------
+    ConfigError
+        If the backbone is unknown.
+    """
+    if backbone not in BACKBONES:
+        raise ConfigError(unknown_name("backbone", backbone, BACKBONES))
+    recipe = recipe or Recipe()
+    every = max(1, min(recipe.evaluate_every, steps // 8))
+    recipe = replace(recipe, batch=batch, conditioned=False, rewind=False, l1=0.0, evaluate_every=every)
+    field = split.train
+    network = BACKBONES[backbone](
+        field.layout,
+        features_in=window.history * len(field.observed) + 1,
+        features_out=window.prediction * len(field.predicted),
+        dim=dim,
+        depth=depth,
+        patch=patch,
+        generator=seeded(seed, 2),
+    )
+    mask = SensorMask(_fixed_support(len(field.sites), selected), flag=True)
+    forecaster = MaskedForecaster(network, mask, channels_out=len(field.predicted))
+    state = TrainingState.start(forecaster, recipe, seed=seed)
+    data, valid, test = (
+        WindowDataset(block, window, scaling, thin(window_starts(block, window), limit))
+        for block, limit in ((split.train, 10**9), (split.valid, _VALID_LIMIT), (split.test, _TEST_LIMIT))
+    )
+    weight = field.sites.weight
+    schedule = Schedule.constant(steps, max(1, len(selected)))
+    for record in train(state, data, schedule=schedule, recipe=recipe, weight=weight, valid=valid):
+        if listen is not None:
+            listen(record)
+    state.use_best()
+    tally = ErrorTally(weight, selected, scaling.std[field.predicted].astype(float), window.prediction)
+    _forecast(state.forecaster, test, recipe, tally)
+    error = state.best_error if math.isfinite(state.best_error) else None
+    return tally.score({"backbone": backbone, "steps": steps, "seed": seed, "valid_error": error})
+
+
+def _fixed_support(n: int, selected: Int[ndarray, " k"]) -> MaskState:
+    active = torch.zeros(n, dtype=torch.bool)
+    active[torch.from_numpy(np.ascontiguousarray(selected))] = True
+    none = torch.zeros(n, dtype=torch.bool)
+    return MaskState(active, torch.ones(n), none, none, 0)
+
+
+@torch.no_grad()
+def _forecast(forecaster: MaskedForecaster, data: WindowDataset, recipe: Recipe, tally: ErrorTally) -> None:
+    forecaster.eval()
+    for batch in data.batches(max(recipe.batch, 32)):
+        seen = None if batch.inputs_observed is None else batch.inputs_observed.to(recipe.device)
+        prediction = forecaster(batch.inputs.to(recipe.device), None, seen).float().cpu()
+        error = (prediction - batch.targets).numpy()
+        tally.add(error, None if batch.targets_observed is None else batch.targets_observed.numpy())
