@@ -86,6 +86,12 @@ class MaskState:
         """The same support and roles with other scores."""
         return MaskState(self.active, score, self.fixed, self.forbidden, self.step)
 
+    def cpu(self) -> MaskState:
+        """The same mask in main memory; itself if it is there."""
+        if self.active.device.type == "cpu":
+            return self
+        return MaskState(self.active.cpu(), self.score.cpu(), self.fixed.cpu(), self.forbidden.cpu(), self.step)
+
     def __len__(self) -> int:
         return len(self.active)
 

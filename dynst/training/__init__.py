@@ -1,24 +1,34 @@
 """Learning a forecast and a mask together: a loop that owns time and nothing else."""
 
-from dynst.training.checkpoint import restore_training, save_training
+from dynst.training.build import build_forecaster, roles
+from dynst.training.checkpoint import Saver, restore_training, save_training
 from dynst.training.forecaster import MaskedForecaster
 from dynst.training.loop import StepRecord, evaluate, train
 from dynst.training.losses import sample_mse, weighted_mse
+from dynst.training.polish import Polish, agreement, polish, polish_cost
 from dynst.training.recipe import PRECISIONS, Recipe
-from dynst.training.state import TrainingState
+from dynst.training.state import TrainingState, seeded
 from dynst.training.what_if import WhatIf
 
 __all__ = [
     "PRECISIONS",
     "MaskedForecaster",
+    "Polish",
     "Recipe",
+    "Saver",
     "StepRecord",
     "TrainingState",
     "WhatIf",
+    "agreement",
+    "build_forecaster",
     "evaluate",
+    "polish",
+    "polish_cost",
     "restore_training",
+    "roles",
     "sample_mse",
     "save_training",
+    "seeded",
     "train",
     "weighted_mse",
 ]

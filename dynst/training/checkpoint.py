@@ -18,7 +18,7 @@ from dynst.errors import CheckpointError
 from dynst.sparsity import Evidence
 from dynst.training.state import TrainingState
 
-__all__ = ["restore_training", "save_training"]
+__all__ = ["Saver", "restore_training", "save_training"]
 
 _FORMAT = "dynst training 1"
 
@@ -71,6 +71,34 @@ def restore_training(path: Path, state: TrainingState, *, study: Mapping[str, An
     state.best_error = math.inf if head["best_error"] is None else head["best_error"]
     state.history = [(step, births, deaths) for step, births, deaths in head["history"]]
     state.best, state.origin = _part(tensors, "best"), _part(tensors, "origin")
+
+
+class Saver:
+    """Saves a training now and then in one place, and brings it back.
+
+    Parameters
+    ----------
+    place : Path or None
+        Folder, or file with suffix ``.safetensors``. None saves nothing.
+    every : int
+        Steps between two savings.
+    study : mapping
+        What the training is about, in JSON types.
+    """
+
+    def __init__(self, place: Path | None, *, every: int, study: Mapping[str, Any]) -> None:
+        self.path = place if place is None or place.suffix == ".safetensors" else place / "training.safetensors"
+        self.every, self.study = every, study
+
+    def restore(self, state: TrainingState) -> None:
+        """Bring a fresh state to where the file left off, if there is one."""
+        if self.path is not None and self.path.exists():
+            restore_training(self.path, state, study=self.study)
+
+    def save(self, state: TrainingState, *, steps: int) -> None:
+        """Save the state if it is time, and always after the last of `steps`."""
+        if self.path is not None and (state.step % self.every == 0 or state.step == steps):
+            save_training(self.path, state, study=self.study)
 
 
 def _tensors(state: TrainingState) -> dict[str, Tensor]:

@@ -20,7 +20,7 @@ from dynst.training.recipe import Recipe
 from dynst.training.state import TrainingState, seeded
 from dynst.windows import WindowBatch, WindowDataset
 
-__all__ = ["StepRecord", "Worth", "evaluate", "train", "window_order"]
+__all__ = ["StepRecord", "Worth", "evaluate", "to_device", "train", "window_order"]
 
 Worth = Callable[[MaskState, Evidence, int, int], Tensor]
 """``(mask, evidence, n_active, n_swap) -> (n,)``: measured worth of the sites that the next update is about."""
@@ -131,7 +131,7 @@ def evaluate(state: TrainingState, data: WindowDataset, *, recipe: Recipe, weigh
     forecaster = state.forecaster.eval()
     total, count = 0.0, 0
     for batch in data.batches(max(recipe.batch, 32), prefetch=False):
-        moved = _to(batch, recipe.device)
+        moved = to_device(batch, recipe.device)
         with _autocast(recipe):
             prediction = forecaster(moved.inputs, None, moved.inputs_observed)
         total += float(weighted_mse(prediction.float(), moved.targets, moved.targets_observed, weight)) * len(batch)
@@ -149,9 +149,9 @@ def _batches(
         for indices in orders:
             ready, coming = coming, (indices, thread.submit(data.batch, indices))
             if ready is not None:
-                yield ready[0], _to(ready[1].result(), recipe.device)
+                yield ready[0], to_device(ready[1].result(), recipe.device)
         if coming is not None:
-            yield coming[0], _to(coming[1].result(), recipe.device)
+            yield coming[0], to_device(coming[1].result(), recipe.device)
 
 
 def _forward(
@@ -160,7 +160,7 @@ def _forward(
     forecaster = state.forecaster.train()
     others = None
     if recipe.conditioned and len(batch) > 1:
-        mask = _on_cpu(forecaster.mask.state)
+        mask = forecaster.mask.state.cpu()
         others = other_layouts(mask, len(batch) // 2, around=schedule.target, generator=state.generator)
         others = others.to(recipe.device)
     with _autocast(recipe):
@@ -218,7 +218,7 @@ def _change_mask(
     state: TrainingState, step: int, schedule: Schedule, recipe: Recipe, worth: Worth | None
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     mask = state.forecaster.mask
-    before = _on_cpu(mask.state)
+    before = mask.state.cpu()
     n_active, n_swap = schedule.n_active(step), schedule.n_swap(step)
     evidence, names = state.evidence, {recipe.drop_by, recipe.grow_by}
     if "random" in names:
@@ -253,13 +253,8 @@ def _autocast(recipe: Recipe) -> torch.autocast:
     return torch.autocast(torch.device(recipe.device).type, torch.bfloat16, enabled=recipe.precision == "bf16")
 
 
-def _on_cpu(mask: MaskState) -> MaskState:
-    if mask.active.device.type == "cpu":
-        return mask
-    return MaskState(mask.active.cpu(), mask.score.cpu(), mask.fixed.cpu(), mask.forbidden.cpu(), mask.step)
-
-
-def _to(batch: WindowBatch, device: str) -> WindowBatch:
+def to_device(batch: WindowBatch, device: str) -> WindowBatch:
+    """The batch on a device."""
     if device == "cpu":
         return batch
     inputs, targets = batch.inputs_observed, batch.targets_observed

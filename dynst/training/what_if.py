@@ -10,6 +10,7 @@ from torch import Tensor
 
 from dynst.sparsity import Evidence, MaskState
 from dynst.training.forecaster import MaskedForecaster
+from dynst.training.loop import to_device
 from dynst.training.losses import sample_mse, weighted_mse
 from dynst.windows import WindowBatch
 
@@ -36,7 +37,8 @@ class WhatIf:
     """
 
     def __init__(self, forecaster: MaskedForecaster, batch: WindowBatch, weight: Float[Tensor, " n"]) -> None:
-        self.forecaster, self.batch, self.weight = forecaster, batch, weight
+        self.forecaster, self.weight = forecaster, weight
+        self.batch = to_device(batch, str(weight.device))
         self.forecasts = 0  # windows forecast so far: the measure of cost
 
     def losses(self, layouts: Bool[Tensor, "l n"]) -> Float[Tensor, " l"]:

@@ -1,0 +1,319 @@
+"""DynST: a network and its sensor mask are trained together; sites are pruned, dropped and regrown as it learns.
+
+Wu et al., arXiv 2403.02914, in the form that docs/method.md found to work: a network that knows its support and is
+kept honest about others, expected benefit as the evidence, what-ifs on the frozen network, and one sweep of exact
+swaps under the linear forecaster. The switches of `plan` lead back to the published forms.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from dynst.domain import Plan
+from dynst.planners.base import Task, finish_plan
+from dynst.planners.linear_evidence import linear_evidence, marginal_values
+from dynst.planners.swaps import greedy_order, swap_sweep
+from dynst.sparsity import MaskState, Schedule
+from dynst.training import (
+    Recipe,
+    Saver,
+    StepRecord,
+    TrainingState,
+    WhatIf,
+    agreement,
+    build_forecaster,
+    polish_cost,
+    roles,
+    seeded,
+    train,
+)
+from dynst.training import polish as polish_support
+from dynst.windows import WindowDataset, thin
+
+__all__ = ["IMPORTANCE_IS", "plan"]
+
+IMPORTANCE_IS = (
+    "share of the linear forecast objective by which it rises without the sensor (falls with it, where there is none)"
+)
+
+_POLISH_WINDOWS = 96  # training windows of a what-if (docs/method.md)
+_VALID_WINDOWS = 96  # validation windows on which the best weights are chosen: enough to tell weights apart
+_POLISH_SHARE = 0.7
+# What-ifs may cost so much of what the training costs, in window forecasts: 40 % of both together, which lets 10
+# sensors through in full. Chosen: with more sensors the choice of single sites matters less (docs/method.md).
+_PROBES = 32  # random swaps on which first-order and measured changes are compared
+_FAITHFUL = 0.5  # rank correlation below which the first-order score is said to be unreliable
+
+
+def plan(
+    task: Task,
+    *,
+    seed: int,
+    backbone: str = "stlight",
+    steps: int = 400,
+    batch: int = 16,
+    dim: int = 32,
+    depth: int = 3,
+    patch: int = 2,
+    learning_rate: float = 3e-3,
+    weight_decay: float = 3e-2,
+    evidence: str = "benefit",
+    drop_by: str | None = None,
+    schedule: str = "geometric",
+    interval: int | None = None,
+    alpha: float = 0.3,
+    prune: bool = True,
+    regrow: bool = True,
+    start: Int[ndarray, " k"] | None = None,
+    rewind: bool = False,
+    l1: float = 0.0,
+    conditioned: bool = True,
+    polish: bool = True,
+    exact_sweep: bool = True,
+    precision: str = "32",
+    device: str = "cpu",
+    listen: Callable[[StepRecord], None] | None = None,
+    checkpoint: Path | None = None,
+    checkpoint_every: int = 50,
+) -> Plan:
+    """Sensors that a network keeps while it learns to forecast from fewer and fewer of them.
+
+    Parameters
+    ----------
+    task : Task
+        What to plan for.
+    seed : int
+        Of weights, order of windows and other layouts: the same task, seed and options give the same plan.
+    backbone : str
+        Network to train, a name in `dynst.backbones.BACKBONES`.
+    steps, batch, learning_rate, weight_decay, l1, rewind, precision, device
+        See `dynst.training.Recipe`; the device may also be ``auto``.
+    dim, depth, patch : int
+        Shape of the network, see `dynst.backbones.STLight`.
+    evidence : str
+        Saliency that decides: ``benefit``, ``gradient``, ``exact``, ``random`` or ``magnitude``. With ``magnitude``
+        sites are dropped by the size of their score and regrown by the size of their gradient, as published.
+    drop_by : str or None
+        Another saliency for what to drop.
+    schedule : str
+        How the count falls, a name in `dynst.sparsity.SCHEDULES`.
+    interval : int or None
+        Steps between updates; by default 15 for a short run up to 100 for a long one.
+    alpha : float
+        Twice the mean share of the sensors swapped at an update.
+    prune, regrow : bool
+        Iterative pruning from the dense support, and drop-regrow at the budget; either works alone. Without
+        pruning the support begins at `start`, or at random.
+    start : Int[ndarray, "k"] or None
+        Sensors to begin with, when nothing is pruned.
+    conditioned : bool
+        Whether half of each batch carries other layouts.
+    polish, exact_sweep : bool
+        What-ifs on the frozen network, and one sweep of exact swaps under the linear forecaster, after training.
+    listen : callable or None
+        Called with the record of each training step.
+    checkpoint : Path or None
+        Folder, or file with suffix ``.safetensors``, to save the training in; if it holds one of the same study, the
+        plan goes on from there and is the same as without the interruption.
+    checkpoint_every : int
+        Steps between two savings.
+
+    Raises
+    ------
+    ConfigError
+        If an option is unknown or makes no sense.
+    CheckpointError
+        If the checkpoint is damaged or of another study.
+    DataError
+        If training diverges; the message names the windows.
+    """
+    options = {
+        name: value
+        for name, value in locals().items()
+        if name not in ("task", "seed", "start", "listen", "checkpoint", "checkpoint_every")
+    }
+    recipe = Recipe(
+        batch=batch,
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        l1=l1,
+        drop_by=drop_by or evidence,
+        grow_by="gradient" if evidence == "magnitude" else evidence,
+        conditioned=conditioned,
+        rewind=rewind,
+        precision=precision,
+        device=_device(device),
+        evaluate_every=max(10, steps // 12),
+    )
+    mask = _first_mask(task, seed, start, prune=prune)
+    timing = _schedule(task, mask, steps, curve=schedule, interval=interval, alpha=alpha if regrow else 0.0)
+    state = TrainingState.start(
+        build_forecaster(
+            task.train, task.window, mask, seed=seed, backbone=backbone, dim=dim, depth=depth, patch=patch
+        ),
+        recipe,
+        seed=seed,
+    )
+    saver = Saver(checkpoint, every=checkpoint_every, study=_study(task, seed, mask, options))
+    what_if = _train(task, state, timing, recipe, saver=saver, listen=listen)
+    mask, notes = _refine(task, state, what_if, timing, recipe, polish=polish)
+    return _ranked(task, state, mask, options=options, notes=notes, exact_sweep=exact_sweep)
+
+
+def _device(name: str) -> str:
+    if name != "auto":
+        return name
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _first_mask(task: Task, seed: int, start: Int[ndarray, " k"] | None, *, prune: bool) -> MaskState:
+    """The dense support, or one of the budget's size: the given one or a random one."""
+    dense = MaskState.dense(*roles(task.sites), generator=seeded(seed, 3))
+    if prune:
+        return dense
+    active = dense.fixed.clone()
+    if start is None:
+        free = (~dense.fixed & ~dense.forbidden).nonzero().squeeze(-1)
+        order = torch.randperm(len(free), generator=seeded(seed, 4))
+        active[free[order[: task.budget - int(dense.fixed.sum())]]] = True
+    else:
+        active[torch.from_numpy(np.asarray(start, np.int64))] = True
+    return dense.with_active(active)
+
+
+def _schedule(task: Task, mask: MaskState, steps: int, *, curve: str, interval: int | None, alpha: float) -> Schedule:
+    shares = {} if mask.n_active > task.budget else {"prune_until": 0.20}
+    return Schedule(
+        steps=steps,
+        start=mask.n_active,
+        target=task.budget,
+        interval=interval or min(max(15, steps // 25), 100),
+        alpha=alpha,
+        curve=curve,
+        **shares,
+    )
+
+
+def _study(task: Task, seed: int, mask: MaskState, options: dict[str, Any]) -> dict[str, object]:
+    """What must agree for a checkpoint to be of this study, in JSON types."""
+    content = hashlib.sha256()
+    for array in (task.scaling.mean, task.scaling.std, task.sites.role, mask.active.numpy()):
+        content.update(np.ascontiguousarray(array).tobytes())
+    window = task.window
+    return {
+        "planner": "dynst",
+        "sites": task.sites.fingerprint,
+        "data": content.hexdigest()[:16],
+        "lengths": [task.train.steps, task.valid.steps, window.history, window.prediction, window.stride],
+        "budget": task.budget,
+        "seed": seed,
+        "options": options,
+    }
+
+
+def _train(
+    task: Task,
+    state: TrainingState,
+    schedule: Schedule,
+    recipe: Recipe,
+    *,
+    saver: Saver,
+    listen: Callable[[StepRecord], None] | None,
+) -> WhatIf:
+    """Train to the end, put the best weights in place, and make ready to ask them what-ifs."""
+    data = WindowDataset(task.train, task.window, task.scaling)
+    valid = WindowDataset(task.valid, task.window, task.scaling)
+    valid = WindowDataset(task.valid, task.window, task.scaling, thin(valid.starts, _VALID_WINDOWS))
+    windows = data.batch(thin(np.arange(len(data)), _POLISH_WINDOWS))
+    area = torch.as_tensor(task.weight, dtype=torch.float32, device=recipe.device)
+    what_if = WhatIf(state.forecaster, windows, area)
+    saver.restore(state)
+    records = train(state, data, schedule=schedule, recipe=recipe, weight=task.weight, valid=valid, worth=what_if.worth)
+    for record in records:
+        saver.save(state, steps=schedule.steps)
+        if listen is not None:
+            listen(record)
+    state.use_best()
+    return what_if
+
+
+def _refine(
+    task: Task, state: TrainingState, what_if: WhatIf, schedule: Schedule, recipe: Recipe, *, polish: bool
+) -> tuple[MaskState, dict[str, object]]:
+    """The support after what-ifs on the frozen network, and what they showed."""
+    mask = state.forecaster.mask.state.cpu()
+    correlation = agreement(what_if, mask, swaps=_PROBES, generator=seeded(state.seed, 5))
+    notes: dict[str, object] = {"rank_correlation": correlation, "warnings": []}
+    if correlation is not None and correlation < _FAITHFUL:
+        notes["warnings"] = [
+            f"the first-order benefit of a site agrees poorly with what trying it shows (rank correlation "
+            f"{correlation:.2f} over {_PROBES} swaps): trust the swaps that were tried, not the order of the scores"
+        ]
+    training = 3 * schedule.steps * recipe.batch  # window forecasts; a backward pass costs about two forward passes
+    visits = int(_POLISH_SHARE * training) // polish_cost(len(what_if.batch))
+    if not polish or not visits or mask.n_active == mask.n_legal:
+        why = "not asked for" if not polish else "nothing to swap" if visits else "too dear for so short a training"
+        return mask, notes | {"polish": f"skipped: {why}"}
+    mask, done = polish_support(what_if, mask, nearest=task.sites.nearest(6), visits=visits)
+    return mask, notes | {"polish": asdict(done) | {"swaps": [list(swap) for swap in done.swaps]}}
+
+
+def _ranked(
+    task: Task,
+    state: TrainingState,
+    mask: MaskState,
+    *,
+    options: dict[str, Any],
+    notes: dict[str, object],
+    exact_sweep: bool,
+) -> Plan:
+    """The plan: sensors in the order in which the linear forecaster would add them, then who left last."""
+    selected = mask.active.nonzero().squeeze(-1).numpy()
+    ever = selected
+    if exact_sweep:
+        selected, swept = swap_sweep(task, selected, seed=state.seed, sweeps=1)
+        notes = notes | {"exact_sweep": swept if swept["sweeps"] else "skipped: too dear for so many sensors"}
+    else:
+        notes = notes | {"exact_sweep": "skipped: not asked for"}
+    importance = marginal_values(task, selected)
+    head = greedy_order(linear_evidence(task), selected, task.sites.fixed)
+    rest = _by_leaving(task, state, ever, selected, importance)
+    return finish_plan(
+        task,
+        np.concatenate([head, rest]),
+        importance,
+        planner="dynst",
+        importance_is=IMPORTANCE_IS,
+        seed=state.seed,
+        provenance={
+            "options": options,
+            "updates": [[step, births, deaths] for step, births, deaths in state.history],
+            "valid_error": state.best_error if np.isfinite(state.best_error) else None,
+            **notes,
+        },
+    )
+
+
+def _by_leaving(
+    task: Task,
+    state: TrainingState,
+    last: Int[ndarray, " k"],
+    selected: Int[ndarray, " k"],
+    importance: Float[ndarray, " n"],
+) -> Int[ndarray, " m"]:
+    """The legal sites that are not selected: who left last comes first, of one update the more important one."""
+    left = np.full(len(task.sites), -1)
+    for step, _, deaths in state.history:
+        left[deaths] = step
+    left[last] = np.iinfo(left.dtype).max
+    rest = np.setdiff1d(task.sites.legal, selected)
+    return rest[np.lexsort((rest, -importance[rest], -left[rest]))]
