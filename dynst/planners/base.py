@@ -26,7 +26,7 @@ _BYTES = 384 << 20  # no design or snapshot matrix of a planner grows beyond thi
 _T = TypeVar("_T")
 
 
-class PlannerSkipped(DynstError):
+class PlannerSkipped(DynstError):  # noqa: N818 - no mistake of anyone
     """A planner that cannot run on this task, with the reason; a sweep reports it and goes on."""
 
 
@@ -155,10 +155,14 @@ def finish_plan(
 
     Parameters
     ----------
+    task : Task
+        What was planned.
     chosen : Int[ndarray, "k"]
         Sites in the order of choice; fixed ones are moved to the front, what is missing is filled by farthest point.
     importance : Float[ndarray, "n"]
         Value of each site, in the order of the sites.
+    planner, importance_is, seed, provenance
+        What the plan says of itself, see `Plan`.
     """
     order = complete_ranking(task.sites, chosen)
     return Plan(
@@ -168,5 +172,5 @@ def finish_plan(
         sites=task.sites,
         planner=planner,
         importance_is=importance_is,
-        provenance={"seed": seed, "ranked_by_method": int(len(chosen))} | (provenance or {}),
+        provenance={"seed": seed, "ranked_by_method": len(chosen)} | (provenance or {}),
     )

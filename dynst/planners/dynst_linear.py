@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from numpy import ndarray
 
 from dynst.domain import Plan
@@ -35,6 +35,10 @@ def plan(
 
     Parameters
     ----------
+    task : Task
+        What to plan.
+    seed : int
+        Order in which sensors take their turn in the swaps.
     ratio : float
         Share of the sensors that a round of pruning leaves.
     alpha : float
@@ -85,14 +89,14 @@ def _targets(dense: int, k: int, ratio: float) -> list[int]:
     return targets or [k]
 
 
-def _round(
+def _round(  # noqa: PLR0917 - one step of the loop of `plan`, called once
     evidence: LinearEvidence,
     task: Task,
     support: Int[ndarray, " j"],
     target: int,
     regrow: int,
     number: int,
-    left: ndarray,
+    left: Float[ndarray, " n"],
 ) -> Int[ndarray, " k"]:
     """One round: sensors of least loss leave until `target - regrow` are left, then `regrow` come back or anew."""
     loss = evidence.losses(support)

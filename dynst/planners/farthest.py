@@ -53,6 +53,8 @@ def farthest_point_gaps(
 
     Parameters
     ----------
+    sites : Sites
+        The places; forbidden ones are never ranked.
     taken : Int[ndarray, "k"]
         Sites already chosen, not ranked again.
     count : int

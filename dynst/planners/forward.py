@@ -17,10 +17,14 @@ def plan(task: Task, *, seed: int, penalty: float = 0.01) -> Plan:
 
     The plain form of what `dynst_linear` does: one term, targets as they are, no synthetic windows, no way back.
     All gains are exact, each from the window-by-window Gram matrix, so a pick costs time linear in the sites.
-    The rest, beyond the operations allowed, follows by farthest point. The seed changes nothing.
+    The rest, beyond the operations allowed, follows by farthest point.
 
     Parameters
     ----------
+    task : Task
+        What to plan.
+    seed : int
+        Noted, but nothing depends on it.
     penalty : float
         Ridge penalty per window.
     """

@@ -70,7 +70,8 @@ class Solved:
 
 def share(change: Float[ndarray, "*s"]) -> Float[ndarray, "*s"]:
     """A change of the score (a mean of logarithms) as a share of the error, from 0 to 1."""
-    return -np.expm1(-np.asarray(change))
+    part: ndarray = -np.expm1(-np.asarray(change))
+    return part
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,6 +200,8 @@ def linear_evidence(
 
     Parameters
     ----------
+    task : Task
+        Whose training windows and sites to use.
     data_penalty, prior_penalty : float
         Ridge penalties of the term of data alone (half-whitened targets) and of the term with synthetic windows.
     prior_windows, prior_weight
@@ -250,12 +253,13 @@ def forecast_evidence(task: Task, *, penalty: float, components: int = 150) -> L
 
 def _spread(total: int, count: int) -> Int[ndarray, " k"]:
     """`count` of `total` rows; the rows are randomly placed windows, so an even choice of them does not alias."""
-    return np.unique(np.linspace(0, total - 1, max(1, count)).round().astype(np.int64))
+    rows: ndarray = np.unique(np.linspace(0, total - 1, max(1, count)).round().astype(np.int64))
+    return rows
 
 
 def _now_and_future(task: Task, rows: Int[ndarray, " m"]) -> Float[ndarray, "m q n c"]:
     design, observed, predicted = task.design, task.train.observed, task.train.predicted
-    future = design.targets[rows]
+    future: ndarray = design.targets[rows]
     if not np.isin(predicted, observed).all():
         return future  # the present of an unobserved channel is not in the design
     now = design.inputs[rows][:, :, -len(observed) :][:, :, np.searchsorted(observed, predicted)]
@@ -286,7 +290,8 @@ def _factor(gram: Float[ndarray, "m m"], power: float, components: int) -> Float
     value, vector = np.maximum(value[::-1], 0.0), vector[:, ::-1]
     energy = np.cumsum(value) / max(float(value.sum()), 1e-300)
     keep = min(components, int(np.searchsorted(energy, 0.995)) + 1)
-    return vector[:, :keep] * value[:keep] ** power
+    factor: ndarray = vector[:, :keep] * value[:keep] ** power
+    return factor
 
 
 def marginal_values(task: Task, selected: Int[ndarray, " k"]) -> Float[ndarray, " n"]:
@@ -294,6 +299,8 @@ def marginal_values(task: Task, selected: Int[ndarray, " k"]) -> Float[ndarray, 
 
     Parameters
     ----------
+    task : Task
+        Whose training windows and sites to use.
     selected : Int[ndarray, "k"]
         The sensors of a plan.
 

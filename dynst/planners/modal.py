@@ -14,6 +14,7 @@ from dynst.planners.base import Task
 __all__ = ["RANK", "REACH", "ModalField", "modal_field"]
 
 RANK = 100  # modes kept; docs/performance.md times all planners at this rank
+_ROUNDING = 1e-4  # amplitude relative to the first mode below which a mode is rounding of float32 values
 REACH = 5  # picks beyond REACH x rank follow nothing but rounding: farthest point ranks the rest
 
 
@@ -54,10 +55,12 @@ def modal_field(task: Task, *, rank: int = RANK) -> ModalField:
         s, n, c = snapshots.shape
         root = np.sqrt(np.maximum(task.weight, 1e-6 * task.weight.max()))
         modes = leading_modes((snapshots * root[None, :, None].astype(np.float32)).reshape(s, n * c), rank)
-        patterns = modes.patterns.reshape(n, c, modes.rank)[:, observed] / root[:, None, None]
-        view = patterns * modes.amplitude
+        real = int((modes.amplitude > _ROUNDING * modes.amplitude[:1]).sum())
+        patterns = modes.patterns[:, :real].reshape(n, c, real)[:, observed] / root[:, None, None]
+        amplitude = modes.amplitude[:real]
+        view = patterns * amplitude
         power = np.einsum("snc,snc->nc", snapshots, snapshots, dtype=float)[:, observed] / s
         noise = np.maximum(power - (view**2).sum(axis=2), 1e-3 * max(float(power.mean()), 1e-12))
-        return ModalField(view, noise, modes.amplitude)
+        return ModalField(view, noise, amplitude)
 
     return task.once(f"modal_field {rank}", make)

@@ -16,13 +16,17 @@ _OPERATIONS = 4e9  # each pick costs n^2; beyond this many the rest follows by f
 
 
 def plan(task: Task, *, seed: int, shrinkage: float = 0.05) -> Plan:
-    """Sites by the mutual information between sensors and the rest under a Gaussian field; the seed changes nothing.
+    """Sites by the mutual information between sensors and the rest under a Gaussian field.
 
     The covariance is that of the training snapshots, averaged over the observed channels and shrunk towards its
     diagonal.
 
     Parameters
     ----------
+    task : Task
+        What to plan.
+    seed : int
+        Noted, but nothing depends on it.
     shrinkage : float
         Weight of the diagonal, from 0 to 1.
 

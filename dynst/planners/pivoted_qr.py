@@ -17,10 +17,14 @@ def plan(task: Task, *, seed: int, rank: int | None = None) -> Plan:
     """Sites by the pivots of the modes' matrix, a site with several observed channels being a block of columns.
 
     When the modes are used up, the pivoting starts again among the sites that are left, up to 5 sites per mode; the
-    rest follows by farthest point. The seed changes nothing.
+    rest follows by farthest point.
 
     Parameters
     ----------
+    task : Task
+        What to plan.
+    seed : int
+        Noted, but nothing depends on it.
     rank : int or None
         Modes kept; 100 if left out.
 
@@ -73,6 +77,8 @@ def pivots(
         Columns of each site.
     free : Bool[ndarray, "n"]
         Sites that may be picked.
+    count : int
+        How many, at most.
     start : Int[ndarray, "j"] or None
         Sites seen already: their columns are taken out first.
 

@@ -147,10 +147,17 @@ def swap_sweep(
 
     Parameters
     ----------
+    task : Task
+        Whose sites and training windows to use.
     selected : Int[ndarray, "k"]
         The sensors of a plan.
+    seed : int
+        Order of the turns.
     sweeps : int
         Passes over the sensors, at most; a pass without a swap ends the search.
+
+    evidence : LinearEvidence or None
+        Scores to use; those of the task if left out.
 
     Returns
     -------

@@ -1,0 +1,217 @@
+"""What every planner promises, and what separates the ones that look at the forecast from chance."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dynst.domain import Field, GridLayout, Sites, Window
+from dynst.domain.sites import Role
+from dynst.errors import BudgetError, ConfigError
+from dynst.planners import PLANNERS, find_planner
+from dynst.planners.base import Task
+
+TRAINED = {"dynst", "one_shot"}  # they train a network: their own tests hold them to the same promises
+QUICK = sorted(set(PLANNERS) - TRAINED)
+LINEAR = ("dynst_linear", "forward")
+FIXED, FORBIDDEN = (3, 22), (0, 7, 8, 29)
+
+
+def field_of(values, role=None):
+    """Values on a grid of five rows."""
+    steps, n, _ = values.shape
+    latitude, longitude = np.meshgrid(np.linspace(60, 45, 5), np.linspace(-10, 10, n // 5), indexing="ij")
+    sites = Sites(
+        longitude.ravel(),
+        latitude.ravel(),
+        area=np.cos(np.radians(latitude.ravel())),
+        role=np.zeros(n, np.int8) if role is None else role,
+    )
+    return Field.of(values.astype(np.float32), sites, GridLayout((5, n // 5), np.arange(n)))
+
+
+def task_of(values, budget, *, role=None, window=None):
+    field = field_of(values, role)
+    cut = int(0.75 * field.steps)
+    return Task.make(field.between(0, cut), field.between(cut, field.steps), window or Window(2, 2), budget)
+
+
+def waves(*, steps=140, noise=0.3, seed=0, channels=1, n=30):
+    rng = np.random.default_rng(seed)
+    time, site = np.arange(steps)[:, None, None], np.arange(n)[None, :, None]
+    phase = np.arange(channels)
+    return np.sin(time / 5 + site / 3 + phase) + noise * rng.standard_normal((steps, n, channels)) + 280
+
+
+def roles():
+    role = np.zeros(30, np.int8)
+    role[list(FIXED)], role[list(FORBIDDEN)] = Role.FIXED, Role.FORBIDDEN
+    return role
+
+
+@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_plan_ranks_every_legal_site_once_fixed_first_forbidden_never(name, channels):
+    task = task_of(waves(channels=channels), 6, role=roles())
+    plan = PLANNERS[name].plan(task, seed=1)
+    assert plan.planner == name
+    assert sorted(plan.order.tolist()) == sorted(set(range(30)) - set(FORBIDDEN))
+    assert set(plan.order[:2].tolist()) == set(FIXED)
+    assert np.isfinite(plan.importance).all()
+    assert plan.importance_is != "rank"
+    assert plan.provenance["seed"] == 1
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_same_seed_same_plan(name):
+    plans = [PLANNERS[name].plan(task_of(waves(), 5), seed=4) for _ in range(2)]
+    assert (plans[0].order == plans[1].order).all()
+    assert (plans[0].importance == plans[1].importance).all()
+    assert plans[0].provenance == plans[1].provenance
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_any_budget_from_one_to_all_gives_that_many_distinct_legal_sites(name):
+    task = task_of(waves(n=15), 1)
+    for budget in range(1, 16):
+        plan = PLANNERS[name].plan(task.with_budget(budget), seed=0)
+        assert len(set(plan.selected.tolist())) == budget
+    with pytest.raises(BudgetError):
+        task.with_budget(16)
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_with_all_budget_taken_by_fixed_sites_the_plan_is_those(name):
+    plan = PLANNERS[name].plan(task_of(waves(), 2, role=roles()), seed=0)
+    assert set(plan.selected.tolist()) == set(FIXED)
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_missing_values_never_reach_a_plan(name):
+    values = waves()
+    values[np.random.default_rng(1).random(values.shape) < 0.1] = np.nan
+    values[:, 11] = np.nan  # a site that never reports
+    plan = PLANNERS[name].plan(task_of(values, 5), seed=0)
+    assert np.isfinite(plan.importance).all()
+    assert len(plan.order) == 30
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_pitfall_8_validation_values_do_not_move_a_single_site(name):
+    values = waves()
+    other = values.copy()
+    other[105:] = np.random.default_rng(9).standard_normal(other[105:].shape) * 50
+    one, two = (PLANNERS[name].plan(task_of(v, 5), seed=0) for v in (values, other))
+    assert (one.order == two.order).all()
+    assert (one.importance == two.importance).all()
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_the_unit_of_a_channel_does_not_matter(name):
+    celsius, fahrenheit = waves() - 280, (waves() - 280) * 2 + 32  # a power of two: no digit is lost
+    one, two = (PLANNERS[name].plan(task_of(np.float32(v), 5), seed=0) for v in (celsius, fahrenheit))
+    assert one.overlap(two) >= (0.6 if name in {"pivoted_qr", "mutual_information", "variance"} else 0.99)
+
+
+def planted(seed, *, noise=0.05, n=30, informative=3):
+    """Slow independent signals at a few sites drive all others one step later; the others' own past says little."""
+    rng = np.random.default_rng(seed)
+    sources = rng.choice(n, informative, replace=False)
+    steps, signal = 300, np.zeros((300, informative))
+    for step in range(1, steps):
+        signal[step] = 0.7 * signal[step - 1] + rng.standard_normal(informative)
+    mixture = rng.choice([-1.0, 1.0], (informative, n))
+    values = rng.standard_normal((steps, n))
+    values[2:] += (signal[:-2] + signal[1:-1]) @ mixture * 0.5
+    values[:, sources] = signal + noise * rng.standard_normal((steps, informative))
+    return values[:, :, None], sources
+
+
+@pytest.mark.parametrize("name", LINEAR)
+def test_planted_informative_sites_come_first(name):
+    hits = total = 0
+    for seed in range(5):
+        values, sources = planted(seed)
+        plan = PLANNERS[name].plan(task_of(values, 3), seed=seed)
+        hits += len(set(plan.selected.tolist()) & set(sources.tolist()))
+        total += 3
+    assert hits == total
+
+
+@pytest.mark.parametrize("name", LINEAR)
+def test_pitfall_3_a_loud_site_without_information_is_not_taken(name):
+    values, sources = planted(1)
+    loud = next(s for s in range(30) if s not in sources)
+    values[:, loud] = 10 * np.random.default_rng(5).standard_normal(values[:, loud].shape)
+    task = task_of(values, 3)
+    assert loud == PLANNERS["variance"].plan(task, seed=0).order[0]
+    assert loud not in PLANNERS[name].plan(task, seed=0).selected
+
+
+@pytest.mark.parametrize("name", ["dynst_linear", "forward", "pivoted_qr", "a_optimal"])
+def test_pitfall_4_twins_are_never_both_taken_while_another_informative_site_is_free(name):
+    values, sources = planted(2, noise=0.0)
+    twin = next(s for s in range(30) if s not in sources)
+    values[:, twin] = values[:, sources[0]]
+    task = task_of(values, 3)
+    chosen = set(PLANNERS[name].plan(task, seed=0).selected.tolist())
+    assert not {twin, int(sources[0])} <= chosen
+
+
+@pytest.mark.parametrize("name", sorted(set(QUICK) - {"variance"}))
+def test_pitfall_5_on_white_noise_no_plan_helps(name):
+    """The validation error of a solved linear forecast stays that of the mean, whoever chose the sites."""
+    rng = np.random.default_rng(0)
+    field = field_of(rng.standard_normal((600, 30, 1)))
+    task = Task.make(field.between(0, 400), field.between(400, 600), Window(1, 1), 5)
+    plan = PLANNERS[name].plan(task, seed=0)
+    past, future = task.train.series.read(0, 399)[:, plan.selected, 0], task.train.series.read(1, 400)[:, :, 0]
+    weights = np.linalg.solve(past.T @ past + 40 * np.eye(5), past.T @ future)
+    later = task.valid.series.read(0, 200)[:, :, 0]
+    error = ((later[1:] - later[:-1, plan.selected] @ weights) ** 2).mean() / (later[1:] ** 2).mean()
+    assert error > 0.995
+
+
+def test_pitfall_11_more_features_than_windows_and_fewer_agree(reference_objective):
+    """Scores come from the windows' Gram matrix, the reference from the features' one; either may be the larger."""
+    from dynst.planners.linear_evidence import linear_evidence
+
+    evidence = linear_evidence(task_of(waves(steps=60), 5))
+    for support in (np.arange(3), np.arange(30)):  # 6 and 60 features, about 40 windows and 100 synthetic ones
+        assert evidence.score(support) == pytest.approx(reference_objective.score(evidence, support), abs=1e-6)
+
+
+@pytest.fixture
+def reference_objective():
+    import importlib.util
+
+    path = Path(__file__).parents[1] / "reference" / "ridge_whatif.py"
+    spec = importlib.util.spec_from_file_location("reference_ridge_whatif", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_one_task_serves_all_budgets_from_the_same_matrices():
+    task = task_of(waves(), 3)
+    more = task.with_budget(9)
+    assert more.design is task.design
+    assert more.train_snapshots is task.train_snapshots
+    assert more.budget == 9
+
+
+def test_an_unknown_planner_is_answered_with_the_nearest():
+    with pytest.raises(ConfigError, match='Did you mean "coverage"'):
+        find_planner("coverag")
+
+
+def test_naming_the_planners_loads_nothing_heavy():
+    code = (
+        "import sys, dynst.planners as p; assert len(p.PLANNERS) == 10;"
+        "bad = {'torch', 'xarray', 'scipy', 'pandas'} & set(sys.modules); assert not bad, bad"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
