@@ -11,15 +11,15 @@ def test_draws_have_the_covariance_persistence_and_deviation_of_the_prior(make_t
     task = make_task(waves(channels=2), 4, window=Window(3, 2))
     deviation = np.linspace(0.5, 2.0, 60).reshape(30, 2)
     mixing = np.linalg.cholesky(np.array([[1.0, 0.6], [0.6, 1.0]]))
-    history, future = synthetic_windows(task, Prior(0.1, 0.7, mixing, deviation), 3000)
-    assert history.shape == (3000, 30, 6)
-    assert future.shape == (3000, 3, 30, 2)
+    history, future = synthetic_windows(task, Prior(0.1, 0.7, mixing, deviation), 1500)
+    assert history.shape == (1500, 30, 6)
+    assert future.shape == (1500, 3, 30, 2)
     np.testing.assert_array_equal(history[:, :, 4:], future[:, 0])  # "now" is the last step of the history
     normal = future / deviation
     assert normal.std(axis=0) == pytest.approx(np.ones((3, 30, 2)), abs=0.15)
     points = task.sites.points
     distance = np.linalg.norm(points[:, None] - points[None], axis=2)
-    covariance = np.einsum("mnc,mkc->nk", normal[:, 0], normal[:, 0]) / 6000
+    covariance = np.einsum("mnc,mkc->nk", normal[:, 0], normal[:, 0]) / 3000
     np.testing.assert_allclose(covariance, np.exp(-distance / 0.1), atol=0.17)
     assert (normal[:, 0] * normal[:, 1]).mean() == pytest.approx(0.7, abs=0.05)
     assert (normal[:, 0, :, 0] * normal[:, 0, :, 1]).mean() == pytest.approx(0.6, abs=0.05)
