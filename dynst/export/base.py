@@ -1,0 +1,169 @@
+"""What every exporter does, and what all of them share: which sensors, which words, which way to the disk."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from jaxtyping import Int
+from numpy import ndarray
+
+from dynst.domain import GridLayout, Plan
+from dynst.errors import BudgetError, ConfigError, unknown_name
+
+__all__ = ["Exporter", "Render", "choose", "made_by", "ranked", "replace_whole"]
+
+
+@runtime_checkable
+class Render(Protocol):
+    """A plan as the bytes of a file."""
+
+    def __call__(self, plan: Plan, *, layout: GridLayout | None, top: int | None, title: str | None) -> bytes:
+        """Bytes of the file; see `Exporter.render`."""
+
+
+@dataclass(frozen=True)
+class Exporter:
+    """One file format for plans.
+
+    Parameters
+    ----------
+    format : str
+        Its name.
+    suffix : str
+        Ending of its files, with the dot.
+    summary : str
+        What it is good for, in half a line.
+    make : Render
+        Plan to bytes.
+    text : bool
+        Whether the bytes are UTF-8 text that a terminal can show.
+    """
+
+    format: str
+    suffix: str
+    summary: str
+    make: Render
+    text: bool
+
+    def render(
+        self, plan: Plan, *, layout: GridLayout | None = None, top: int | None = None, title: str | None = None
+    ) -> bytes:
+        """The plan as the bytes of a file: same plan, same bytes.
+
+        Parameters
+        ----------
+        plan : Plan
+            The ranked sites.
+        layout : GridLayout or None
+            The grid of the sites, for their cells; without it there are only points.
+        top : int or None
+            So many sensors of best rank; the plan's budget if left out. More than the budget extends the plan.
+        title : str or None
+            For formats that carry one.
+
+        Raises
+        ------
+        BudgetError
+            If `top` is more than the plan ranks.
+        """
+        ranked(plan, top)
+        return self.make(plan, layout=layout, top=top, title=title)
+
+    def write(
+        self,
+        plan: Plan,
+        path: str | os.PathLike[str],
+        *,
+        layout: GridLayout | None = None,
+        top: int | None = None,
+        title: str | None = None,
+    ) -> None:
+        """Write the file whole or not at all; what stood under its name is replaced. See `render`."""
+        replace_whole(path, self.render(plan, layout=layout, top=top, title=title))
+
+
+def choose(
+    exporters: Mapping[str, Exporter], *, format: str | None, path: str | os.PathLike[str] | None = None
+) -> Exporter:
+    """The exporter by name or, if no name is given, by the ending of `path`.
+
+    Raises
+    ------
+    ConfigError
+        If there is none.
+    """
+    if format is not None:
+        if format not in exporters:
+            raise ConfigError(unknown_name("export format", format, exporters))
+        return exporters[format]
+    endings = {ending: exporter for exporter in exporters.values() for ending in _endings(exporter)}
+    ending = Path(path or "").suffix.lower()
+    if ending not in endings:
+        raise ConfigError(
+            f'the ending "{ending}" of {path or "an unnamed file"} names no export format. '
+            f"Give --format, or one of {', '.join(sorted(endings))}."
+        )
+    return endings[ending]
+
+
+def _endings(exporter: Exporter) -> tuple[str, ...]:
+    return (exporter.suffix, f".{exporter.format}")
+
+
+def ranked(plan: Plan, top: int | None) -> Int[ndarray, " k"]:
+    """Indices of the sites to export, best first."""
+    if top is None:
+        return plan.selected
+    if not 1 <= top <= len(plan.order):
+        raise BudgetError(f"top {top} is impossible: the plan ranks {len(plan.order)} sites. Choose from 1 to that.")
+    return plan.order[:top]
+
+
+def made_by(plan: Plan) -> str:
+    """One line that says how the plan came to be, for formats in which each row must speak for itself.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dynst.domain import Sites
+    >>> plan = Plan(np.array([0]), np.ones(1), 1, Sites(np.zeros(1), np.zeros(1)), "coverage", provenance={"seed": 3})
+    >>> made_by(plan).split(", ", 1)[1]
+    'planner coverage, seed 3, 1 of 1 sites 3de067cd4295940d'
+    """
+    seed = f", seed {plan.provenance['seed']}" if "seed" in plan.provenance else ""
+    sites = f"{plan.budget} of {len(plan.sites)} sites {plan.sites.fingerprint}"
+    return f"dynst {_version()}, planner {plan.planner}{seed}, {sites}"
+
+
+def _version() -> str:
+    try:
+        return version("dynst")
+    except PackageNotFoundError:  # a checkout that was never installed
+        return "of a checkout"
+
+
+def replace_whole(path: str | os.PathLike[str], content: bytes) -> None:
+    """Put `content` under `path` in one step, so that nobody ever reads half a file.
+
+    Raises
+    ------
+    ConfigError
+        If the folder is missing or cannot be written to.
+    """
+    target = Path(path)
+    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        draft.write_bytes(content)
+        os.replace(draft, target)  # noqa: PTH105  # Path.replace hides that this is the atomic one
+    except OSError as error:
+        raise ConfigError(
+            f"{target} cannot be written ({error.strerror}). Give a file in a folder that exists and is yours."
+        ) from error
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,53 @@
+"""GeoJSON (RFC 7946): one feature a sensor, in longitude and latitude wherever those are known."""
+
+from __future__ import annotations
+
+import json
+
+from dynst.domain import GridLayout, Plan, Role
+from dynst.export.base import Exporter, made_by, ranked
+from dynst.export.places import Places, places_of
+
+__all__ = ["GEOJSON"]
+
+
+def _render(plan: Plan, *, layout: GridLayout | None, top: int | None, title: str | None) -> bytes:
+    places = places_of(plan, layout)
+    line = made_by(plan)
+    features = [_feature(plan, places, rank, site, line) for rank, site in enumerate(ranked(plan, top).tolist(), 1)]
+    collection: dict[str, object] = {"type": "FeatureCollection", "name": title or "dynst sensor plan"}
+    if not places.geographic:
+        collection["crs"] = None  # a GIS must not take metres for degrees
+        collection["coordinates_are"] = f"metres in {plan.sites.crs or 'a local plane'}"
+    collection["dynst"] = {
+        "plan": line,
+        "planner": plan.planner,
+        "budget": plan.budget,
+        "sites": len(plan.sites),
+        "fingerprint": plan.sites.fingerprint,
+        "importance_is": plan.importance_is,
+        "provenance": plan.provenance,
+    }
+    head = json.dumps(collection, ensure_ascii=False, allow_nan=False, indent=1)[:-2]
+    body = ",\n".join(json.dumps(feature, ensure_ascii=False, allow_nan=False) for feature in features)
+    return f'{head},\n "features": [\n{body}\n]}}\n'.encode()  # a line per sensor: readable, and good to compare
+
+
+def _feature(plan: Plan, places: Places, rank: int, site: int, line: str) -> dict[str, object]:
+    properties: dict[str, object] = {
+        "rank": rank,
+        "name": plan.sites.name[site],
+        "importance": float(plan.importance[rank - 1]),
+        "selected": rank <= plan.budget,
+        "fixed": bool(plan.sites.role[site] == Role.FIXED),
+        "site": site,
+    }
+    if places.metres is not None:
+        properties |= {"x": round(float(places.metres[0][site]), 3), "y": round(float(places.metres[1][site]), 3)}
+        properties["xy_crs"] = plan.sites.crs
+    properties |= {"cell": places.cell(site), "cell_bounds": places.bounds(site), "provenance": line}
+    point = {"type": "Point", "coordinates": places.position(site)}
+    return {"type": "Feature", "id": site, "geometry": point, "properties": properties}
+
+
+GEOJSON = Exporter("geojson", ".geojson", "points with cell polygons for any GIS", _render, text=True)

@@ -1,0 +1,129 @@
+"""netCDF: the plan with its grid, from which the same plan and grid are read back; maps that follow CF."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+from numpy import ndarray
+
+from dynst.domain import Frame, GridLayout, Plan
+from dynst.errors import CheckpointError
+from dynst.export.base import Exporter, made_by, ranked, replace_whole
+from dynst.reports.view import lonlat
+
+__all__ = ["NETCDF", "load_plan", "save_plan"]
+
+_STRAIGHT = 1e-6  # positions on one row or column of a grid with straight axes agree to so many degrees or metres
+
+
+def save_plan(plan: Plan, layout: GridLayout | None, path: str | os.PathLike[str]) -> None:
+    """Write plan and grid to a netCDF file, whole or not at all; `load_plan` reads them back."""
+    replace_whole(path, _bytes(_dataset(plan, layout, plan.selected)))
+
+
+def load_plan(path: str | os.PathLike[str]) -> tuple[Plan, GridLayout | None]:
+    """The plan and the grid that `save_plan` or the netCDF exporter wrote.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such file, or it is no plan.
+    DataError
+        If its positions were changed since.
+    """
+    if not Path(path).is_file():
+        raise CheckpointError(f"{path}: there is no such file. Name a plan.nc that dynst wrote.")
+    try:
+        with xr.open_dataset(path, engine="netcdf4") as opened:
+            data = opened.load()
+        layout = None
+        if "grid_cell" in data:
+            shape = (int(data.attrs["grid_rows"]), int(data.attrs["grid_columns"]))
+            layout = GridLayout(shape, data["grid_cell"].values, periodic=bool(data.attrs["grid_periodic"]))
+        return Plan.from_dataset(data), layout
+    except (OSError, KeyError, AttributeError, TypeError) as error:
+        raise CheckpointError(f"{path}: this is not a plan that dynst wrote ({error}). Name another file.") from error
+
+
+def _render(plan: Plan, *, layout: GridLayout | None, top: int | None, title: str | None) -> bytes:
+    data = _dataset(plan, layout, ranked(plan, top))
+    return _bytes(data.assign_attrs(title=title) if title else data)
+
+
+def _dataset(plan: Plan, layout: GridLayout | None, sensors: ndarray) -> xr.Dataset:
+    data = plan.to_dataset()
+    data.attrs |= {"Conventions": "CF-1.11", "source": made_by(plan)}
+    if layout is None:
+        return data
+    data["grid_cell"] = ("site", layout.cell, {"long_name": "row-major cell of each site, from 0"})
+    data.attrs |= {"grid_rows": layout.shape[0], "grid_columns": layout.shape[1]}
+    data.attrs["grid_periodic"] = int(layout.periodic)
+    dims, axes = _axes(plan, layout)
+    data = data.assign_coords(axes)
+    located = {} if set(dims) <= set(axes) or "lat" not in axes else {"coordinates": "lat lon"}
+    rank = np.zeros(len(plan.sites), np.int32)
+    rank[plan.order] = np.arange(1, len(plan.order) + 1)
+    sensor = np.zeros(len(plan.sites), np.int8)
+    sensor[sensors] = 1
+    data["importance_map"] = (dims, layout.fold(plan.importance_map), {"long_name": plan.importance_is})
+    data["rank_map"] = (dims, layout.fold(rank, 0).astype(np.int32), {"long_name": "rank of each site, 0 for none"})
+    meanings = {"flag_values": np.array([-1, 0, 1], np.int8), "flag_meanings": "no_site no_sensor sensor"}
+    data["sensor_map"] = (dims, layout.fold(sensor, -1).astype(np.int8), {"long_name": "sensors", **meanings})
+    for name in ("importance_map", "rank_map", "sensor_map"):
+        data[name].encoding |= {"zlib": True, **located}
+    return data
+
+
+def _axes(plan: Plan, layout: GridLayout) -> tuple[tuple[str, str], dict[str, tuple[object, ndarray, dict[str, str]]]]:
+    """Names of the grid's two dimensions, and coordinates: one value a row and column where those are straight."""
+    lon = {"standard_name": "longitude", "units": "degrees_east"}
+    lat = {"standard_name": "latitude", "units": "degrees_north"}
+    sites, known = plan.sites, lonlat(plan.sites)
+    x, y = layout.fold(sites.x), layout.fold(sites.y)
+    straight = _lines(x, 0), _lines(y, 1)
+    across, down = straight
+    if sites.frame is Frame.GEOGRAPHIC and across is not None and down is not None:
+        return ("lat", "lon"), {"lat": ("lat", down, lat), "lon": ("lon", across, lon)}
+    if sites.frame is not Frame.GEOGRAPHIC and across is not None and down is not None:
+        dims = ("grid_y", "grid_x")
+        projected = sites.frame is Frame.PROJECTED
+        axes: dict[str, tuple[object, ndarray, dict[str, str]]] = {
+            f"grid_{axis}": (
+                f"grid_{axis}",
+                line,
+                {"units": "m", "axis": axis.upper()}
+                | ({"standard_name": f"projection_{axis}_coordinate"} if projected else {}),
+            )
+            for axis, line in (("x", across), ("y", down))
+        }
+    else:
+        dims, axes = ("row", "column"), {}
+    if known is not None:
+        axes |= {"lon": (dims, layout.fold(known[0]), lon), "lat": (dims, layout.fold(known[1]), lat)}
+    elif not axes:
+        axes |= {"grid_x": (dims, x, {"units": "m"}), "grid_y": (dims, y, {"units": "m"})}
+    return dims, axes
+
+
+def _lines(grid: Float[ndarray, "h w"], axis: int) -> Float[ndarray, " m"] | None:
+    """The one value of each line along `axis`, if every line has one; None if a line bends or is empty."""
+    known = np.isfinite(grid)
+    if not known.any(axis=axis).all():
+        return None
+    low, high = np.nanmin(grid, axis=axis), np.nanmax(grid, axis=axis)
+    return low if (high - low <= _STRAIGHT).all() else None
+
+
+def _bytes(data: xr.Dataset) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "plan.nc"
+        data.to_netcdf(path, engine="netcdf4")
+        return path.read_bytes()
+
+
+NETCDF = Exporter("netcdf", ".nc", "importance, ranks and sensors on the grid (CF)", _render, text=False)

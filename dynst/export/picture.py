@@ -1,0 +1,108 @@
+"""PNG and self-contained HTML: the map of the plan for a slide, a paper or a mail."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from functools import lru_cache
+
+import vl_convert
+
+from dynst.domain import GridLayout, Plan
+from dynst.export.base import Exporter, made_by, ranked
+from dynst.export.places import places_of
+from dynst.reports.map_chart import importance_map
+
+__all__ = ["HTML", "PNG"]
+
+_SCALE = 2.0  # pixels of the file per pixel of the page; chosen: sharp on today's screens and in print at 14 cm
+_ROWS = 200  # sensors listed below the map of a page; chosen: more belong in a table of their own
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; \
+style-src 'unsafe-inline'; img-src data: blob:">
+<title>{title}</title>
+<style>
+body {{ font: 14px/1.45 system-ui, sans-serif; color: #222; margin: 2rem auto; max-width: 1000px; padding: 0 1rem; }}
+#map {{ overflow-x: auto; }}
+table {{ border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums; }}
+th, td {{ padding: .2rem .8rem .2rem 0; border-bottom: 1px solid #e4e2dd; text-align: right; }}
+th:nth-child(2), td:nth-child(2) {{ text-align: left; }}
+p {{ color: #555; }}
+</style>
+</head>
+<body>
+<div id="map" role="img" aria-label="{title}: map of the importance of all sites and of the sensors"></div>
+<noscript><p>The map needs JavaScript; the sensors are listed below.</p></noscript>
+<table>
+<thead><tr>{header}</tr></thead>
+<tbody>
+{rows}
+</tbody>
+</table>
+<p>{note}</p>
+<script>{library}</script>
+<script>dynstDraw(document.getElementById("map"), {chart});</script>
+</body>
+</html>
+"""
+
+_DRAW = """window.dynstDraw = (place, chart) => vegaEmbed(place, chart, {
+  mode: "vega-lite", renderer: "svg", actions: {export: true, source: false, compiled: false, editor: false}});"""
+
+
+def _png(plan: Plan, *, layout: GridLayout | None, top: int | None, title: str | None) -> bytes:
+    chart = importance_map(plan, layout, top=top, title=title or "Sensor plan")
+    picture: bytes = vl_convert.vegalite_to_png(chart.to_json(), scale=_SCALE, allowed_base_urls=[])
+    return picture
+
+
+def _html(plan: Plan, *, layout: GridLayout | None, top: int | None, title: str | None) -> bytes:
+    chart = importance_map(plan, layout, top=top, title=title or "Sensor plan")
+    header, rows = _table(plan, layout, top)
+    left = len(ranked(plan, top)) - _ROWS
+    more = f"The first {_ROWS} of {left + _ROWS} sensors; a CSV export has all. " if left > 0 else ""
+    page = _PAGE.format(
+        title=html.escape(title or "Sensor plan"),
+        header=header,
+        rows=rows,
+        note=html.escape(f"{more}Importance: {plan.importance_is}. {made_by(plan)}."),
+        library=_library(),
+        chart=_for_script(chart.to_json(indent=None)),
+    )
+    return page.encode()
+
+
+def _table(plan: Plan, layout: GridLayout | None, top: int | None) -> tuple[str, str]:
+    places = places_of(plan, None)
+    axes = ("longitude", "latitude") if places.geographic else ("x (m)", "y (m)")
+    rows = []
+    for rank, site in enumerate(ranked(plan, top).tolist()[:_ROWS], 1):
+        x, y = places.position(site)
+        cells = (str(rank), plan.sites.name[site], f"{x:.3f}", f"{y:.3f}", f"{plan.importance[rank - 1]:.4g}")
+        rows.append("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>")
+    return "".join(f"<th>{name}</th>" for name in ("rank", "name", *axes, "importance")), "\n".join(rows)
+
+
+@lru_cache(maxsize=1)
+def _library() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script, in which nothing can end the script element early."""
+    bundle: str = vl_convert.javascript_bundle(_DRAW)
+    return re.sub(r"</(script)", r"<\\/\1", bundle, flags=re.IGNORECASE).replace("<!--", "<\\!--")
+
+
+def _for_script(json_text: str) -> str:
+    """JSON that means the same inside a script element, whatever names the data hold."""
+    json.loads(json_text)
+    for character in "<>&\u2028\u2029":
+        json_text = json_text.replace(character, f"\\u{ord(character):04x}")
+    return json_text
+
+
+PNG = Exporter("png", ".png", "the map as a picture", _png, text=False)
+HTML = Exporter("html", ".html", "the map as one page that needs no network", _html, text=True)

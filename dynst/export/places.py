@@ -1,0 +1,94 @@
+"""Positions and cells of sites as they go into files: WGS 84 where known, metres where not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from jaxtyping import Float
+from numpy import ndarray
+from shapely.geometry import mapping
+
+from dynst.domain import Frame, GridLayout, Plan
+from dynst.reports.cells import cell_corners
+from dynst.reports.view import lonlat
+
+__all__ = ["Places", "places_of"]
+
+_DECIMALS = 6  # of a degree, 0.1 m
+_DECIMALS_METRES = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Positions and cells of all sites of a plan.
+
+    Parameters
+    ----------
+    x, y : Float[ndarray, "n"]
+        Degrees east in [-180, 180) and degrees north if `geographic`, else metres.
+    geographic : bool
+        Whether the Earth's longitude and latitude are known.
+    corners : Float[ndarray, "n 4 2"] or None
+        Corners of the cells, anticlockwise, in the same unit; beyond 180 where a cell lies on the date line.
+    metres : tuple of Float[ndarray, "n"], or None
+        x and y in the plane of the data, if they are not given in degrees.
+    """
+
+    x: Float[ndarray, " n"]
+    y: Float[ndarray, " n"]
+    geographic: bool
+    corners: Float[ndarray, "n 4 2"] | None
+    metres: tuple[Float[ndarray, " n"], Float[ndarray, " n"]] | None
+
+    def position(self, site: int) -> list[float]:
+        """Position of a site, rounded."""
+        decimals = _DECIMALS if self.geographic else _DECIMALS_METRES
+        return [round(float(self.x[site]), decimals), round(float(self.y[site]), decimals)]
+
+    def cell(self, site: int) -> dict[str, object] | None:
+        """GeoJSON geometry of the cell: a polygon, or two where the date line cuts it (RFC 7946, 3.1.9)."""
+        if self.corners is None:
+            return None
+        decimals = _DECIMALS if self.geographic else _DECIMALS_METRES
+        ring = shapely.Polygon(np.round(self.corners[site], decimals))
+        parts = _within_the_turn(ring) if self.geographic else [ring]
+        shape: dict[str, object] = mapping(parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts))
+        return shape
+
+    def bounds(self, site: int) -> list[float] | None:
+        """West, south, east, north of the cell; west lies above east where the date line cuts it (RFC 7946, 5.2)."""
+        if self.corners is None:
+            return None
+        (west, south), (east, north) = self.corners[site].min(axis=0), self.corners[site].max(axis=0)
+        if self.geographic:
+            west, east = (-180.0, 180.0) if east - west >= 360 else (_wrapped(west), _wrapped(east, closed=True))
+        decimals = _DECIMALS if self.geographic else _DECIMALS_METRES
+        return [round(float(value), decimals) + 0.0 for value in (west, south, east, north)]
+
+
+def places_of(plan: Plan, layout: GridLayout | None) -> Places:
+    """Where the sites are; longitudes and latitudes are given only where somebody knew them."""
+    sites = plan.sites
+    known = lonlat(sites)
+    x, y = known if known is not None else (sites.x, sites.y)
+    corners = None if layout is None else cell_corners(x, y, layout, geographic=known is not None)
+    metres = None if sites.frame is Frame.GEOGRAPHIC else (sites.x, sites.y)
+    return Places(x, y, known is not None, corners, metres)
+
+
+def _within_the_turn(polygon: shapely.Polygon) -> list[shapely.Polygon]:
+    """The polygon in [-180, 180], cut at the date line if it crosses it, every outer ring anticlockwise."""
+    parts = []
+    for turn in (0.0, 360.0, -360.0):
+        moved = shapely.transform(polygon, lambda points, turn=turn: points + np.array([turn, 0.0]))
+        inside = shapely.clip_by_rect(moved, -180.0, -90.0, 180.0, 90.0)
+        parts += [part for part in shapely.get_parts(inside) if part.geom_type == "Polygon" and part.area > 0]
+    return [shapely.geometry.polygon.orient(part) for part in parts]
+
+
+def _wrapped(longitude: float, *, closed: bool = False) -> float:
+    """Longitude in [-180, 180), or in (-180, 180] for an eastern border."""
+    turned = (longitude + 180.0) % 360.0 - 180.0
+    return 180.0 if closed and turned == -180.0 else turned

@@ -1,0 +1,32 @@
+"""CSV: one row a sensor, for a spreadsheet or a script."""
+
+from __future__ import annotations
+
+from dynst.domain import GridLayout, Plan, Role
+from dynst.export.base import Exporter, made_by, ranked
+from dynst.export.places import places_of
+from dynst.reports.tables import csv_text
+
+__all__ = ["CSV"]
+
+
+def _render(plan: Plan, *, layout: GridLayout | None, top: int | None, title: str | None) -> bytes:
+    places = places_of(plan, layout)
+    edges = ("west", "south", "east", "north") if places.geographic else ("x_min", "y_min", "x_max", "y_max")
+    line, rows = made_by(plan), []
+    for rank, site in enumerate(ranked(plan, top).tolist(), 1):
+        row: dict[str, object] = {"rank": rank, "name": plan.sites.name[site]}
+        if places.geographic:
+            row["longitude"], row["latitude"] = places.position(site)
+        if places.metres is not None:
+            row |= {"x_m": float(places.metres[0][site]), "y_m": float(places.metres[1][site])}
+        row |= {"importance": float(plan.importance[rank - 1]), "selected": int(rank <= plan.budget)}
+        row |= {"fixed": int(plan.sites.role[site] == Role.FIXED), "site": site}
+        bounds = places.bounds(site)
+        if bounds is not None:
+            row |= {f"cell_{edge}": value for edge, value in zip(edges, bounds, strict=True)}
+        rows.append(row | {"provenance": line})  # a column, since a comment line breaks most readers
+    return csv_text(rows).encode()
+
+
+CSV = Exporter("csv", ".csv", "a table for a spreadsheet or a script", _render, text=True)

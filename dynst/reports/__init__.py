@@ -1,0 +1,7 @@
+"""Curve and Plan into words and pictures."""
+
+from dynst.reports.curve_chart import curve_chart
+from dynst.reports.map_chart import importance_map
+from dynst.reports.tables import csv_text, markdown
+
+__all__ = ["csv_text", "curve_chart", "importance_map", "markdown"]

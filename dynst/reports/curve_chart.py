@@ -1,0 +1,209 @@
+"""Error against the number of sensors as a Vega-Altair chart: one definition serves page, notebook and PNG."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import altair as alt
+
+from dynst.domain.curve import Curve, CurveRow
+
+__all__ = ["curve_chart"]
+
+_COLOURS = (
+    "#d55e00",
+    "#0072b2",
+    "#009e73",
+    "#cc79a7",
+    "#e69f00",
+    "#56b4e9",
+    "#7a5195",
+    "#8c6d46",
+    "#444444",
+    "#999999",
+)
+"""The palette of Okabe and Ito (2008) without its yellow, which a white page swallows, and four more."""
+
+_OURS = ("dynst", "dynst_linear")
+_OFF = 0.6  # a frame that lies further outside the errors of the plans than this share of their range is only named
+_TOGETHER = 0.035  # frames closer than this share of the height share one label
+_WIDTH, _HEIGHT = 620, 380
+
+
+def curve_chart(curve: Curve, *, title: str = "Forecast error against the number of sensors") -> alt.LayerChart:
+    """Error of every planner over the ladder of budgets, between floor and ceiling, with persistence and climatology.
+
+    The error is that of `Curve.table`: in the channel's unit for one channel, else in training standard deviations.
+    Bars are the standard deviation over seeds. What could not be judged is named below the title with its reason.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> values = np.array([[2.0, 3.0], [1.0, 1.0]]).reshape(2, 2, 1, 1, 1)
+    >>> curve = Curve.of({"rmse": values, "mae": values, "bias": values}, planners=["coverage", "ceiling"],
+    ...     budgets=[10, 5], n=20, channels=["t2m"], units=["K"], total=values.reshape(2, 2, 1))
+    >>> curve_chart(curve).title.text
+    'Forecast error against the number of sensors'
+    """
+    rows = [row for budget in curve.budgets for row in curve.table(budget)]
+    judged = [row for row in rows if math.isfinite(row.error)]
+    plans = [row for row in judged if not row.is_frame]
+    frames, off = _frames(judged, plans)
+    low, high = _range([row.error - row.spread for row in plans] + [row.error + row.spread for row in plans], frames)
+    units = rows[0].units if rows else "1"
+    x = alt.X(
+        "budget:Q",
+        scale=alt.Scale(type="log", reverse=True, nice=False, padding=18),
+        axis=alt.Axis(
+            values=sorted(set(curve.budgets)), labelExpr=_labels(curve), title="sensors (below: sparsity)", grid=False
+        ),
+    )
+    y = alt.Scale(domain=[low, high], nice=False, zero=False)
+    chart: alt.LayerChart = (
+        alt.layer(*_frame_layers(frames, y, units), *_plan_layers(plans, x, y, units))
+        .properties(
+            width=_WIDTH,
+            height=_HEIGHT,
+            title=alt.TitleParams(
+                title,
+                anchor="start",
+                fontSize=17,
+                subtitle=_words(curve, rows, off, units),
+                subtitleFontSize=12,
+                subtitleColor="#555",
+                subtitleLineHeight=16,
+                offset=12,
+            ),
+        )
+        .configure_axis(labelColor="#444", titleColor="#444", gridColor="#eceae6", domainColor="#8a8f98")
+        .configure_legend(labelColor="#222", titleColor="#222", labelFontSize=11, symbolStrokeWidth=2.5)
+        .configure_view(stroke=None)
+    )
+    return chart
+
+
+def _frames(judged: list[CurveRow], plans: list[CurveRow]) -> tuple[dict[str, float], dict[str, float]]:
+    """Mean error of each frame, split into those near the plans and those too far off to draw."""
+    names = dict.fromkeys(row.planner for row in judged if row.is_frame)
+    means = {
+        name: math.fsum(row.error for row in judged if row.planner == name) / sum(row.planner == name for row in judged)
+        for name in names
+    }
+    if not plans:
+        return means, {}
+    inner = [row.error for row in plans] + [means[name] for name in ("floor", "ceiling") if name in means]
+    reach = _OFF * (max(inner) - min(inner) or abs(max(inner)) or 1.0)
+    off = {name: mean for name, mean in means.items() if not min(inner) - reach <= mean <= max(inner) + reach}
+    return {name: mean for name, mean in means.items() if name not in off}, off
+
+
+def _range(errors: list[float], frames: dict[str, float]) -> tuple[float, float]:
+    every = [*errors, *frames.values()] or [0.0, 1.0]
+    margin = 0.05 * (max(every) - min(every) or abs(max(every)) or 1.0)
+    return max(0.0, min(every) - margin) if min(every) >= 0 else min(every) - margin, max(every) + margin
+
+
+def _labels(curve: Curve) -> str:
+    """A Vega expression: number of sensors, and below it the sparsity, for each budget of the curve."""
+    sparsity = dict(zip(curve.budgets, curve.data["sparsity"].values.tolist(), strict=True))
+    cases = (f"datum.value == {budget} ? ['{budget:,}', '{share:.4g}']" for budget, share in sparsity.items())
+    return " : ".join([*cases, "''"])
+
+
+def _plan_layers(plans: list[CurveRow], x: alt.X, scale: alt.Scale, units: str) -> list[alt.Chart]:
+    if not plans:
+        return []
+    order = _by_mean_rank(plans)
+    data = alt.InlineData(
+        values=[
+            {
+                "planner": row.planner,
+                "budget": row.budget,
+                "error": row.error,
+                "low": row.error - row.spread,
+                "high": row.error + row.spread,
+                "spread": f"{row.spread:.3g}" if row.seeds > 1 else "one seed",
+                "ours": row.planner in _OURS,
+            }
+            for row in plans
+        ]
+    )
+    shared: dict[str, Any] = {
+        "x": x,
+        "color": alt.Color(
+            "planner:N",
+            scale=alt.Scale(domain=order, range=_colours(order)),
+            legend=alt.Legend(
+                title="planner, best first", offset=96, symbolType="circle", symbolSize=90, symbolOpacity=1
+            ),
+        ),
+    }
+    tip = [
+        alt.Tooltip("planner:N"),
+        alt.Tooltip("budget:Q", title="sensors"),
+        alt.Tooltip("error:Q", format=".4g"),
+        alt.Tooltip("spread:N", title="sd over seeds"),
+    ]
+    width = alt.condition("datum.ours", alt.value(3), alt.value(1.4))
+    base, y = alt.Chart(data), alt.Y("error:Q", scale=scale, title=f"RMSE ({units})")
+    return [
+        base.mark_rule(opacity=0.45, strokeWidth=1.2).encode(
+            y=alt.Y("low:Q", scale=scale, title=f"RMSE ({units})"), y2="high:Q", **shared
+        ),
+        base.mark_line().encode(y=y, strokeWidth=width, tooltip=tip, **shared),
+        base.mark_circle(opacity=1).encode(
+            y=y, size=alt.condition("datum.ours", alt.value(60), alt.value(28)), tooltip=tip, **shared
+        ),
+    ]
+
+
+def _colours(planners: list[str]) -> list[str]:
+    """The same colour for our planners in every chart, the others by name."""
+    others = sorted(set(planners) - set(_OURS))
+    colour = dict(zip((*_OURS, *others), _COLOURS * (1 + len(others) // 8), strict=False))
+    return [colour[name] for name in planners]
+
+
+def _by_mean_rank(plans: list[CurveRow]) -> list[str]:
+    ranks: dict[str, list[int]] = {}
+    for budget in {row.budget for row in plans}:
+        here = sorted((row for row in plans if row.budget == budget), key=lambda row: row.error)
+        for rank, row in enumerate(here):
+            ranks.setdefault(row.planner, []).append(rank)
+    return sorted(ranks, key=lambda name: (sum(ranks[name]) / len(ranks[name]), name))
+
+
+def _frame_layers(frames: dict[str, float], scale: alt.Scale, units: str) -> list[alt.Chart]:
+    if not frames:
+        return []
+    groups: list[tuple[float, list[str]]] = []
+    y, height = alt.Y("error:Q", scale=scale, title=f"RMSE ({units})"), scale.domain[1] - scale.domain[0]
+    for name, error in sorted(frames.items(), key=lambda item: item[1]):
+        if groups and error - groups[-1][0] < _TOGETHER * height:
+            groups[-1][1].append(name)
+        else:
+            groups.append((error, [name]))
+    lines = alt.Chart(alt.InlineData(values=[{"error": error, "name": name} for name, error in frames.items()]))
+    words = alt.Chart(alt.InlineData(values=[{"error": error, "name": ", ".join(names)} for error, names in groups]))
+    return [
+        lines.mark_rule(strokeDash=[5, 4], stroke="#6b7078", strokeWidth=1).encode(y=y),
+        words.mark_text(align="left", baseline="middle", fontSize=11, color="#4d525a", dx=5).encode(
+            x=alt.value(_WIDTH), y=y, text="name:N"
+        ),
+    ]
+
+
+def _words(curve: Curve, rows: list[CurveRow], off: dict[str, float], units: str) -> list[str]:
+    leads = curve.data.sizes["lead_time"]
+    lines = [
+        f"{', '.join(curve.channels)}; RMSE over {leads} lead time{'s' if leads != 1 else ''}, all sites; "
+        "bars: one standard deviation over seeds"
+    ]
+    if off:
+        lines.append("Off the chart: " + ", ".join(f"{name} {error:.4g} {units}" for name, error in off.items()))
+    missing: dict[str, str] = {}
+    for row in rows:
+        if row.reason:
+            missing.setdefault(row.planner, row.reason)
+    return lines + [f"Not judged everywhere: {name} ({reason})" for name, reason in missing.items()]

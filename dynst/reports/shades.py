@@ -1,0 +1,65 @@
+"""Which shade a value gets on a map, and the legend that says so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from scipy.stats import rankdata
+
+__all__ = ["Shades", "shades_of"]
+
+_SPREAD = 0.35  # values whose middle nine tenths fill less of their range than this are heavy-tailed; chosen
+_TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+@dataclass(frozen=True)
+class Shades:
+    """Values turned into shades from 0 (light) to 1 (dark).
+
+    Parameters
+    ----------
+    level : Float[ndarray, "n"]
+        Shade of each value; NaN where there is none.
+    ticks : tuple of (float, str)
+        Shades to label in a legend, with the value that each stands for.
+    by_rank : bool
+        Whether shades follow the rank of a value (its percentile) and not its size.
+    """
+
+    level: Float[ndarray, " n"]
+    ticks: tuple[tuple[float, str], ...]
+    by_rank: bool
+
+
+def shades_of(values: Float[ndarray, " n"]) -> Shades:
+    """Shades in proportion to the values; by percentile if a few of them dwarf the rest.
+
+    Examples
+    --------
+    >>> shades_of(np.array([0.0, 1.0, 2.0])).level.tolist()
+    [0.0, 0.5, 1.0]
+    >>> few = shades_of(np.append(np.arange(100.0), [1e6, np.nan]))
+    >>> few.by_rank, few.level[[0, 50, 99, 100, 101]].tolist()
+    (True, [0.0, 0.5, 0.99, 1.0, nan])
+    """
+    known = values[np.isfinite(values)]
+    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 0.0)
+    level = np.full(len(values), np.nan)
+    if high == low:
+        level[np.isfinite(values)] = 0.5
+        return Shades(level, ((0.5, _text(low)),) if len(known) else (), False)
+    by_rank = bool(np.subtract(*np.quantile(known, [0.95, 0.05])) < _SPREAD * (high - low))
+    if by_rank:
+        level[np.isfinite(values)] = (rankdata(known) - 1) / (len(known) - 1)
+        marks = np.quantile(known, _TICKS)
+    else:
+        level = (values - low) / (high - low)
+        marks = low + np.array(_TICKS) * (high - low)
+    return Shades(level, tuple(zip(_TICKS, map(_text, marks.tolist()), strict=True)), by_rank)
+
+
+def _text(value: float) -> str:
+    return f"{value:.3g}".replace("e-0", "e-").replace("e+0", "e+").replace("-", "\N{MINUS SIGN}")
