@@ -1,0 +1,160 @@
+"""netCDF and zarr on grids: latitude-longitude, projected or curvilinear; one file or many; WeatherBench 1 and 2."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from dynst.domain import ArraySeries, Field, GridLayout, Series, Sites
+from dynst.errors import DataError
+from dynst.readers.cache import convert
+from dynst.readers.sources import cache_folder
+from dynst.readers.survey import Survey, survey
+
+__all__ = ["IN_MEMORY_BYTES", "field_of", "read"]
+
+IN_MEMORY_BYTES = 64 << 20
+"""Records up to this size stay in memory. Chosen: every sample and most regional files fit, and no laptop notices."""
+
+
+def read(
+    path: str,
+    *,
+    observe: Sequence[str] | None = None,
+    predict: Sequence[str] | None = None,
+    cache_dir: Path | None = None,
+) -> Field:
+    """A record on a grid, from any CF-like netCDF or zarr.
+
+    Parameters
+    ----------
+    path : str
+        A file, a pattern, a folder of netCDF files, a tree of one folder per variable (WeatherBench 1), a zarr store
+        (WeatherBench 2), or a URL of one of them.
+    observe, predict : sequence of str, optional
+        Channels that sensors measure and that are forecast: channels (``z500``), variables (all their levels) by
+        their name in the file or their short name. Default: all, if there are at most 8.
+    cache_dir : Path, optional
+        Where records larger than 64 MB are kept once converted; default ``DYNST_CACHE`` or the user's cache folder.
+
+    Returns
+    -------
+    Field
+        The same for the same physical data, however they are laid out: northern rows first, columns from west to
+        east beginning after the widest gap (a full turn at -180), longitudes in [-180, 180), missing values NaN,
+        cells that never hold a value left out. Notes of what was done are in ``source["notes"]``.
+
+    Raises
+    ------
+    DataError
+        If the files hold no usable record; the message names the file, the reason and the remedy.
+    ConfigError
+        If a channel is asked for that is not there, or channels must be named.
+    """
+    found = survey(path, cache_dir=cache_dir)
+    try:
+        return field_of(found.choose(observe, predict), cache_dir=cache_dir)
+    finally:
+        found.close()
+
+
+def field_of(found: Survey, *, cache_dir: Path | None = None) -> Field:
+    """The field of a survey whose channels are chosen: read into memory if small, else converted once to a file."""
+    series: Series
+    if found.bytes <= IN_MEMORY_BYTES:
+        values = np.empty((found.steps, found.grid.x.size, len(found.channels)), np.float32)
+        for slab in found.slabs():
+            values[slab.start : slab.start + len(slab.values), slab.site : slab.site + slab.values.shape[1]] = (
+                slab.values
+            )
+        seen = ~np.isnan(values)
+        _no_empty_channel(found, np.asarray(seen.any(axis=(0, 1))))
+        cells = np.flatnonzero(seen.any(axis=(0, 2)) & found.positioned)
+        series = ArraySeries(values[:, cells] if len(cells) < values.shape[1] else values)
+        missing = 1.0 - float(seen[:, cells].mean()) if len(cells) else 0.0
+        notes = found.oddities.notes()
+    else:
+        done = convert(
+            cache_folder(cache_dir),
+            found.version,
+            found.steps,
+            len(found.channels),
+            cells=lambda: _cells(found),
+            slabs=found.slabs,
+            facts=lambda: {"missing": found.missing_share(), "notes": found.oddities.notes()},
+        )
+        series, cells = done.series, done.cells
+        missing = float(str(done.facts["missing"]))
+        notes = list(done.facts["notes"]) if isinstance(done.facts["notes"], list) else []
+    return _assemble(found, series, cells, missing, notes)
+
+
+def _cells(found: Survey) -> np.ndarray:
+    """Cells that ever hold a value; a look at the first slab is enough if none is missing there."""
+    first = next(iter(found.slabs(limit_bands=False)))
+    if first.values.shape[1] == found.grid.x.size and not np.isnan(first.values).any():
+        return np.flatnonzero(found.positioned)
+    valid = np.zeros(found.grid.x.size, bool)
+    channels = np.zeros(len(found.channels), bool)
+    for slab in found.slabs():
+        seen = ~np.isnan(slab.values)
+        valid[slab.site : slab.site + slab.values.shape[1]] |= seen.any(axis=(0, 2))
+        channels |= seen.any(axis=(0, 1))
+    _no_empty_channel(found, channels)
+    found.oddities.infinite = found.oddities.huge = 0  # they are counted again when the values are written
+    return np.flatnonzero(valid & found.positioned)
+
+
+def _no_empty_channel(found: Survey, seen: np.ndarray) -> None:
+    empty = [channel.name for channel, any_value in zip(found.channels, seen.tolist(), strict=True) if not any_value]
+    if empty:
+        raise DataError(
+            f"{found.source.name}: {', '.join(empty)} has no value at any time and place (all missing). "
+            "Choose other variables with --observe and --predict, or check the file."
+        )
+
+
+def _assemble(found: Survey, series: Series, cells: np.ndarray, missing: float, notes: Sequence[str]) -> Field:
+    grid = found.grid
+    if not len(cells):
+        raise DataError(
+            f"{found.source.name}: no cell of the grid ever holds a value. Check the variable and its mask."
+        )
+    sites = Sites(
+        grid.x[cells],
+        grid.y[cells],
+        frame=grid.frame,
+        area=grid.area[cells],
+        crs=grid.crs,
+        longitude=None if grid.longitude is None else grid.longitude[cells],
+        latitude=None if grid.latitude is None else grid.latitude[cells],
+    )
+    said = [*found.notes, *notes]
+    dropped = grid.x.size - len(cells)
+    if dropped:
+        said.append(f"{dropped} of {grid.x.size} cells never hold a value and are no sites")
+    if missing > 0:
+        said.append(f"{missing:.2%} of the values at the sites are missing")
+    field = Field(
+        series=series,
+        time=found.time,
+        run=found.runs.run,
+        sites=sites,
+        layout=GridLayout(grid.shape, cells, periodic=grid.periodic),
+        channels=found.channels,
+        name=found.source.name,
+        cadence=found.runs.cadence,
+        has_missing=missing > 0,
+    )
+    source = {
+        "path": found.source.path,
+        "reader": "gridded",
+        "grid": f"{grid.kind} {grid.shape[0]} x {grid.shape[1]}",
+        "fingerprint": found.source.fingerprint,
+        "missing_share": missing,
+        "notes": said,
+    }
+    return replace(field, source=source)

@@ -1,0 +1,150 @@
+"""One variable in one file: read slab by slab, decoded, and brought into canonical order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from dynst.readers.grids import Grid
+from dynst.readers.sources import Handles
+from dynst.readers.times import Times
+
+__all__ = ["Oddities", "Piece", "decode", "file_chunk"]
+
+_HUGE = 1e30  # no geophysical number: fill values that a file forgot to declare (9.97e36, 1e34, 3.4e38)
+
+
+@dataclass
+class Oddities:
+    """Counts of values that were no numbers of the record; they are read as missing."""
+
+    infinite: int = 0
+    huge: int = 0
+
+    def notes(self) -> list[str]:
+        """In words."""
+        said = []
+        if self.infinite:
+            said.append(f"{self.infinite} infinite values are read as missing")
+        if self.huge:
+            said.append(f"{self.huge} values beyond {_HUGE:g}, undeclared fill values, are read as missing")
+        return said
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """A variable in one file, with its axes known by role."""
+
+    file: str
+    variable: str
+    grid: Grid
+    times: Times
+    time_dim: str
+    level_dim: str | None
+    chunk: tuple[int, int]  # steps and rows that the file keeps together; 1 where it does not matter
+    attrs: Mapping[str, object] = field(default_factory=dict)
+
+    def read(
+        self,
+        handles: Handles,
+        steps: Int[ndarray, " t"],
+        levels: Int[ndarray, " l"],
+        rows: tuple[int, int],
+        odd: Oddities,
+    ) -> Float[ndarray, "t l r w"]:
+        """Values at some steps and levels of the file, on some rows of the canonical grid.
+
+        `steps` and `levels` count as the file does; a piece without a level dimension gives one level.
+        """
+        lazy = handles[self.file].variables[self.variable]
+        wanted = self.grid.rows[rows[0] : rows[1]]
+        low, high = int(wanted.min()), int(wanted.max()) + 1
+        y_dim, x_dim = self.grid.dims
+        order = [self.time_dim, *([self.level_dim] if self.level_dim else []), y_dim, x_dim]
+        index: dict[str, int | slice | ndarray] = {str(dim): 0 for dim in lazy.dims if dim not in order}
+        index[y_dim] = slice(low, high)
+        if self.level_dim is not None:
+            index[self.level_dim] = _sorted_index(levels)
+        parts = []
+        stretches = _stretches(steps)
+        for start, stop in stretches:
+            index[self.time_dim] = slice(start, stop)
+            parts.append(np.asarray(lazy.isel(index).transpose(*order).values))
+        raw = np.concatenate(parts) if len(parts) > 1 else _take(parts[0], steps - stretches[0][0], 0)
+        raw = raw[:, None] if self.level_dim is None else _take(raw, np.argsort(np.argsort(levels)), 1)
+        values = decode(raw, self.attrs, odd)
+        return _take(_take(values, wanted - low, 2), self.grid.columns, 3)
+
+
+def _stretches(steps: Int[ndarray, " t"]) -> list[tuple[int, int]]:
+    """Slices that cover the steps: one if they lie close together, else one for each stretch without a hole."""
+    low, high = int(steps.min()), int(steps.max()) + 1
+    if high - low <= 2 * len(steps):
+        return [(low, high)]
+    breaks = np.flatnonzero(np.diff(steps) != 1) + 1
+    return [(int(part[0]), int(part[-1]) + 1) for part in np.split(steps, breaks)]
+
+
+def _sorted_index(levels: Int[ndarray, " l"]) -> slice | ndarray:
+    """Ascending, and a slice where possible: what every file format reads best."""
+    ascending = np.sort(levels)
+    if ascending[-1] - ascending[0] == len(ascending) - 1:
+        return slice(int(ascending[0]), int(ascending[-1]) + 1)
+    return ascending
+
+
+def _take(values: ndarray, index: Int[ndarray, " m"], axis: int) -> ndarray:
+    if len(index) == values.shape[axis] and (index == np.arange(len(index))).all():
+        return values
+    return np.take(values, index, axis=axis)
+
+
+def decode(raw: ndarray, attrs: Mapping[str, object], odd: Oddities) -> Float[ndarray, "*s"]:
+    """float32 numbers from what the file holds: fill values become NaN, packed integers are unpacked.
+
+    Examples
+    --------
+    >>> decode(np.array([5, -1], np.int16), {"_FillValue": -1, "scale_factor": 0.5, "add_offset": 1.0}, Oddities())
+    array([3.5, nan], dtype=float32)
+    """
+    if str(attrs.get("_Unsigned", "")).lower() == "true" and raw.dtype.kind == "i":
+        raw = raw.view(f"u{raw.dtype.itemsize}")
+    missing = np.zeros(raw.shape, bool)
+    for key in ("_FillValue", "missing_value"):
+        for fill in np.ravel(np.asarray(attrs[key])) if key in attrs else ():
+            if fill.dtype.kind in "iuf" and not np.isnan(fill):
+                with np.errstate(over="ignore", invalid="ignore"):
+                    missing |= raw == fill.astype(raw.dtype)
+    scale, offset = (float(np.ravel(np.asarray(attrs.get(key, default)))[0]) for key, default in _SCALING)
+    if (scale, offset) != (1.0, 0.0):
+        values = (raw.astype(float) * scale + offset).astype(np.float32)
+    else:
+        with np.errstate(over="ignore"):
+            values = raw.astype(np.float32)
+    values[missing] = np.nan
+    if raw.dtype.kind == "f":
+        with np.errstate(invalid="ignore"):
+            wild = np.abs(values) > _HUGE
+        if wild.any():
+            infinite = int(np.isinf(raw[wild]).sum())
+            odd.infinite += infinite
+            odd.huge += int(wild.sum()) - infinite
+            values[wild] = np.nan
+    return values
+
+
+_SCALING = (("scale_factor", 1.0), ("add_offset", 0.0))
+
+
+def file_chunk(variable: xr.Variable, time_dim: str, y_dim: str) -> tuple[int, int]:
+    """Steps and rows that a file compresses together."""
+    sizes = variable.encoding.get("shards") or variable.encoding.get("chunks") or variable.encoding.get("chunksizes")
+    if not sizes:
+        return 1, 1
+    by_dim = dict(zip(variable.dims, sizes, strict=True))
+    return int(by_dim[time_dim]), int(by_dim[y_dim])

@@ -1,0 +1,261 @@
+"""What varies in time on a grid in these files: the quantities, their levels, and what is left aside and why."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Int
+from numpy import ndarray
+
+from dynst.errors import DataError
+from dynst.readers.grids import Grid, dimension_roles, find_grid
+from dynst.readers.landmask import LandMask, find_mask
+from dynst.readers.names import CANONICAL, Role, channel_name, clean_units, is_sea_quantity, role_of
+from dynst.readers.pieces import Piece, file_chunk
+from dynst.readers.sources import Handles, Source
+from dynst.readers.times import decode_times
+
+__all__ = ["Found", "Quantity", "find_quantities"]
+
+
+@dataclass(frozen=True, eq=False)
+class Quantity:
+    """One variable over all files, with its levels: as many channels as levels."""
+
+    variable: str
+    name: str
+    units: str
+    long_name: str
+    levels: tuple[float, ...]
+    level_order: Int[ndarray, " l"]
+    at_sea_only: bool
+    pieces: tuple[Piece, ...]
+
+    @property
+    def channels(self) -> list[str]:
+        """Names of its channels, lowest number of level first."""
+        return [channel_name(self.name, level) for level in self.levels] or [self.name]
+
+    @property
+    def aliases(self) -> set[str]:
+        """Names by which all its channels may be asked for."""
+        return {self.variable, self.name}
+
+    @property
+    def steps(self) -> int:
+        """Time steps over all files."""
+        return sum(len(piece.times.values) for piece in self.pieces)
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """All quantities on the grid that most of them share."""
+
+    grid: Grid
+    quantities: tuple[Quantity, ...]
+    mask: LandMask | None
+    notes: tuple[str, ...]
+    left_aside: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class _Member:
+    piece: Piece
+    levels: tuple[float, ...]
+    grid: int  # number of the distinct grid
+
+
+def find_quantities(source: Source, handles: Handles) -> Found:
+    """Look into every file once and sort its variables; no value of a series is read.
+
+    Raises
+    ------
+    DataError
+        If no variable varies in time on a grid, or files of one variable differ in levels.
+    """
+    groups: dict[tuple[str, str], list[_Member]] = {}
+    aside: dict[str, str] = {}
+    grids: list[Grid] = []
+    mask: LandMask | None = None
+    many = len({Path(file).parent for file in source.files}) > 1
+    for file in source.files:
+        dataset = handles[file]
+        for variable in map(str, dataset.variables):
+            member = _member(dataset, variable, file=file, grids=grids, aside=aside)
+            if member is not None:
+                groups.setdefault((Path(file).parent.name if many else "", variable), []).append(member)
+        mask = mask or find_mask(dataset, grids)
+    if not groups:
+        raise _nothing(handles[source.files[0]], Path(source.files[0].rstrip("/")).name, aside)
+    common = Counter(member.grid for members in groups.values() for member in members).most_common(1)[0][0]
+    quantities: dict[str, Quantity] = {}
+    for (folder, variable), members in sorted(groups.items()):
+        if any(member.grid != common for member in members):
+            h, w = members[0].piece.grid.shape
+            aside[variable] = f"stands on another grid ({h} x {w}) than most variables"
+            continue
+        quantity = _quantity(variable, members)
+        twice = {name for other in quantities.values() for name in other.channels} & set(quantity.channels)
+        if twice:
+            aside[f"{folder}/{variable}"] = f"holds {', '.join(sorted(twice))} a second time"
+            continue
+        quantities[f"{quantity.name} {folder}"] = quantity
+    ordered = tuple(sorted(quantities.values(), key=lambda quantity: quantity.channels))
+    notes = dict.fromkeys(piece.times.note for quantity in ordered for piece in quantity.pieces)
+    grid = grids[common]
+    return Found(grid, ordered, mask, tuple(note for note in (grid.note, *notes) if note), aside)
+
+
+def _member(
+    dataset: xr.Dataset, variable: str, *, file: str, grids: list[Grid], aside: dict[str, str]
+) -> _Member | None:
+    """The variable as a piece of a series on a grid; None, with the reason in `aside`, if it is none."""
+    array, where = dataset.variables[variable], Path(file.rstrip("/")).name
+    if array.ndim < 2 or variable in _helpers(dataset) or array.dtype.kind not in "iuf":
+        return None
+    roles = dimension_roles(dataset, variable)
+    grid = find_grid(dataset, variable, where=where)
+    if grid is None:
+        if array.ndim >= 3 or Role.TIME in roles.values():
+            aside[variable] = f"stands on ({', '.join(map(str, array.dims))}), which is no grid in time"
+        return None
+    same = next((i for i, other in enumerate(grids) if grid.same_as(other)), None)
+    if same is None:
+        grids.append(grid)
+        same = len(grids) - 1
+    rest = [str(dim) for dim in array.dims if dim not in grid.dims]
+    time_dim = next((dim for dim in rest if roles[dim] is Role.TIME), None)
+    level_dim = next((dim for dim in rest if roles[dim] is Role.LEVEL), None)
+    odd = [dim for dim in rest if dim not in (time_dim, level_dim) and dataset.sizes[dim] > 1]
+    if time_dim is None:
+        aside[variable] = "is static (no time dimension)"
+        return None
+    if odd:
+        aside[variable] = f"has a dimension {odd[0]} of {dataset.sizes[odd[0]]}; select one of them in the file first"
+        return None
+    if reason := _no_measurement(array):
+        aside[variable] = reason
+        return None
+    if dataset.sizes[time_dim] == 0:
+        raise DataError(f"{where}: dimension {time_dim} has length 0: the file holds no step. Get it again.")
+    clock = dataset.variables.get(time_dim)
+    values, attrs = (clock.values, clock.attrs) if clock is not None else (np.arange(dataset.sizes[time_dim]), {})
+    piece = Piece(
+        file=file,
+        variable=variable,
+        grid=grid,
+        times=decode_times(np.asarray(values), attrs, where=where),
+        time_dim=time_dim,
+        level_dim=level_dim,
+        chunk=file_chunk(array, time_dim, grid.dims[0]),
+        attrs=dict(array.attrs),
+    )
+    return _Member(piece, _levels(dataset, array, level_dim), same)
+
+
+def _helpers(dataset: xr.Dataset) -> set[str]:
+    """Variables that only describe others: coordinates and their bounds."""
+    named = set(map(str, dataset.dims)) & set(map(str, dataset.variables))
+    for name, array in dataset.variables.items():
+        if re.search(r"(_bounds|_bnds|_bds)$", str(name)):
+            named.add(str(name))
+        for key in ("bounds", "climatology"):
+            named.add(str(array.attrs.get(key, "")))
+        if role_of(str(name), array.attrs) in (Role.LATITUDE, Role.LONGITUDE):
+            named.add(str(name))
+    return named
+
+
+def _no_measurement(array: xr.Variable) -> str:
+    """Why a variable in time is not something a sensor could measure; empty if it is."""
+    if "flag_values" in array.attrs or "flag_masks" in array.attrs:
+        return "holds flags, not a quantity"
+    if str(array.attrs.get("standard_name", "")).endswith(("status_flag", "number_of_observations")):
+        return "describes the quality of another variable"
+    if re.match(r"(count|number) of ", str(array.attrs.get("long_name", "")).lower()):
+        return "counts observations, and is no quantity"
+    return ""
+
+
+def _levels(dataset: xr.Dataset, array: xr.Variable, level_dim: str | None) -> tuple[float, ...]:
+    """Level values, pressures in hPa; also of a single level that is no dimension."""
+    if level_dim is not None:
+        clock = dataset.variables.get(level_dim)
+        if clock is None:
+            return tuple(float(i) for i in range(dataset.sizes[level_dim]))
+        return _in_hpa(clock)
+    named = str(array.attrs.get("coordinates", "")).split()
+    for name, other in dataset.variables.items():
+        if other.ndim == 0 and role_of(str(name), other.attrs) is Role.LEVEL:
+            pressure = clean_units(str(other.attrs.get("units", ""))) in {"hPa", "Pa"}
+            if pressure and (str(name) in named or "coordinates" not in array.attrs):
+                return _in_hpa(other)
+    return ()
+
+
+def _in_hpa(level: xr.Variable) -> tuple[float, ...]:
+    values = np.ravel(np.asarray(level.values, float))
+    if clean_units(str(level.attrs.get("units", ""))) == "Pa":
+        values = values / 100
+    return tuple(np.round(values, 6).tolist())
+
+
+def _quantity(variable: str, members: list[_Member]) -> Quantity:
+    levels = members[0].levels
+    for member in members:
+        if member.levels != levels:
+            raise DataError(
+                f"{Path(member.piece.file).name}: {variable} has levels {member.levels}, other files have {levels}. "
+                "Give files with the same levels."
+            )
+    name = CANONICAL.get(variable, variable)
+    parent = Path(members[0].piece.file).parent.name
+    cut = re.fullmatch(r"(.*)_(\d{1,4})", parent)
+    if not levels and cut and CANONICAL.get(cut[1]) == name:
+        levels = (float(cut[2]),)  # WeatherBench 1 writes the level of a pre-cut variable into the folder's name only
+    attrs = members[0].piece.attrs
+    return Quantity(
+        variable=variable,
+        name=name,
+        units=clean_units(str(attrs.get("units", ""))),
+        long_name=str(attrs.get("long_name", "")).strip(),
+        levels=tuple(sorted(levels)),
+        level_order=np.argsort(np.asarray(levels or (0.0,)), kind="stable"),
+        at_sea_only=is_sea_quantity(variable, attrs),
+        pieces=tuple(member.piece for member in members),
+    )
+
+
+def _nothing(dataset: xr.Dataset, where: str, aside: dict[str, str]) -> DataError:
+    """The one line for a file without a series on a grid: what was seen, and what to do."""
+    attributes = [array.attrs for array in dataset.variables.values()]
+    if any(attrs.get("cf_role") == "mesh_topology" for attrs in attributes):
+        return DataError(f"{where}: holds a mesh, not a grid. Meshes are not read yet: interpolate it to a grid first.")
+    lines = {role_of(str(name), array.attrs): array for name, array in dataset.variables.items() if array.ndim == 1}
+    place, other = lines.get(Role.LATITUDE), lines.get(Role.LONGITUDE)
+    if place is not None and other is not None and place.dims == other.dims:
+        return DataError(
+            f"{where}: holds a series at {place.size} stations (dimension {place.dims[0]}), not a grid. "
+            "Station networks are not read yet: give gridded data."
+        )
+    static = [name for name, reason in aside.items() if reason.startswith("is static")]
+    if static:
+        shape = " x ".join(str(size) for size in dataset.variables[static[0]].shape)
+        return DataError(
+            f"{where}: no variable varies in time: {', '.join(static[:8])} ({shape}) is static. "
+            "Give a file with a time dimension; a forecast needs a series."
+        )
+    seen = ", ".join(
+        f"{name}({', '.join(map(str, array.dims))})" for name, array in list(dataset.variables.items())[:12]
+    )
+    more = "; ".join(f"{name} {reason}" for name, reason in list(aside.items())[:4])
+    return DataError(
+        f"{where}: no variable with a time dimension and a grid was found; seen: {seen or 'nothing'}"
+        f"{f'; {more}' if more else ''}. Expected dimensions like (time, latitude, longitude), named or "
+        "described by CF attributes."
+    )

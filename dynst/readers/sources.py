@@ -1,0 +1,260 @@
+"""Files and stores behind a path: found, told apart by their first bytes, opened lazily, fingerprinted."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+import re
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+
+import fsspec
+import xarray as xr
+
+from dynst.errors import ConfigError, DataError
+
+__all__ = ["Handles", "Source", "cache_folder", "locate", "writable"]
+
+_NETCDF = (b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x89HDF\r\n\x1a\n")
+_SUFFIXES = (".nc", ".nc4", ".cdf", ".netcdf")
+_ZARR_MARKS = ("zarr.json", ".zgroup", ".zmetadata")
+_WHOLE = 16 << 20  # bytes up to which all content is hashed; 1 s for a gigabyte would be felt at each start
+_SAMPLES, _SAMPLE = 16, 65536
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a path stands for.
+
+    Parameters
+    ----------
+    path : str
+        As the user gave it.
+    name : str
+        Short name, for run folders and titles.
+    kind : str
+        ``netcdf`` or ``zarr``.
+    files : tuple of str
+        netCDF files on this machine, or the one zarr store (a folder or a URL).
+    fingerprint : str
+        16 hexadecimal digits from names, sizes and content, whatever the time of last change.
+    version : str
+        As `fingerprint`, and changes with the time of last change too: what a cache entry stands for.
+    """
+
+    path: str
+    name: str
+    kind: str
+    files: tuple[str, ...]
+    fingerprint: str
+    version: str
+
+
+class Handles:
+    """Lazily opened datasets, the last few kept open: forty years of files are not forty open files."""
+
+    def __init__(self, source: Source, limit: int = 8) -> None:
+        self._source = source
+        self._limit = limit
+        self._open: OrderedDict[str, xr.Dataset] = OrderedDict()
+
+    def __getitem__(self, file: str) -> xr.Dataset:
+        if file not in self._open:
+            self._open[file] = _open(file, self._source.kind)
+            if len(self._open) > self._limit:
+                self._open.popitem(last=False)[1].close()
+        self._open.move_to_end(file)
+        return self._open[file]
+
+    def close(self) -> None:
+        """Close all."""
+        while self._open:
+            self._open.popitem()[1].close()
+
+
+def cache_folder(cache_dir: Path | None = None) -> Path:
+    """Folder for converted records: the one given, ``DYNST_CACHE``, or the platform's place for caches."""
+    if cache_dir is not None:
+        return cache_dir
+    if os.environ.get("DYNST_CACHE"):
+        return Path(os.environ["DYNST_CACHE"])
+    home = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
+    return (Path(home) if home else Path.home() / ".cache") / "dynst"
+
+
+def locate(path: str, *, cache_dir: Path | None = None) -> Source:
+    """The files behind a path: a file, a glob, a folder, a tree of folders, a zarr store, or a URL of one of them.
+
+    Remote netCDF files are fetched once into the cache folder, remote zarr stores are read in place.
+
+    Raises
+    ------
+    DataError
+        If there is nothing, or nothing that is netCDF or zarr.
+    """
+    if path.startswith("file://"):
+        path = path.removeprefix("file://")
+    if "://" in path:
+        return _remote(path, cache_dir)
+    files = _local_files(path)
+    if files is None:
+        store = Path(path)
+        members = sorted(p for p in store.rglob("*") if p.is_file())
+        return _source(path, _clean(store.name), "zarr", (str(store),), members=members, root=store)
+    for file in files:
+        _check_netcdf(file)
+    plain = [Path(file) for file in files]
+    name = plain[0].stem if len(plain) == 1 else re.sub(r"[*?\[\]]+", "", Path(path).stem) or plain[0].parent.name
+    root = Path(os.path.commonpath([p.parent for p in plain]))
+    return _source(path, _clean(name), "netcdf", tuple(files), members=plain, root=root)
+
+
+def _local_files(path: str) -> list[str] | None:
+    """The netCDF files of a path; None for a zarr store."""
+    place = Path(path).expanduser()
+    if not place.exists():
+        found = sorted(glob.glob(str(place), recursive=True))  # noqa: PTH207 - the pattern may be absolute
+        if not found:
+            raise DataError(f"{path}: no such file, folder or pattern. Check the path (here: {Path.cwd()}).")
+        return found
+    if place.is_file():
+        return [str(place)]
+    if any((place / mark).exists() for mark in _ZARR_MARKS):
+        return None
+    inside = [p for p in sorted(place.iterdir()) if p.suffix.lower() in _SUFFIXES]
+    if not inside:  # one folder per variable; constants hold no series
+        folders = [p for p in sorted(place.iterdir()) if p.is_dir() and p.name != "constants"]
+        inside = [p for folder in folders for p in sorted(folder.iterdir()) if p.suffix.lower() in _SUFFIXES]
+    if not inside:
+        stores = [p.name for p in sorted(place.iterdir()) if any((p / mark).exists() for mark in _ZARR_MARKS)]
+        hint = f" It holds zarr stores: give one of {', '.join(stores)}." if stores else ""
+        raise DataError(
+            f"{path}: the folder holds no netCDF file ({', '.join(_SUFFIXES)}), no folder of them, and is no zarr "
+            f"store.{hint or ' Give a file, a folder of files, a zarr store or sample:NAME.'}"
+        )
+    return [str(p) for p in inside]
+
+
+def _check_netcdf(file: str) -> None:
+    name = Path(file).name
+    if Path(file).is_dir():
+        raise DataError(f"{name}: a folder came where a netCDF file was expected. Give a pattern that matches files.")
+    with Path(file).open("rb") as stream:
+        start = stream.read(64)
+    if not start:
+        raise DataError(f"{name}: the file is empty (0 bytes). Get it again.")
+    if start.startswith(_NETCDF):
+        return
+    if start.startswith(b"GRIB"):
+        raise DataError(f"{name}: GRIB is not read. Convert it to netCDF first (for example with cfgrib and xarray).")
+    if start.startswith((b"PK\x03\x04", b"\x93NUMPY")):
+        raise DataError(f"{name}: NumPy and zip files are not read yet. Write the grid as netCDF or zarr.")
+    text = start.decode("utf-8", errors="replace").splitlines()[0][:40]
+    kind = "text" if text.isprintable() else "unknown content"
+    raise DataError(
+        f"{name}: not a netCDF file: it starts with {text!r} ({kind}). Expected netCDF 3, netCDF 4 or zarr."
+    )
+
+
+def _remote(url: str, cache_dir: Path | None) -> Source:
+    try:
+        fs, root = fsspec.core.url_to_fs(url)
+        protocol = url.split("://", maxsplit=1)[0]
+        if any(fs.exists(f"{root.rstrip('/')}/{mark}") for mark in _ZARR_MARKS):
+            members = sorted(fs.find(root))
+            digest = hashlib.sha256(root.encode())
+            for member in members:
+                digest.update(f"{member[len(root) :]}|{fs.size(member)}|".encode())
+                if member.endswith((*_ZARR_MARKS, ".zarray", ".zattrs")):
+                    digest.update(fs.cat_file(member))
+            fingerprint = digest.hexdigest()[:16]
+            name = _clean(root.rstrip("/").rsplit("/", 1)[-1])
+            return Source(url, name, "zarr", (url.rstrip("/"),), fingerprint, fingerprint)
+        found = sorted(fs.glob(root)) if any(mark in root for mark in "*?[") else [root] if fs.isfile(root) else []
+        found = found or sorted(f for f in fs.find(root) if f.endswith(_SUFFIXES) and "/constants/" not in f)
+        if not found:
+            raise DataError(f"{url}: nothing is there: no zarr store and no netCDF file. Check the URL.")
+        local = [_fetch(fs, file, f"{protocol}://{file}", cache_folder(cache_dir)) for file in found]
+    except DataError:
+        raise
+    except Exception as err:  # each file system has errors of its own
+        raise DataError(
+            f"{url}: cannot be reached: {type(err).__name__}: {err}. Check the URL and the network."
+        ) from err
+    for file in local:
+        _check_netcdf(file)
+    plain = [Path(file) for file in local]
+    return _source(url, _clean(plain[0].stem), "netcdf", tuple(local), members=plain, root=None)
+
+
+def _fetch(fs: fsspec.AbstractFileSystem, file: str, url: str, cache: Path) -> str:
+    key = hashlib.sha256(f"{url}|{fs.size(file)}|{fs.info(file).get('ETag', '')}".encode()).hexdigest()[:16]
+    local = cache / "fetched" / key / file.rsplit("/", 1)[-1]
+    if not local.exists():
+        local.parent.mkdir(parents=True, exist_ok=True)
+        partial = local.with_name(f"{local.name}.partial-{os.getpid()}")
+        fs.get_file(file, str(partial))
+        partial.replace(local)
+    return str(local)
+
+
+def _source(
+    path: str, name: str, kind: str, files: tuple[str, ...], *, members: list[Path], root: Path | None
+) -> Source:
+    digest, changed = hashlib.sha256(), hashlib.sha256()
+    spread = max(1, len(members) // 64)  # content of at most 64 members of a store of many chunks is looked into
+    for i, member in enumerate(members):
+        stat = member.stat()
+        place = member.relative_to(root).as_posix() if root else member.name
+        digest.update(f"{place}|{stat.st_size}|".encode())
+        changed.update(f"{stat.st_mtime_ns}|".encode())
+        if i % spread == 0 or member.name.startswith((".z", "zarr.json")):
+            _sample(member, stat.st_size, digest)
+    fingerprint = digest.hexdigest()[:16]
+    changed.update(fingerprint.encode())
+    return Source(path, name, kind, files, fingerprint, changed.hexdigest()[:16])
+
+
+def _sample(file: Path, size: int, digest: hashlib._Hash) -> None:
+    with file.open("rb") as stream:
+        if size <= _WHOLE:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+            return
+        for i in range(_SAMPLES):
+            stream.seek(i * (size - _SAMPLE) // (_SAMPLES - 1))
+            digest.update(stream.read(_SAMPLE))
+
+
+def _open(file: str, kind: str) -> xr.Dataset:
+    name = file.rstrip("/").rsplit("/", 1)[-1]
+    try:
+        # Nothing is decoded here: conflicting fill values and odd calendars are the reader's own business.
+        if kind == "netcdf":
+            return xr.open_dataset(file, engine="netcdf4", decode_cf=False, cache=False)
+        try:
+            return xr.open_dataset(file, engine="zarr", decode_cf=False, cache=False, consolidated=True)
+        except (KeyError, ValueError):
+            return xr.open_dataset(file, engine="zarr", decode_cf=False, cache=False, consolidated=False)
+    except Exception as err:  # the libraries below raise many kinds
+        first = str(err).strip().splitlines()[0] if str(err).strip() else type(err).__name__
+        raise DataError(f"{name}: cannot be opened as {kind}: {first}. Is the file whole? Get it again.") from err
+
+
+def _clean(name: str) -> str:
+    for suffix in (*_SUFFIXES, ".zarr"):
+        name = name.removesuffix(suffix)
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._-") or "data"
+
+
+def writable(folder: Path) -> Path:
+    """The folder, made if need be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise ConfigError(
+            f"cache folder {folder} cannot be made ({err.strerror}). Set DYNST_CACHE to another."
+        ) from err
+    return folder
