@@ -11,13 +11,10 @@ import torch
 from jaxtyping import Int
 from numpy import ndarray
 
-from dynst.backbones import BACKBONES
 from dynst.domain import Window
-from dynst.errors import ConfigError, unknown_name
 from dynst.evaluation.score import ErrorTally, Score
-from dynst.sparsity import MaskState, Schedule, SensorMask
-from dynst.training import MaskedForecaster, Recipe, StepRecord, TrainingState, train
-from dynst.training.state import seeded
+from dynst.sparsity import MaskState, Schedule
+from dynst.training import MaskedForecaster, Recipe, StepRecord, TrainingState, build_forecaster, train
 from dynst.windows import Scaling, Split, WindowDataset, thin, window_starts
 
 __all__ = ["refit"]
@@ -68,23 +65,12 @@ def refit(
     ConfigError
         If the backbone is unknown.
     """
-    if backbone not in BACKBONES:
-        raise ConfigError(unknown_name("backbone", backbone, BACKBONES))
     recipe = recipe or Recipe()
     every = max(1, min(recipe.evaluate_every, steps // 8))
     recipe = replace(recipe, batch=batch, conditioned=False, rewind=False, l1=0.0, evaluate_every=every)
     field = split.train
-    network = BACKBONES[backbone](
-        field.layout,
-        features_in=window.history * len(field.observed) + 1,
-        features_out=window.prediction * len(field.predicted),
-        dim=dim,
-        depth=depth,
-        patch=patch,
-        generator=seeded(seed, 2),
-    )
-    mask = SensorMask(_fixed_support(len(field.sites), selected), flag=True)
-    forecaster = MaskedForecaster(network, mask, channels_out=len(field.predicted))
+    mask = _fixed_support(len(field.sites), selected)
+    forecaster = build_forecaster(field, window, mask, seed=seed, backbone=backbone, dim=dim, depth=depth, patch=patch)
     state = TrainingState.start(forecaster, recipe, seed=seed)
     data, valid, test = (
         WindowDataset(block, window, scaling, thin(window_starts(block, window), limit))
