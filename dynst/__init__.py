@@ -1,1 +1,67 @@
-"""dynst: which places must be measured so that the forecast of the whole field stays good."""
+"""dynst: which places must be measured so that the forecast of the whole field stays good.
+
+The public names, loaded when first used, so that ``import dynst`` and ``dynst --help`` cost nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dynst.config import Study
+    from dynst.domain import Channel, Curve, Field, GridLayout, Plan, Sites, Window
+    from dynst.errors import BudgetError, CheckpointError, ConfigError, DataError, DynstError
+    from dynst.export import load_plan, save_plan
+    from dynst.planners import PLANNERS
+    from dynst.planners.base import Task
+    from dynst.readers import inspect, read
+    from dynst.runs import Run, find
+    from dynst.study import fit, resume
+
+__all__ = [
+    "PLANNERS",
+    "BudgetError",
+    "Channel",
+    "CheckpointError",
+    "ConfigError",
+    "Curve",
+    "DataError",
+    "DynstError",
+    "Field",
+    "GridLayout",
+    "Plan",
+    "Run",
+    "Sites",
+    "Study",
+    "Task",
+    "Window",
+    "find",
+    "fit",
+    "inspect",
+    "load_plan",
+    "read",
+    "resume",
+    "save_plan",
+]
+
+_HOMES = {
+    "dynst.config": ("Study",),
+    "dynst.domain": ("Channel", "Curve", "Field", "GridLayout", "Plan", "Sites", "Window"),
+    "dynst.errors": ("BudgetError", "CheckpointError", "ConfigError", "DataError", "DynstError"),
+    "dynst.export": ("load_plan", "save_plan"),
+    "dynst.planners": ("PLANNERS",),
+    "dynst.planners.base": ("Task",),
+    "dynst.readers": ("inspect", "read"),
+    "dynst.runs": ("Run", "find"),
+    "dynst.study": ("fit", "resume"),
+}
+
+
+def __getattr__(name: str) -> object:
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(home), name)
+    raise AttributeError(f"module 'dynst' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

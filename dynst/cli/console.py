@@ -1,0 +1,175 @@
+"""What the terminal shows: progress and complaints on stderr, results on stdout; plain lines where nobody watches."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from dynst.cli.facts import fact_rows
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+    from dynst.study import Event
+
+__all__ = ["Watcher", "complain", "console", "say", "show_facts", "show_json", "show_table"]
+
+_PLAIN_WIDTH = 110  # of tables and lines that go to a file or a pipe
+_QUIET_SECONDS = 10.0  # between two progress lines where there is no terminal
+
+
+def console(*, stderr: bool) -> Console:
+    """A rich console on stdout or stderr: the terminal's own width, or a fixed one without a terminal."""
+    from rich.console import Console
+
+    terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    return Console(stderr=stderr, width=None if terminal else _PLAIN_WIDTH, highlight=False)
+
+
+def complain(text: str, *, style: str = "red") -> None:
+    """One line on stderr, however long; for errors and warnings."""
+    from rich.console import Console
+    from rich.text import Text
+
+    Console(stderr=True, highlight=False).print(Text(" ".join(text.split()), style=style), soft_wrap=True)
+
+
+def show_json(document: object) -> None:
+    """One JSON document on stdout."""
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def show_table(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    bold: str = "",
+    left: int = 1,
+    rule: int = 0,
+) -> None:
+    """A table on stdout; numbers right, the first `left` columns left.
+
+    The row that starts with `bold` is set off, and a rule follows the first `rule` rows.
+    """
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    target = console(stderr=False)
+    if title:
+        target.print(title, style="bold", markup=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number < left else "right", no_wrap=True)
+    for number, row in enumerate(rows, start=1):
+        table.add_row(
+            *map(Text, row), style="bold green" if bold and row[0] == bold else None, end_section=number == rule
+        )
+    target.print(table)
+
+
+def show_facts(title: str, rows: Iterable[tuple[str, str]], *, stderr: bool = False) -> None:
+    """Words and figures in two columns, long ones wrapped."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    target = console(stderr=stderr)
+    if title:
+        target.print(title, style="bold", markup=False)
+    target.print(table)
+
+
+def say(text: str) -> None:
+    """One line on stdout, never broken."""
+    sys.stdout.write(text + "\n")
+
+
+class Watcher:
+    """Shows the events of a study: one bar with time left on a terminal, a line every few seconds elsewhere."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._console = console(stderr=True)
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._stage = ""
+        self._said = 0.0
+        self.resumable = ""
+
+    def __enter__(self) -> Watcher:
+        if not self._quiet and self._console.is_terminal:
+            self._bar = _bar(self._console)
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take the bar off the screen."""
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Take one event; the `listen` of `dynst.fit`."""
+        self.resumable = event.run or self.resumable
+        if self._quiet:
+            return
+        if event.facts is not None:
+            show_facts(event.text, fact_rows(event.facts), stderr=True)
+        elif event.note:
+            self._console.print(event.note, markup=False)
+        elif self._bar is not None:
+            self._move(self._bar, event)
+        else:
+            self._line(event)
+
+    def _move(self, bar: Progress, event: Event) -> None:
+        if event.stage != self._stage or self._task is None:
+            if self._task is not None:
+                bar.remove_task(self._task)
+            self._task = bar.add_task(event.stage, total=None, details="")
+            self._stage = event.stage
+        bar.update(
+            self._task, total=event.total or None, completed=event.done, details=f"{event.text}{_training(event)}"
+        )
+
+    def _line(self, event: Event) -> None:
+        now = time.monotonic()
+        last = event.total and event.done >= event.total
+        if event.stage == self._stage and not last and now - self._said < _QUIET_SECONDS:
+            return
+        self._stage, self._said = event.stage, now
+        share = f" {event.done:.0f}/{event.total:.0f}" if event.total else ""
+        self._console.print(f"{event.stage}{share} {event.text}{_training(event)}".rstrip())
+
+
+def _bar(target: Console) -> Progress:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.description:<10}"),
+        BarColumn(bar_width=28),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[details]}", style="dim"),
+        console=target,
+        transient=True,
+    )
+
+
+def _training(event: Event) -> str:
+    """Loss, sparsity and swaps of a training step, in words."""
+    if event.loss is None:
+        return ""
+    return f"  loss {event.loss:.3f}  sparsity {event.sparsity:.3f}  swaps {event.swaps}"

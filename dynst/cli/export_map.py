@@ -1,0 +1,48 @@
+"""``dynst export-map``: the plan of a run as a file for other tools."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["export_map"]
+
+
+def export_map(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Name or folder of a run.")] = "latest",
+    format_: Annotated[
+        str | None,
+        typer.Option("--format", "-f", metavar="NAME", help="geojson, csv, netcdf, png or html. Default: as -o ends."),
+    ] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="File to write; - is stdout. Default: RUN.geojson, RUN.png ..."
+        ),
+    ] = None,
+    top: Annotated[
+        int | None, typer.Option("--top", metavar="K", help="So many sensors of best rank. Default: the plan's budget.")
+    ] = None,
+) -> None:
+    """Write the plan of a run for a GIS, a spreadsheet, a script or a slide."""
+    from dynst.cli.console import say
+    from dynst.errors import ConfigError
+    from dynst.export import EXPORTERS, choose
+    from dynst.runs import find
+
+    path = None if out in (None, "-") else out
+    exporter = choose(EXPORTERS, format=format_ or (None if path else "geojson"), path=path)
+    if out == "-" and not exporter.text and sys.stdout.isatty():
+        raise ConfigError(f"{exporter.format} is no text for a terminal. Give -o FILE, or send stdout to a file.")
+    source = find(run)
+    plan, layout = source.plan, source.layout
+    if out == "-":
+        sys.stdout.buffer.write(exporter.render(plan, layout=layout, top=top, title=source.name))
+        sys.stdout.buffer.flush()
+        return
+    target = Path(path or f"{source.name}{exporter.suffix}")
+    exporter.write(plan, target, layout=layout, top=top, title=source.name)
+    say(f"{target}: {top or plan.budget} sensors of {source.name}, {exporter.summary}")

@@ -1,0 +1,108 @@
+"""``dynst fit``: from a file to a run folder with a plan and a table."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from dynst.cli.console import Watcher
+    from dynst.runs import Run
+
+__all__ = ["fit"]
+
+_data = partial(typer.Option, rich_help_panel="Data")
+_budget = partial(typer.Option, rich_help_panel="Budget")
+_method = partial(typer.Option, rich_help_panel="Method")
+_judge = partial(typer.Option, rich_help_panel="Comparison")
+_run = partial(typer.Option, rich_help_panel="Run")
+
+
+def fit(  # noqa: PLR0917  # typer makes an option of each parameter; all are passed by name
+    study: Annotated[Path | None, typer.Argument(metavar="STUDY.toml", help="A study file; flags override it.")] = None,
+    data: Annotated[
+        str | None,
+        _data(metavar="DATA", help="File, glob, folder, URL, or sample:NAME. Default: a sample that ships with dynst."),
+    ] = None,
+    observe: Annotated[str | None, _data(metavar="A,B", help="What a sensor measures. Default: all.")] = None,
+    predict: Annotated[str | None, _data(metavar="A,B", help="What is forecast. Default: all.")] = None,
+    history: Annotated[int | None, _data(help="Steps read. Default: from the record's length.")] = None,
+    horizon: Annotated[int | None, _data(help="Steps forecast. Default: from the record's length.")] = None,
+    stride: Annotated[int | None, _data(help="Steps between windows. Default: 1.")] = None,
+    sparsity: Annotated[float | None, _budget(help="Share of the sites without a sensor, from 0 to below 1.")] = None,
+    sensors: Annotated[
+        int | None, _budget(help="The same budget as a count. Default: 20, at most a tenth of the sites.")
+    ] = None,
+    planner: Annotated[
+        str | None,
+        _method(
+            metavar="NAME", help="dynst, dynst_linear or a baseline. Default: dynst; dynst_linear if data are few."
+        ),
+    ] = None,
+    backbone: Annotated[
+        str | None, _method(metavar="NAME", help="Forecaster behind the mask: auto, stlight or linear.")
+    ] = None,
+    dim: Annotated[int | None, _method(help="Width of the network.")] = None,
+    depth: Annotated[int | None, _method(help="Mixer blocks of the network.")] = None,
+    patch: Annotated[int | None, _method(help="Cells per side of a patch.")] = None,
+    steps: Annotated[int | None, _method(help="Training steps.")] = None,
+    batch: Annotated[int | None, _method(help="Windows per training step.")] = None,
+    evidence: Annotated[
+        str | None, _method(metavar="NAME", help="What a site's worth is: magnitude, gradient, benefit or exact.")
+    ] = None,
+    schedule: Annotated[str | None, _method(metavar="NAME", help="How the mask shrinks: geometric or cubic.")] = None,
+    prune: Annotated[bool | None, _method(help="Shrink the mask from all sites; without, begin at random.")] = None,
+    regrow: Annotated[bool | None, _method(help="Swap sites at the budget while training.")] = None,
+    rewind: Annotated[bool | None, _method(help="Rewind the weights after each round of pruning.")] = None,
+    l1: Annotated[float | None, _method(help="Weight of the L1 term on the scores.")] = None,
+    polish: Annotated[bool | None, _method(help="Improve the trained plan by exact swaps.")] = None,
+    compare: Annotated[
+        str | None, _judge(metavar="NAME", help="quick: judge all baselines beside the plan. none: the plan alone.")
+    ] = None,
+    ladder: Annotated[str | None, _judge(metavar="S,S,...", help="Sparsities to compare at, besides the own.")] = None,
+    seed: Annotated[int | None, _run(help="Same seed, same plan.")] = None,
+    device: Annotated[str | None, _run(metavar="NAME", help="auto, cpu or cuda.")] = None,
+    precision: Annotated[str | None, _run(metavar="NAME", help="Arithmetic of the network: 32 or bf16.")] = None,
+    out: Annotated[
+        str | None, _run(metavar="FOLDER", help="Run folder. Default: runs/<data>-<planner>-s<sparsity>-<n>.")
+    ] = None,
+    resume: Annotated[str | None, _run(metavar="RUN", help="Continue a stopped run: name, folder or latest.")] = None,
+    quiet: Annotated[bool, _run("--quiet", "-q", help="No progress, only the result.")] = False,
+    as_json: Annotated[bool, _run("--json", help="One JSON document instead of tables.")] = False,
+) -> None:
+    """Choose the sensors: train the mask, judge the plan beside every baseline, write a run folder.
+
+    With no option at all it runs on a real sample that ships with dynst.
+    """
+    asked = {name: value for name, value in locals().items() if name not in {"study", "resume", "quiet", "as_json"}}
+    given = {name: value for name, value in asked.items() if value is not None}
+    from dynst.cli.console import Watcher, complain
+
+    with Watcher(quiet=quiet or as_json) as watcher:
+        try:
+            run = _work(study, given, resume, watcher)
+        except KeyboardInterrupt as stop:
+            watcher.close()
+            again = f" Continue with: dynst fit --resume {watcher.resumable}" if watcher.resumable else ""
+            complain(f"Stopped.{again}", style="yellow")
+            raise typer.Exit(130) from stop
+    from dynst.cli.results import show_results
+
+    show_results(run, as_json=as_json)
+
+
+def _work(study: Path | None, given: dict[str, object], resume: str | None, watcher: Watcher) -> Run:
+    from dynst import study as library
+    from dynst.config import Study
+    from dynst.errors import ConfigError
+
+    if resume is not None:
+        if given or study is not None:
+            raise ConfigError("--resume continues a run as it was asked for: give it no study and no other option.")
+        return library.resume(resume, listen=watcher)
+    if study is not None and study.suffix != ".toml":
+        raise ConfigError(f"{study} is no study file (.toml). To plan on data, write: dynst fit --data {study}")
+    return library.fit(Study.load(study, given), listen=watcher)

@@ -1,0 +1,46 @@
+"""``dynst inspect``: what is in the data, and what `dynst fit` would do with them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+__all__ = ["inspect"]
+
+
+def inspect(
+    data: Annotated[
+        str, typer.Argument(metavar="DATA", help="File, glob, folder, URL, or sample:NAME. sample: alone lists them.")
+    ],
+    observe: Annotated[str | None, typer.Option(metavar="A,B", help="What a sensor measures. Default: all.")] = None,
+    predict: Annotated[str | None, typer.Option(metavar="A,B", help="What is forecast. Default: all.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")] = False,
+) -> None:
+    """Show what is in the data: variables, units, sites, cadence, gaps, missing values, and what fit would do."""
+    from dynst.cli.console import show_facts, show_json
+
+    if data == "sample:":
+        _samples(as_json=as_json)
+        return
+    from dynst.config import Study
+    from dynst.readers import inspect as look
+
+    study = Study.load(None, {"data": data, "observe": observe, "predict": predict})
+    found = look(data, observe=study.observe or None, predict=study.predict or None)
+    if as_json:
+        show_json(found.as_dict())
+    else:
+        show_facts(found.name, found.rows())
+
+
+def _samples(*, as_json: bool) -> None:
+    from dynst.cli.console import show_facts, show_json
+    from dynst.readers import DEFAULT_SAMPLE, list_samples
+
+    samples = {f"sample:{name}": about for name, about in list_samples().items()}
+    if as_json:
+        show_json(samples)
+    else:
+        show_facts("Samples that ship with dynst", samples.items())
+        show_facts("", [("default", f"sample:{DEFAULT_SAMPLE}")])

@@ -1,0 +1,145 @@
+"""What `dynst fit` shows at the end: the table at the budget, the curve in short, where things are, what is next."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dynst.cli.console import say, show_json, show_table
+
+if TYPE_CHECKING:
+    from dynst.domain import Curve, Plan
+    from dynst.domain.curve import CurveRow
+    from dynst.runs import Run
+
+__all__ = ["show_results"]
+
+_FRAMES = {
+    "floor": "floor (no sensor)",
+    "ceiling": "ceiling (every site)",
+    "persistence": "persistence",
+    "climatology": "climatology",
+}
+
+
+def show_results(run: Run, *, as_json: bool = False) -> None:
+    """Tables and the next command, or one JSON document, on stdout."""
+    plan, curve = run.plan, run.curve
+    if as_json:
+        show_json(_document(run, plan, curve))
+        return
+    _budget_table(plan, curve)
+    if len(curve.budgets) > 1:
+        _curve_table(plan, curve)
+    for name, reason in sorted(_skipped(run).items()):
+        say(f"{name} was skipped: {reason}")
+    folder = _short(run.path)
+    say(f"Run folder: {folder}")
+    say(f"Next:       dynst export-map {folder} --format png -o map.png")
+
+
+def _budget_table(plan: Plan, curve: Curve) -> None:
+    """All plans, then what they are read against; how the plan does against each, with its interval."""
+    rows = curve.table(plan.budget)
+    several = len(curve.channels) > 1
+    units = [f"{name} ({unit})" for name, unit in zip(curve.channels, curve.units, strict=True)]
+    errors = ["all (sd)", *units] if several else [f"error ({rows[0].units})"]
+    plans, frames = ([row for row in rows if row.is_frame is frame] for frame in (False, True))
+    show_table(
+        f"Error of the forecast of all {len(plan.sites)} sites from {plan.budget} sensors, test period, linear judge",
+        ["planner", *errors, "vs random", "plan vs it", "95 %", ""],
+        [_cells(row, plan, curve, several=several) for row in [*plans, *frames]],
+        bold=plan.planner,
+        rule=len(plans),
+    )
+
+
+def _cells(row: CurveRow, plan: Plan, curve: Curve, *, several: bool) -> list[str]:
+    cells = [_name(row), _number(row.error), *(_number(value) for value in row.per_channel.values() if several)]
+    if row.is_frame:
+        return [*cells, "", "", "", ""]
+    if row.planner == "uniform_random" and row.seeds > 1:
+        versus = f"+- {100 * row.spread / row.error:.1f} %"
+    else:
+        versus = f"{row.vs_random[0]:+.1f} %" if row.vs_random else ""
+    return [*cells, versus, *(_against(row.planner, plan, curve) if math.isfinite(row.error) else ("", "", row.reason))]
+
+
+def _name(row: CurveRow) -> str:
+    several = f" x {row.seeds}" if row.seeds > 1 else ""
+    return f"{_FRAMES.get(row.planner, row.planner)}{several}"
+
+
+def _against(name: str, plan: Plan, curve: Curve) -> tuple[str, str, str]:
+    """How much better or worse the plan does than `name`, the interval, and the word for it."""
+    if name == plan.planner or "difference" not in curve.data:
+        return "", "", ""
+    cell = curve.at(plan.budget).sel(planner=plan.planner, against=name)
+    change, low, high = (float(cell[key]) for key in ("difference", "low", "high"))
+    if not math.isfinite(change):
+        return "", "", ""
+    return f"{change:+.1f} %", f"{low:+.1f} to {high:+.1f}", str(cell["verdict"].item())
+
+
+def _curve_table(plan: Plan, curve: Curve) -> None:
+    """One line per budget: the plan, the mean random plan, the best of the others, and its name."""
+    lines, marked = [], ""
+    for budget in sorted(curve.budgets, reverse=True):
+        table = {row.planner: row for row in curve.table(budget)}
+        others = [r for r in table.values() if not r.is_frame and r.planner != plan.planner and math.isfinite(r.error)]
+        best = min(others, key=lambda row: row.error, default=None)
+        random = table.get("uniform_random")
+        marked = f"{budget}" if budget == plan.budget else marked
+        lines.append(
+            (
+                f"{budget}",
+                f"{1 - budget / len(plan.sites):.4g}",
+                _number(table[plan.planner].error),
+                _number(random.error) if random else "",
+                _number(best.error) if best else "",
+                best.planner if best else "",
+            )
+        )
+    units = curve.table(plan.budget)[0].units
+    columns = ("sensors", "sparsity", plan.planner, "random", "best other", "which")
+    show_table(f"The same for fewer and more sensors ({units})", columns, lines, bold=marked, left=0)
+
+
+def _document(run: Run, plan: Plan, curve: Curve) -> dict[str, Any]:
+    import dataclasses
+
+    table = [dataclasses.asdict(row) for budget in curve.budgets for row in curve.table(budget)]
+    return {
+        "run": str(run.path),
+        "planner": plan.planner,
+        "budget": plan.budget,
+        "sites": len(plan.sites),
+        "sparsity": plan.sparsity,
+        "sensors": [plan.sites.name[i] for i in plan.selected.tolist()],
+        "table": [{key: _finite(value) for key, value in row.items()} for row in table],
+        "facts": run.provenance.get("facts", {}),
+        "skipped": _skipped(run),
+    }
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN: a value that could not be had is null."""
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _skipped(run: Run) -> dict[str, str]:
+    skipped = run.provenance.get("skipped", {})
+    return {str(name): str(reason) for name, reason in skipped.items()} if isinstance(skipped, dict) else {}
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}" if math.isfinite(value) else "-"
+
+
+def _short(path: Path) -> Path:
+    """The path as one would type it from here."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_absolute() and path.is_relative_to(here) else path

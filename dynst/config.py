@@ -1,0 +1,269 @@
+"""The study: what is asked for, from a TOML file, from flags or from Python; the only place that knows all names."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from dynst.domain import Sites, Window
+from dynst.errors import ConfigError, unknown_name
+from dynst.planners import PLANNERS
+from dynst.readers import DEFAULT_SAMPLE
+
+__all__ = ["Study"]
+
+_FEW_WINDOWS = 500
+# Below about so many training windows a network learns less about sites than the solved linear forecaster
+# (docs/method.md: records of 250 to 400 windows).
+
+_DEFAULT_SENSORS = 20
+# Chosen: beyond some 20 sensors the choice of places hardly matters on smooth fields; below, it does.
+
+_NETWORK_OPTIONS = (
+    "dim", "depth", "patch", "steps", "batch", "evidence", "schedule", "prune", "regrow", "rewind", "l1", "polish",
+)  # fmt: skip
+
+_TABLES: dict[str, dict[str, str]] = {
+    "data": {"path": "data", "observe": "observe", "predict": "predict"},
+    "window": {"history": "history", "horizon": "horizon", "stride": "stride"},
+    "budget": {"sparsity": "sparsity", "sensors": "sensors"},
+    "planner": {
+        "name": "planner",
+        **{key: key for key in ("backbone", *_NETWORK_OPTIONS)},
+    },
+    "judge": {"compare": "compare", "ladder": "ladder"},
+    "run": {"seed": "seed", "device": "device", "precision": "precision", "out": "out"},
+}
+"""Tables of a study file: key in the file -> field of `Study`."""
+
+
+def _listed(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+
+
+class Study(BaseModel):
+    """One study: data, window, budget, planner, comparison and run. ``None`` means chosen from the data and said.
+
+    Examples
+    --------
+    >>> study = Study(data="winter.zarr", sensors=20)
+    >>> study.planner, study.seed
+    ('auto', 0)
+    >>> print(study.toml())
+    [data]
+    path = "winter.zarr"
+    <BLANKLINE>
+    [budget]
+    sensors = 20
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: str = f"sample:{DEFAULT_SAMPLE}"
+    observe: Names = ()
+    predict: Names = ()
+
+    history: Count | None = None
+    horizon: Count | None = None
+    stride: Count = 1
+
+    sparsity: Share | None = None
+    sensors: Count | None = None
+
+    planner: str = "auto"
+    backbone: Literal["auto", "stlight", "linear"] = "auto"
+    dim: Count | None = None
+    depth: Count | None = None
+    patch: Count | None = None
+    steps: Count | None = None
+    batch: Count | None = None
+    evidence: Literal["magnitude", "gradient", "benefit", "exact"] | None = None
+    schedule: Literal["geometric", "cubic"] | None = None
+    prune: bool | None = None
+    regrow: bool | None = None
+    rewind: bool | None = None
+    l1: Annotated[float, Field(ge=0)] | None = None
+    polish: bool | None = None
+
+    compare: Literal["quick", "none"] = "quick"
+    ladder: Annotated[tuple[Share, ...] | None, BeforeValidator(_listed)] = None
+
+    seed: Annotated[int, Field(ge=0)] = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["32", "bf16"] = "32"
+    out: str | None = None
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> Study:
+        if self.sparsity is not None and self.sensors is not None:
+            raise ValueError("sparsity and sensors exclude each other: give one of them")
+        return self
+
+    @classmethod
+    def load(cls, path: Path | None = None, flags: Mapping[str, object] | None = None) -> Study:
+        """A study from a TOML file (or the defaults), with `flags` (fields that are not None) on top.
+
+        Raises
+        ------
+        ConfigError
+            One line with the file, the table, the key and, for an unknown name, the nearest known one.
+        """
+        given = {name: value for name, value in (flags or {}).items() if value is not None}
+        fields, origin = _read(path) if path else ({}, {})
+        budget = {"sparsity", "sensors"}
+        if budget & given.keys():  # a flag replaces the file's budget, in whichever form that came
+            fields = {name: value for name, value in fields.items() if name not in budget}
+        origin |= {name: f"--{name.replace('_', '-')}" for name in given}
+        try:
+            study = cls.model_validate(fields | given)
+        except ValidationError as error:
+            raise ConfigError(_one_line(error, origin, path)) from error
+        if study.planner not in {"auto", *PLANNERS}:
+            raise ConfigError(f"{origin['planner']}: {unknown_name('planner', study.planner, PLANNERS)}")
+        return study
+
+    def window(self, steps: int) -> Window:
+        """The window, chosen from the length of the record where it is not given."""
+        return Window.for_record(steps, history=self.history, prediction=self.horizon, stride=self.stride)
+
+    def budget(self, sites: Sites) -> int:
+        """How many sensors: as asked, or 20 but at most a tenth of the sites."""
+        n = len(sites)
+        if self.sensors is not None:
+            budget = self.sensors
+        elif self.sparsity is not None:
+            budget = max(1, round((1 - self.sparsity) * n))
+        else:
+            budget = max(1, min(_DEFAULT_SENSORS, n // 10))
+        sites.check_budget(budget)
+        return budget
+
+    def chosen_planner(self, train_windows: int) -> tuple[str, str]:
+        """Name of the planner, and why it is that one.
+
+        Examples
+        --------
+        >>> Study().chosen_planner(300)
+        ('dynst_linear', 'only 300 training windows: too few to train a network on')
+        >>> Study(planner="dynst").chosen_planner(300)
+        ('dynst', 'as asked')
+        """
+        if self.planner != "auto":
+            return self.planner, "as asked"
+        if self.backbone == "linear":
+            return "dynst_linear", "as asked by the linear backbone"
+        if self.backbone == "auto" and train_windows < _FEW_WINDOWS:
+            return "dynst_linear", f"only {train_windows} training windows: too few to train a network on"
+        return "dynst", "the default"
+
+    def network(self) -> dict[str, Any]:
+        """Options of the planner that trains a network; one that is left out has that planner's own default."""
+        names = (*_NETWORK_OPTIONS, "device", "precision")
+        options = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        if self.polish is False:
+            options["exact_sweep"] = False  # "as published" means neither kind of swap after training
+        return options
+
+    def toml(self) -> str:
+        """The study as a TOML file; what has its default value is left out."""
+        tables = []
+        for table, keys in _TABLES.items():
+            lines = [
+                f"{key} = {_toml(getattr(self, name))}"
+                for key, name in keys.items()
+                if getattr(self, name) is not None and getattr(self, name) != type(self).model_fields[name].default
+            ]
+            if lines:
+                tables.append("\n".join([f"[{table}]", *lines]))
+        return "\n\n".join(tables)
+
+
+def _read(path: Path) -> tuple[dict[str, object], dict[str, str]]:
+    """Fields of a study file, and where in the file each came from."""
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: no such study file.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read as a study file ({error}).") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}.") from error
+    fields: dict[str, object] = {}
+    origin: dict[str, str] = {}
+    for table, content in tables.items():
+        if table not in _TABLES:
+            raise ConfigError(f"{path}: {_unknown_table(table, content)}")
+        if not isinstance(content, dict):
+            raise ConfigError(f"{path}: {table} is a table: write [{table}] and its keys below it.")
+        for key, value in content.items():
+            if key not in _TABLES[table]:
+                raise ConfigError(f"{path}, [{table}] {unknown_name('key', key, _TABLES[table])}")
+            name = _TABLES[table][key]
+            fields[name] = value
+            origin[name] = f"{path}, [{table}] {key}"
+    if isinstance(data := fields.get("data"), str):
+        fields["data"] = _beside(path, data)
+    return fields, origin
+
+
+def _unknown_table(table: str, content: object) -> str:
+    homes = [name for name, keys in _TABLES.items() if table in keys]
+    if homes and not isinstance(content, dict):
+        return f'key "{table}" stands outside a table: move it under [{homes[0]}].'
+    return unknown_name("table", table, _TABLES)
+
+
+def _beside(path: Path, data: str) -> str:
+    """Relative data paths of a study file are relative to that file."""
+    if ":" in data or Path(data).is_absolute():
+        return data
+    return str(path.parent / data)
+
+
+def _one_line(error: ValidationError, origin: Mapping[str, str], path: Path | None) -> str:
+    first = error.errors()[0]
+    name = str(first["loc"][0]) if first["loc"] else ""
+    where = origin.get(name, str(path) if path and not name else name)
+    text = _MENDED.get(first["type"], _as_said)(dict(first))
+    return f"{where}: {text}." if where else f"{text}."
+
+
+def _as_said(error: dict[str, Any]) -> str:
+    return str(error["msg"]).removeprefix("Value error, ")
+
+
+def _literal(error: dict[str, Any]) -> str:
+    known = [part.strip(" '") for part in error["ctx"]["expected"].replace(" or ", ",").split(",")]
+    near = difflib.get_close_matches(str(error["input"]), known, n=1)
+    hint = f'. Did you mean "{near[0]}"' if near else ""
+    return f'"{error["input"]}" is unknown{hint}{"?" if near else "."} Known: {", ".join(known)}'
+
+
+_MENDED: dict[str, Callable[[dict[str, Any]], str]] = {
+    "literal_error": _literal,
+    "greater_than_equal": lambda e: f"{e['input']} came; at least {e['ctx']['ge']} is expected",
+    "less_than": lambda e: f"{e['input']} came; less than {e['ctx']['lt']} is expected",
+    "int_parsing": lambda e: f'"{e["input"]}" is no whole number',
+    "int_type": lambda e: f"{json.dumps(e['input'])} is no whole number",
+    "int_from_float": lambda e: f"{e['input']} is no whole number",
+    "float_parsing": lambda e: f'"{e["input"]}" is no number',
+    "extra_forbidden": lambda e: unknown_name("option", str(e["loc"][0]), Study.model_fields).rstrip("."),
+}
+"""Pydantic's kinds of error that a user meets, in our words."""
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(_toml(part) for part in value)}]"
+    return json.dumps(value, ensure_ascii=False)  # JSON's strings, numbers and booleans are TOML's

@@ -1,0 +1,332 @@
+"""The run folder: claimed, filled out of sight, and shown whole or not at all; found again later."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import xarray as xr
+
+from dynst.domain import Curve, GridLayout, Plan
+from dynst.errors import CheckpointError, ConfigError, unknown_name
+from dynst.export import load_plan
+
+try:
+    import fcntl
+except ImportError:  # Windows has no flock; there the folder's name alone keeps two runs apart
+    fcntl = None  # type: ignore[assignment]  # a platform without the module
+
+__all__ = ["RUNS", "Draft", "Run", "claim", "drafts", "find", "provenance", "reopen", "whole"]
+
+RUNS = Path("runs")
+"""Where runs go and are looked for unless said otherwise."""
+
+_LIBRARIES = ("dynst", "numpy", "scipy", "torch", "xarray", "zarr", "netCDF4")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A complete run folder.
+
+    Attributes
+    ----------
+    path : Path
+        Holds ``study.toml``, ``plan.nc``, ``plans/``, ``curve.nc``, ``curve.csv``, ``log.jsonl``, ``provenance.json``
+        and, where a network was trained, ``checkpoint/``.
+    """
+
+    path: Path
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    @property
+    def name(self) -> str:
+        """Name of the folder."""
+        return self.path.name
+
+    @property
+    def plan(self) -> Plan:
+        """The plan that the run was made for."""
+        return load_plan(self.path / "plan.nc")[0]
+
+    @property
+    def layout(self) -> GridLayout | None:
+        """The grid of the plan's sites."""
+        return load_plan(self.path / "plan.nc")[1]
+
+    @property
+    def curve(self) -> Curve:
+        """Error of every planner over the ladder of budgets."""
+        return Curve.from_dataset(xr.load_dataset(self.path / "curve.nc"))
+
+    @property
+    def provenance(self) -> dict[str, object]:
+        """Versions, seed, fingerprint of the data, device, command, and what was said on the way."""
+        return _provenance_of(self.path)
+
+
+@dataclass
+class Draft:
+    """A run folder in the making: hidden, locked by the process that fills it, resumable when that process dies.
+
+    Use it as a context manager: leaving it unfinished releases the lock and keeps the folder.
+    """
+
+    path: Path
+    final: Path
+    _lock: int = field(repr=False, default=-1)
+
+    @property
+    def name(self) -> str:
+        """Name of the run that this becomes; ``--resume`` understands it."""
+        return self.final.name
+
+    def __enter__(self) -> Draft:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def finish(self) -> Run:
+        """Show the folder under its final name, in one step."""
+        (self.path / ".lock").unlink(missing_ok=True)
+        _sync(self.path)
+        try:
+            self.path.rename(self.final)
+        except OSError as error:
+            raise CheckpointError(
+                f"{self.final} exists: it came while this run was being made. Move it away, then "
+                f"`dynst fit --resume {self.name}` puts this one in its place."
+            ) from error
+        _sync(self.final.parent)
+        return Run(self.final)
+
+    def discard(self) -> None:
+        """Remove the folder: nothing in it is worth resuming."""
+        self.__exit__()
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` to write to; on success it takes the name, on failure it vanishes.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> target = Path(tempfile.mkdtemp()) / "note.txt"
+    >>> with whole(target) as part:
+    ...     _ = part.write_text("all of it")
+    ...     target.exists()
+    False
+    >>> target.read_text()
+    'all of it'
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        yield part
+        _sync(part)
+        part.replace(path)
+        _sync(path.parent)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def claim(base: str, *, out: Path | None = None) -> Draft:
+    """A new, locked draft: ``runs/<base>-<n>`` with the first free n, or exactly `out`.
+
+    Raises
+    ------
+    ConfigError
+        If `out` exists, finished or as a stopped run.
+    """
+    if out is not None:
+        if out.exists():
+            raise ConfigError(f"{out} exists already. Give --out another name, or remove it first.")
+        draft = _create(out)
+        if draft is None:
+            raise ConfigError(
+                f"a stopped or still working run is named {out} already. Continue it with `dynst fit --resume {out}`, "
+                f"or remove {_hidden(out)}."
+            )
+        return draft
+    number = 1
+    while (draft := _create(RUNS / f"{base}-{number}")) is None:
+        number += 1
+    return draft
+
+
+def reopen(name: str) -> Draft | Run:
+    """The stopped run of that name or path (``latest``: the newest one), locked again; or the `Run` if it is complete.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such run, or another process is working on it.
+    """
+    if name == "latest":
+        waiting = drafts()
+        if not waiting:
+            raise CheckpointError(f"no stopped run waits in {RUNS}/. Start one with `dynst fit`.")
+        return _lock(waiting[-1])
+    for final in _candidates(_shown(name)):
+        hidden = _hidden(final)
+        if hidden.is_dir():
+            return _lock(Draft(hidden, final))
+        if _complete(final):
+            return Run(final)
+    waiting_names = [draft.name for draft in drafts()]
+    known = unknown_name("stopped run", name, waiting_names) if waiting_names else f'no stopped run "{name}" waits.'
+    raise CheckpointError(f"{known} Looked in {RUNS}/ and the current folder.")
+
+
+def find(name: str = "latest") -> Run:
+    """The complete run of that name or path; ``latest`` is the one finished last in ``runs/``.
+
+    Raises
+    ------
+    CheckpointError
+        If there is none.
+    """
+    if name == "latest":
+        runs = [Run(path) for path in RUNS.glob("*") if _complete(path)] if RUNS.is_dir() else []
+        if not runs:
+            raise CheckpointError(f"no finished run in {RUNS}/. Make one with `dynst fit`.")
+        return max(runs, key=lambda run: (str(run.provenance.get("finished", "")), run.name))
+    for path in _candidates(name):
+        if _complete(path):
+            return Run(path)
+        if _hidden(path).is_dir():
+            raise CheckpointError(f"run {name} is not finished. Continue it with `dynst fit --resume {name}`.")
+    known = sorted(path.name for path in RUNS.glob("*") if _complete(path)) if RUNS.is_dir() else []
+    if known:
+        raise CheckpointError(unknown_name("run", name, known))
+    raise CheckpointError(f'run "{name}" is unknown, and {RUNS}/ holds no finished run. Make one with `dynst fit`.')
+
+
+def drafts() -> list[Draft]:
+    """Stopped runs in ``runs/``, the one touched last at the end; none of them locked."""
+    folders = [path for path in RUNS.glob(".*.partial") if path.is_dir()] if RUNS.is_dir() else []
+    folders.sort(key=lambda path: (path.stat().st_mtime_ns, path.name))
+    return [Draft(path, path.with_name(_shown(path.name))) for path in folders]
+
+
+def provenance(*, seed: int, device: str, data: Mapping[str, object]) -> dict[str, object]:
+    """What one needs to know to make the run again, as JSON types."""
+    return {
+        "dynst": _version("dynst"),
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": platform.machine(),
+        "threads": os.environ.get("OMP_NUM_THREADS", str(os.cpu_count())),
+        "libraries": {name: _version(name) for name in _LIBRARIES[1:]},
+        "command": " ".join(["dynst", *sys.argv[1:]]),
+        "seed": seed,
+        "device": device,
+        "data": dict(data),
+    }
+
+
+def _create(final: Path) -> Draft | None:
+    hidden = _hidden(final)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    if final.exists():
+        return None
+    try:
+        hidden.mkdir()
+    except FileExistsError:
+        return None
+    if final.exists():  # another process finished the run of this name in between
+        hidden.rmdir()
+        return None
+    return _lock(Draft(hidden, final))
+
+
+def _lock(draft: Draft) -> Draft:
+    if fcntl is None:
+        return draft
+    handle = os.open(draft.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(handle)
+        raise CheckpointError(
+            f"run {draft.name} is being worked on by another process. Wait for it or stop it."
+        ) from error
+    return Draft(draft.path, draft.final, handle)
+
+
+def _hidden(final: Path) -> Path:
+    return final.with_name(f".{final.name}.partial")
+
+
+def _shown(name: str) -> str:
+    path = Path(name)
+    match = re.fullmatch(r"\.(.+)\.partial", path.name)
+    return str(path.with_name(match[1])) if match else str(path)
+
+
+def _candidates(name: str) -> list[Path]:
+    path = Path(name)
+    return [path] if path.is_absolute() else [RUNS / path, path]
+
+
+def _complete(path: Path) -> bool:
+    return not path.name.startswith(".") and (path / "plan.nc").is_file() and (path / "provenance.json").is_file()
+
+
+def _provenance_of(folder: Path) -> dict[str, object]:
+    try:
+        content = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{folder / 'provenance.json'} cannot be read ({error}). Make the run again.") from error
+    return dict(content)
+
+
+def _sync(path: Path) -> None:
+    with suppress(OSError):  # some file systems cannot flush a folder; the rename is still atomic
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _commit() -> str | None:
+    root = Path(__file__).parents[1]
+    if not (root / ".git").exists():
+        return None
+    try:
+        answer = subprocess.run(
+            ["git", "rev-parse", "HEAD"],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()

@@ -1,0 +1,130 @@
+"""Everything that is decided before the first computation: the record, how it is cut, the budget, the planner."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from dynst.config import Study
+from dynst.domain import Field, Window
+from dynst.planners import find_planner
+from dynst.readers import read
+from dynst.study.event import Event, Listener, nobody
+from dynst.windows.split import Split, split_by_time, window_starts
+
+__all__ = ["Prepared", "describe", "prepare"]
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A study with its data.
+
+    Attributes
+    ----------
+    study : Study
+        What was asked for.
+    field, window, split : Field, Window, Split
+        The record, and how it is cut.
+    budget : int
+        Number of sensors.
+    planner, why : str
+        Who plans, and why.
+    """
+
+    study: Study
+    field: Field
+    window: Window
+    split: Split
+    budget: int
+    planner: str
+    why: str
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when the data do."""
+        return str(self.field.source.get("fingerprint", ""))
+
+    @property
+    def base(self) -> str:
+        """Name of the run, but for its number."""
+        sparsity = f"{1 - self.budget / len(self.field.sites):.3f}".rstrip("0").rstrip(".")
+        name = re.sub(r"[^A-Za-z0-9_]+", "-", self.field.name).strip("-") or "data"
+        return f"{name}-{self.planner}-s{sparsity}"
+
+    def resolved(self) -> Study:
+        """The study with every choice written out, as it stands in the run folder."""
+        return self.study.model_copy(
+            update={
+                "data": self.study.data if ":" in self.study.data else str(Path(self.study.data).resolve()),
+                "observe": tuple(channel.name for channel in self.field.channels if channel.observe),
+                "predict": tuple(channel.name for channel in self.field.channels if channel.predict),
+                "history": self.window.history,
+                "horizon": self.window.prediction,
+                "sensors": self.budget if self.study.sparsity is None else None,
+                "planner": self.planner,
+                "out": None,
+            }
+        )
+
+    def facts(self) -> dict[str, object]:
+        """What was found in the data and decided from it, as JSON types."""
+        window, split = self.window, self.split
+        blocks = {"train": split.train, "validation": split.valid, "test": split.test}
+        return {
+            "data": describe(self.field),
+            "window": {"history": window.history, "horizon": window.prediction, "stride": window.stride},
+            "split": {
+                name: {"steps": block.steps, "windows": len(window_starts(block, window))}
+                for name, block in blocks.items()
+            },
+            "budget": {"sensors": self.budget, "sparsity": 1 - self.budget / len(self.field.sites)},
+            "planner": {"name": self.planner, "why": self.why},
+        }
+
+
+def prepare(study: Study, *, listen: Listener = nobody) -> Prepared:
+    """Read the data and decide what is to be decided; nothing is computed or written yet.
+
+    Raises
+    ------
+    DataError, ConfigError, BudgetError
+        One line each: the data cannot be used, a name is unknown, or the budget is impossible.
+    """
+    if study.planner != "auto":
+        find_planner(study.planner)
+    listen(Event("read", study.data))
+    field = read(study.data, observe=study.observe or None, predict=study.predict or None)
+    window = study.window(field.steps)
+    split = split_by_time(field, window)
+    planner, why = study.chosen_planner(len(window_starts(split.train, window)))
+    prepared = Prepared(study, field, window, split, study.budget(field.sites), planner, why)
+    listen(Event("read", field.name, facts=prepared.facts()))
+    return prepared
+
+
+def describe(field: Field) -> dict[str, object]:
+    """A field in figures and words, as JSON types."""
+    steps, n, c = field.series.shape
+    notes = field.source.get("notes", ())
+    return {
+        "name": field.name,
+        "sites": n,
+        "grid": list(field.layout.shape),
+        "frame": str(field.sites.frame),
+        "steps": steps,
+        "runs": len(field.runs),
+        "cadence": field.cadence,
+        "first": _instant(field.time[0]),
+        "last": _instant(field.time[-1]),
+        "has_missing": field.has_missing,
+        "megabytes": round(4 * steps * n * c / 1e6, 1),
+        "channels": [asdict(channel) for channel in field.channels],
+        "notes": [str(note) for note in notes] if isinstance(notes, Sequence) and not isinstance(notes, str) else [],
+        "fingerprint": str(field.source.get("fingerprint", "")),
+    }
+
+
+def _instant(time: object) -> str:
+    return str(time)[:16].replace("T", " ")

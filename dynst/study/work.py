@@ -1,0 +1,209 @@
+"""fit: a plan, judged beside every baseline, in a complete run folder; stopped at any moment, it resumes."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from dynst import runs
+from dynst.config import Study
+from dynst.domain import Plan
+from dynst.errors import BudgetError, CheckpointError, ConfigError, DataError
+from dynst.evaluation import LADDER, LinearJudge, judge_ladder, ladder
+from dynst.export import load_plan, save_plan
+from dynst.planners import PLANNERS
+from dynst.planners.base import PlannerSkipped, Task
+from dynst.runs import Draft, Run, whole
+from dynst.study.event import Event, Listener, nobody
+from dynst.study.log import Log
+from dynst.study.prepare import Prepared, prepare
+from dynst.training.loop import StepRecord
+
+__all__ = ["fit", "resume"]
+
+_NETWORK = "dynst"  # the planner that trains a network: it takes options, reports its steps and keeps a checkpoint
+_RANDOM, _DRAWS = "uniform_random", 20  # docs/method.md: at least 20 random plans under the linear judge
+
+
+def fit(study: Study, *, listen: Listener = nobody) -> Run:
+    """Plan the sensors, judge the plan beside every baseline, and leave a complete run folder.
+
+    Parameters
+    ----------
+    study : Study
+        What to do.
+    listen : callable
+        Called with every `Event`.
+
+    Returns
+    -------
+    Run
+        The folder, with `plan` and `curve`.
+
+    Raises
+    ------
+    DynstError
+        One line on what the user can mend. A run stopped by anything else can be resumed.
+    """
+    prepared = prepare(study, listen=listen)
+    with runs.claim(prepared.base, out=Path(study.out) if study.out else None) as draft:
+        try:
+            with whole(draft.path / "study.toml") as part:
+                part.write_text(prepared.resolved().toml() + "\n", encoding="utf-8")
+            return _Work(prepared, draft, listen).run()
+        except (DataError, ConfigError, BudgetError):
+            draft.discard()
+            raise
+
+
+def resume(name: str, *, listen: Listener = nobody) -> Run:
+    """Continue a stopped run (name, path, or ``latest``) to the result it would have had; a complete run is returned.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such run, another process is at it, or the data changed since.
+    """
+    draft = runs.reopen(name)
+    if isinstance(draft, Run):
+        return draft
+    with draft:
+        if not (draft.path / "study.toml").is_file():
+            draft.discard()
+            raise CheckpointError(f"run {draft.name} was stopped before it began. Start it again with `dynst fit`.")
+        prepared = prepare(Study.load(draft.path / "study.toml"), listen=listen)
+        return _Work(prepared, draft, listen).run()
+
+
+class _Work:
+    """The stages of a study over one draft folder; a stage whose file exists is not done again."""
+
+    def __init__(self, prepared: Prepared, draft: Draft, listen: Listener) -> None:
+        self.prepared, self.draft, self.study, self.listen = prepared, draft, prepared.study, listen
+        self.provenance = self._begin()
+        self.log = Log(draft.path / "log.jsonl")
+        self.swaps = 0
+
+    def run(self) -> Run:
+        """All stages, then the folder under its final name."""
+        split, window = self.prepared.split, self.prepared.window
+        task = Task.make(split.train, split.valid, window, self.prepared.budget)
+        plan = self._chosen(task)
+        plans, skipped = self._baselines(task) if self.study.compare != "none" else ({}, {})
+        self._judge(task, {self.prepared.planner: [plan]} | plans, skipped)
+        self._say("write", self.draft.name)
+        self._save(plan, self.draft.path / "plan.nc")
+        self._write_json("provenance.json", self.provenance | {"skipped": skipped, "finished": _now()})
+        self.log.close()
+        return self.draft.finish()
+
+    def _begin(self) -> dict[str, Any]:
+        """What is known at the start; on resume what was known then, if the data are still the same."""
+        path = self.draft.path / "provenance.json"
+        fingerprint = self.prepared.fingerprint
+        if path.is_file():
+            before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            if before["data"]["fingerprint"] != fingerprint:
+                raise CheckpointError(
+                    f"{self.study.data} changed since run {self.draft.name} was stopped. Put the old data back, or "
+                    f"start again with `dynst fit`."
+                )
+            return before | {"resumed": [*before.get("resumed", []), _now()]}
+        data = {"path": self.study.data, "name": self.prepared.field.name, "fingerprint": fingerprint}
+        facts = runs.provenance(seed=self.study.seed, device=self.study.device, data=data)
+        facts |= {"started": _now(), "facts": self.prepared.facts()}
+        self._write_json("provenance.json", facts)
+        return facts
+
+    def _chosen(self, task: Task) -> Plan:
+        """The plan of the study's own planner."""
+        name = self.prepared.planner
+        self._say("plan", name)
+        options: dict[str, Any] = {}
+        if name == _NETWORK:
+            options = self.study.network() | {"listen": self._step, "checkpoint": self.draft.path / "checkpoint"}
+        plan = self._once(name, task, **options)
+        for note in _notes(plan):
+            self.listen(Event("plan", note=note, run=self.draft.name))
+        return plan
+
+    def _baselines(self, task: Task) -> tuple[dict[str, list[Plan]], dict[str, str]]:
+        """Plans of the other planners, and why some of them cannot run here."""
+        names = [name for name in PLANNERS if name not in (self.prepared.planner, _NETWORK)]
+        plans: dict[str, list[Plan]] = {}
+        skipped: dict[str, str] = {}
+        for done, name in enumerate(names):
+            self._say("baselines", name, done, len(names))
+            try:
+                plans[name] = [self._once(name, task)]
+            except PlannerSkipped as reason:
+                skipped[name] = str(reason)
+                self.listen(Event("baselines", note=f"{name} was skipped: {reason}", run=self.draft.name))
+        more = range(self.study.seed + 1, self.study.seed + _DRAWS)
+        plans.setdefault(_RANDOM, []).extend(PLANNERS[_RANDOM].plan(task, seed=seed) for seed in more)
+        return plans, skipped
+
+    def _once(self, name: str, task: Task, **options: Any) -> Plan:
+        """The plan that a planner makes, or made before this run was stopped."""
+        path = self.draft.path / "plans" / f"{name}.nc"
+        if path.is_file():
+            return load_plan(path)[0]
+        begin = time.monotonic()
+        plan = PLANNERS[name].plan(task, seed=self.study.seed, **options)
+        self.log.write({"planner": name, "seconds": round(time.monotonic() - begin, 3)})
+        self._save(plan, path)
+        return plan
+
+    def _save(self, plan: Plan, path: Path) -> None:
+        with whole(path) as part:
+            save_plan(plan, self.prepared.field.layout, part)
+
+    def _judge(self, task: Task, plans: dict[str, list[Plan]], skipped: dict[str, str]) -> None:
+        """All plans over the ladder under the linear judge: ``curve.nc`` and ``curve.csv``."""
+        path = self.draft.path / "curve.nc"
+        if path.is_file():
+            return
+        self._say("judge", "linear")
+        judge = LinearJudge(self.prepared.split, task.window, scaling=task.scaling, seed=self.study.seed)
+        sparsities = LADDER if self.study.ladder is None else self.study.ladder
+        budgets = ladder(task.sites, budget=task.budget, sparsities=sparsities)
+        curve = judge_ladder(plans, judge, budgets, gaps=skipped, progress=self._judged)
+        with whole(path.with_suffix(".csv")) as part:
+            part.write_text(curve.to_csv(), encoding="utf-8")
+        with whole(path) as part:
+            curve.to_dataset().to_netcdf(part)
+
+    def _judged(self, what: str, done: int, total: int) -> None:
+        self._say("judge", what, done, total)
+
+    def _step(self, record: StepRecord) -> None:
+        self.log.write(asdict(record))
+        if record.births or record.deaths:
+            self.swaps = len(record.births)
+        sparsity = 1 - record.n_active / len(self.prepared.field.sites)
+        event = Event("plan", record.phase, record.step + 1, record.steps, run=self.draft.name)
+        self.listen(replace(event, loss=record.loss, sparsity=sparsity, swaps=self.swaps))
+
+    def _say(self, stage: str, text: str, done: float = 0, total: float = 0) -> None:
+        self.listen(Event(stage, text, done, total, run=self.draft.name))
+
+    def _write_json(self, name: str, content: object) -> None:
+        with whole(self.draft.path / name) as part:
+            part.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _notes(plan: Plan) -> list[str]:
+    """What the planner says about how the plan came to be: steps that it left out, and warnings."""
+    notes = [
+        f"{step}: {said}" for step in ("polish", "exact_sweep") if isinstance(said := plan.provenance.get(step), str)
+    ]
+    warnings = plan.provenance.get("warnings")
+    return notes + [f"Note: {warning}" for warning in (warnings if isinstance(warnings, list) else [])]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,81 @@
+"""What the user can mend is one line on stderr and exit code 2; there is never a traceback and never a run folder."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+
+def is_one_line(code, out, err, *, says):
+    assert code == 2, err
+    assert out == ""
+    assert says in err
+    assert len(err.strip().splitlines()) == 1, err
+    assert "Traceback" not in err
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    left = [path.name for path in (tmp_path / "runs").glob("*")] if (tmp_path / "runs").is_dir() else []
+    assert left == [], "a refused request leaves no run behind"
+
+
+def test_a_file_that_is_not_there(dynst_main):
+    is_one_line(*dynst_main("fit", "--quiet", "--data", "none.nc"), says="none.nc")
+
+
+def test_a_text_file_with_the_name_of_data(dynst_main, here):
+    (here / "notes.nc").write_text("bring milk")
+    is_one_line(*dynst_main("inspect", "notes.nc"), says="notes.nc")
+
+
+def test_more_sensors_than_sites(dynst_main, waves):
+    is_one_line(*dynst_main("fit", "-q", "--data", waves, "--sensors", 49), says="choose from 1 to 48 sensors")
+
+
+def test_two_budgets(dynst_main, waves):
+    arguments = ("fit", "--data", waves, "--sensors", 4, "--sparsity", 0.5)
+    is_one_line(*dynst_main(*arguments), says="exclude each other")
+
+
+def test_a_planner_with_a_typing_error(dynst_main, waves):
+    says = '--planner: planner "dinst" is unknown. Did you mean "dynst"?'
+    is_one_line(*dynst_main("fit", "--data", waves, "--planner", "dinst"), says=says)
+
+
+def test_a_variable_that_the_file_does_not_have(dynst_main, waves):
+    is_one_line(*dynst_main("fit", "-q", "--data", waves, "--observe", "t2n"), says="t2m")
+
+
+def test_data_given_as_if_they_were_a_study(dynst_main):
+    is_one_line(*dynst_main("fit", "waves.nc"), says="dynst fit --data waves.nc")
+
+
+def test_a_study_file_with_an_unknown_key(dynst_main, here):
+    (here / "study.toml").write_text("[planner]\nnmae = 'dynst'\n")
+    is_one_line(*dynst_main("fit", "study.toml"), says="study.toml, [planner]")
+
+
+def test_a_record_that_is_too_short(dynst_main, here):
+    data = xr.Dataset(
+        {"t": (("time", "lat", "lon"), np.random.default_rng(0).normal(size=(12, 3, 4)))},
+        coords={"time": np.arange(12), "lat": [10.0, 20.0, 30.0], "lon": [0.0, 10.0, 20.0, 30.0]},
+    )
+    data.to_netcdf(here / "year.nc")
+    is_one_line(*dynst_main("fit", "-q", "--data", "year.nc"), says="12 time steps are too few")
+
+
+def test_resuming_with_other_options(dynst_main):
+    is_one_line(*dynst_main("fit", "--resume", "latest", "--seed", 1), says="no other option")
+
+
+def test_resuming_and_exporting_where_there_is_no_run(dynst_main):
+    is_one_line(*dynst_main("fit", "--resume", "latest"), says="no stopped run waits")
+    is_one_line(*dynst_main("export-map"), says="Make one with `dynst fit`")
+
+
+def test_an_option_that_does_not_exist(dynst_main):
+    code, _, err = dynst_main("fit", "--sensor", 3)
+    assert code == 2
+    assert "--sensors" in err

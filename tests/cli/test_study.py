@@ -1,0 +1,153 @@
+"""fit leaves a complete run; killed at any moment, it resumes to the identical one."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import dynst
+from dynst import Study
+from dynst.errors import CheckpointError
+from dynst.study import fit, inspect, resume
+
+SMALL = {"sensors": 4, "planner": "dynst", "steps": 24, "batch": 4, "dim": 8, "depth": 1, "ladder": [0.5, 0.9]}
+
+KILLER = """
+import json, os, signal, sys
+from dynst import Study
+from dynst.study import fit
+
+def killed_at(moment, out):
+    def listen(event):
+        if eval(moment):
+            os.kill(os.getpid(), signal.SIGKILL)
+    child = os.fork()
+    if not child:
+        try:
+            fit(Study(**study, out=out), listen=listen)
+        finally:
+            os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+study, moments = json.load(sys.stdin)
+print(json.dumps([killed_at(moment, out) for out, moment in moments.items()]))
+"""
+
+MOMENTS = {
+    "training": "event.stage == 'plan' and event.done == 13",
+    "baselines": "event.stage == 'baselines' and event.text == 'pivoted_qr'",
+    "writing": "event.stage == 'write'",
+}
+
+
+@pytest.fixture(scope="module")
+def work(waves, tmp_path_factory):
+    """A folder with one uninterrupted run and three killed ones."""
+    folder = tmp_path_factory.mktemp("study")
+    study = SMALL | {"data": str(waves)}
+    done = subprocess.run(
+        [sys.executable, "-c", KILLER],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(Path(dynst.__file__).parents[1]), "OMP_NUM_THREADS": "1"},
+        input=json.dumps([study, MOMENTS]),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [-signal.SIGKILL] * 3, done.stderr
+    events = []
+    run = fit(Study(**study, out=str(folder / "whole")), listen=events.append)
+    return folder, run, events
+
+
+def test_a_run_folder_holds_all_of_its_parts(work):
+    _, run, _ = work
+    parts = {"study.toml", "plan.nc", "plans", "curve.nc", "curve.csv", "log.jsonl", "provenance.json", "checkpoint"}
+    assert {path.name for path in run.path.iterdir()} == parts
+    assert run.plan.budget == 4
+    assert run.plan.planner == "dynst"
+    assert run.curve.budgets == (4, 5, 24)
+    assert {"dynst", "coverage", "uniform_random", "floor", "ceiling"} <= set(run.curve.planners)
+    log = [json.loads(line) for line in (run.path / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in log if "step" in line] == list(range(24))
+    assert {line["planner"] for line in log if "planner" in line} == {
+        path.stem for path in (run.path / "plans").iterdir()
+    }
+
+
+def test_a_killed_process_leaves_no_run_under_a_final_name(work):
+    folder, _, _ = work
+    assert {path.name for path in folder.iterdir()} == {"whole", *(f".{moment}.partial" for moment in MOMENTS)}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_killed_at_any_moment_a_run_resumes_to_the_identical_one(work, moment, tmp_path):
+    folder, whole, _ = work
+    draft = tmp_path / f".{moment}.partial"
+    shutil.copytree(folder / draft.name, draft)
+    assert not list(draft.rglob("*.part*"))
+    run = resume(str(tmp_path / moment))
+    assert not draft.exists()
+    assert run.plan.order.tolist() == whole.plan.order.tolist()
+    assert np.array_equal(run.plan.importance, whole.plan.importance)
+    assert (run.path / "curve.csv").read_bytes() == (whole.path / "curve.csv").read_bytes()
+    steps = [
+        [line for line in (path / "log.jsonl").read_text().splitlines() if '"step"' in line]
+        for path in (run.path, whole.path)
+    ]
+    assert steps[0] == steps[1]
+    assert resume(str(run.path)) == run
+
+
+def test_a_finished_stage_is_not_done_again(work, tmp_path):
+    folder, _, _ = work
+    shutil.copytree(folder / ".baselines.partial", tmp_path / ".again.partial")
+    events = []
+    resume(str(tmp_path / "again"), listen=events.append)
+    assert not [event for event in events if event.stage == "plan" and event.loss is not None]
+
+
+def test_a_run_repeats_from_its_own_study_file(work, tmp_path):
+    _, whole, _ = work
+    study = Study.load(whole.path / "study.toml", {"out": str(tmp_path / "again"), "compare": "none"})
+    assert fit(study).plan.order.tolist() == whole.plan.order.tolist()
+
+
+def test_the_listener_hears_every_step_with_its_loss_sparsity_and_swaps(work):
+    _, _, events = work
+    steps = [event for event in events if event.stage == "plan" and event.loss is not None]
+    assert [event.done for event in steps] == list(range(1, 25))
+    assert steps[0].sparsity == 0
+    assert steps[-1].sparsity == pytest.approx(44 / 48)
+    assert all(event.total == 24 and event.swaps >= 0 for event in steps)
+    assert [event.stage for event in events if event.facts] == ["read"]
+
+
+def test_data_that_changed_meanwhile_are_refused(work, waves, tmp_path):
+    folder, _, _ = work
+    draft = tmp_path / ".changed.partial"
+    shutil.copytree(folder / ".baselines.partial", draft)
+    text = (draft / "provenance.json").read_text()
+    known = json.loads(text)["data"]["fingerprint"]
+    assert known
+    (draft / "provenance.json").write_text(text.replace(known, "of another file"))
+    with pytest.raises(CheckpointError, match=r"waves.nc changed since run changed was stopped"):
+        resume(str(tmp_path / "changed"))
+
+
+def test_inspect_tells_what_is_there_and_what_fit_would_do(waves):
+    found = json.loads(json.dumps(inspect(str(waves))))
+    assert (found["data"]["sites"], found["data"]["steps"], found["data"]["grid"]) == (48, 160, [6, 8])
+    assert found["values"][0]["units"] == "K"
+    assert 276 < found["values"][0]["least"] < found["values"][0]["mean"] < found["values"][0]["greatest"] < 284
+    assert found["values"][0]["missing"] == 0
+    assert found["budget"] == {"sensors": 4, "sparsity": pytest.approx(44 / 48)}
+    assert found["planner"]["name"] == "dynst_linear"

@@ -1,0 +1,117 @@
+"""A study comes from defaults, a file and flags; whatever cannot be understood is one line that says where."""
+
+import numpy as np
+import pytest
+
+from dynst.config import Study
+from dynst.domain import Sites
+from dynst.errors import BudgetError, ConfigError
+
+
+def write(tmp_path, text):
+    path = tmp_path / "study.toml"
+    path.write_text(text)
+    return path
+
+
+def sites(n):
+    return Sites(np.linspace(0, 10, n), np.zeros(n))
+
+
+def test_a_study_written_and_read_is_the_same_study(tmp_path):
+    study = Study(
+        data="sample:waves",
+        observe=("u", "v"),
+        sensors=7,
+        history=3,
+        planner="coverage",
+        polish=False,
+        l1=0.5,
+        ladder=(0.5, 0.25),
+        seed=3,
+    )
+    assert Study.load(write(tmp_path, study.toml())) == study
+
+
+def test_the_defaults_need_no_file_and_make_an_empty_one():
+    assert Study.load() == Study()
+    assert Study().toml() == ""
+
+
+def test_flags_override_the_file_and_missing_flags_do_not(tmp_path):
+    path = write(tmp_path, '[planner]\nname = "coverage"\n[run]\nseed = 4\n')
+    study = Study.load(path, {"seed": 5, "planner": None})
+    assert (study.seed, study.planner) == (5, "coverage")
+
+
+def test_a_budget_flag_replaces_the_budget_of_the_file_in_whichever_form(tmp_path):
+    study = Study.load(write(tmp_path, "[budget]\nsparsity = 0.5\n"), {"sensors": 9})
+    assert (study.sparsity, study.sensors) == (None, 9)
+
+
+def test_lists_may_be_given_as_text_with_commas():
+    study = Study.load(None, {"observe": "t2m, u10", "ladder": "0.5,0.9"})
+    assert (study.observe, study.ladder) == (("t2m", "u10"), (0.5, 0.9))
+
+
+def test_data_of_a_study_file_are_relative_to_that_file(tmp_path):
+    assert Study.load(write(tmp_path, '[data]\npath = "x.nc"\n')).data == str(tmp_path / "x.nc")
+    assert Study.load(write(tmp_path, '[data]\npath = "sample:waves"\n')).data == "sample:waves"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[planer]\nname = 1", r'study.toml: table "planer" is unknown. Did you mean "planner"\?'),
+        ("[planner]\nnmae = 1", r'study.toml, \[planner\] key "nmae" is unknown. Did you mean "name"\?'),
+        ('[planner]\nname = "dinst"', r'\[planner\] name: planner "dinst" is unknown. Did you mean "dynst"\?'),
+        ('[planner]\nevidence = "gradiant"', r'\[planner\] evidence: "gradiant" is unknown. Did you mean "gradient"\?'),
+        ('[planner]\nsteps = "many"', r'\[planner\] steps: "many" is no whole number'),
+        ("[planner]\nsteps = 0", r"\[planner\] steps: 0 came; at least 1 is expected"),
+        ("[budget]\nsparsity = 1.0", r"\[budget\] sparsity: 1.0 came; less than 1.0 is expected"),
+        ("[budget]\nsparsity = 0.5\nsensors = 3", r"study.toml: sparsity and sensors exclude each other"),
+        ("seed = 3", r'key "seed" stands outside a table: move it under \[run\]'),
+        ("seed", r"study.toml: not valid TOML"),
+    ],
+)
+def test_what_a_file_gets_wrong_is_one_line_with_the_place_and_the_remedy(tmp_path, text, says):
+    with pytest.raises(ConfigError, match=says) as caught:
+        Study.load(write(tmp_path, text))
+    assert "\n" not in str(caught.value)
+
+
+def test_what_a_flag_gets_wrong_names_the_flag():
+    with pytest.raises(ConfigError, match=r"^--sparsity: 1.5 came; less than 1.0 is expected"):
+        Study.load(None, {"sparsity": 1.5})
+
+
+def test_a_missing_study_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"none.toml: no such study file"):
+        Study.load(tmp_path / "none.toml")
+
+
+def test_the_budget_is_a_share_a_count_or_twenty():
+    assert Study(sparsity=0.75).budget(sites(100)) == 25
+    assert Study(sensors=3).budget(sites(100)) == 3
+    assert Study().budget(sites(1000)) == 20
+    assert Study().budget(sites(50)) == 5
+    with pytest.raises(BudgetError, match="101"):
+        Study(sensors=101).budget(sites(100))
+
+
+def test_short_records_are_planned_with_solved_weights_unless_told_otherwise():
+    assert Study().chosen_planner(499)[0] == "dynst_linear"
+    assert Study().chosen_planner(500)[0] == "dynst"
+    assert Study(backbone="stlight").chosen_planner(10)[0] == "dynst"
+    assert Study(backbone="linear").chosen_planner(5000)[0] == "dynst_linear"
+    assert Study(planner="coverage").chosen_planner(10)[0] == "coverage"
+
+
+def test_only_options_that_were_given_reach_the_network_planner():
+    assert Study(steps=5).network() == {"steps": 5, "device": "auto", "precision": "32"}
+
+
+def test_without_polish_neither_kind_of_swap_follows_the_training():
+    network = Study(polish=False).network()
+    assert (network["polish"], network["exact_sweep"]) == (False, False)
+    assert "exact_sweep" not in Study(polish=True).network()
