@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,14 +34,16 @@ class FileSeries:
 
     path: Path
     shape: tuple[int, int, int]
-    _stream: io.FileIO = field(init=False, repr=False)
+    _file: int = field(init=False, repr=False)
     _lock: threading.Lock = field(init=False, repr=False, default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         expected = 4 * int(np.prod(self.shape, dtype=np.int64))
         if self.path.stat().st_size != expected:
             raise DataError(f"{self.path}: the converted record is damaged. Delete this folder and start again.")
-        object.__setattr__(self, "_stream", self.path.open("rb", buffering=0))
+        file = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        object.__setattr__(self, "_file", file)
+        weakref.finalize(self, os.close, file)
 
     def read(self, start: int, stop: int) -> Float[ndarray, "time n c"]:
         """A fresh array of the steps ``start <= step < stop``."""
@@ -63,10 +66,12 @@ class FileSeries:
 
     def _read_at(self, view: memoryview, offset: int) -> int:
         if hasattr(os, "preadv"):
-            return os.preadv(self._stream.fileno(), [view], offset)
-        with self._lock:  # platforms without positioned reads
-            self._stream.seek(offset)
-            return self._stream.readinto(view) or 0
+            return os.preadv(self._file, [view], offset)
+        with self._lock:  # platforms without positioned reads into a buffer
+            os.lseek(self._file, offset, os.SEEK_SET)
+            content = os.read(self._file, len(view))
+        view[: len(content)] = content
+        return len(content)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from numpy import ndarray
 from dynst.domain.space import wrap_longitude
 from dynst.errors import DataError
 
-__all__ = ["Place", "to_degrees", "to_metres"]
+__all__ = ["Place", "canonical_longitude", "to_degrees", "to_metres"]
 
 _METRES = {"m": 1.0, "metre": 1.0, "meter": 1.0, "metres": 1.0, "meters": 1.0, "km": 1000.0}
 _METRES |= {
@@ -36,6 +36,18 @@ class Place:
     latitude: Float[ndarray, " n"]
     crs: str | None
     rotated: bool = False
+
+
+def canonical_longitude(degrees: Float[ndarray, "*s"], decimals: int) -> Float[ndarray, "*s"]:
+    """Longitudes in [-180, 180), rounded last: 359.9 and -0.1 give the same bits.
+
+    Examples
+    --------
+    >>> canonical_longitude(np.array([359.9, 179.9999999, 360.0]), 6).tolist()
+    [-0.1, -180.0, 0.0]
+    """
+    wrapped = np.round(wrap_longitude(degrees), decimals)
+    return np.where(wrapped >= 180.0, -180.0, wrapped) + 0.0  # + 0.0 turns -0.0 into 0.0
 
 
 def to_metres(
@@ -76,7 +88,7 @@ def to_degrees(
         raise DataError(f"{where}: the projection {name} cannot be understood: {err}. Mend its attributes.") from err
     epsg = crs.to_epsg()
     said = f"EPSG:{epsg}" if epsg else crs.to_wkt()
-    return Place(np.round(wrap_longitude(longitude), 6), np.round(latitude, 6), said, rotated)
+    return Place(canonical_longitude(longitude, 6), np.round(latitude, 6), said, rotated)
 
 
 def _mapping(dataset: xr.Dataset, variable: str) -> tuple[str, Mapping[str, object]] | None:

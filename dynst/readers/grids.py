@@ -13,7 +13,7 @@ from numpy import ndarray
 from dynst.domain.sites import Frame
 from dynst.domain.space import EARTH_RADIUS_KM, cell_edges, unit_vectors, wrap_longitude, zone_area_km2
 from dynst.errors import DataError
-from dynst.readers.crs import to_degrees, to_metres
+from dynst.readers.crs import canonical_longitude, to_degrees, to_metres
 from dynst.readers.names import Role, role_of
 
 __all__ = ["Grid", "dimension_roles", "find_grid"]
@@ -113,7 +113,7 @@ def _regular(dataset: xr.Dataset, y_dim: str, x_dim: str, where: str) -> Grid:
 
 def _longitudes(values: ndarray, decimals: int, where: str) -> tuple[ndarray, ndarray, ndarray, bool]:
     """Order of the columns, their longitudes in [-180, 180), their widths in degrees, and whether they close."""
-    wrapped = wrap_longitude(np.round(wrap_longitude(values), decimals))
+    wrapped = canonical_longitude(values, decimals)
     order = np.argsort(wrapped, kind="stable")
     east = wrapped[order]
     gaps = np.diff(east, append=east[0] + 360.0)
@@ -159,8 +159,9 @@ def _curvilinear(dataset: xr.Dataset, lat: str, lon: str, roles: dict[str, Role 
     y_dim, x_dim = str(dims[0]), str(dims[1])
     if roles.get(y_dim) is Role.X or roles.get(x_dim) is Role.Y:
         y_dim, x_dim = x_dim, y_dim
-    north = _degrees(dataset.variables[lat], (y_dim, x_dim))
-    east = wrap_longitude(_degrees(dataset.variables[lon], (y_dim, x_dim)))
+    north, decimals = _degrees(dataset.variables[lat], (y_dim, x_dim))
+    north = np.round(north, decimals)
+    east = canonical_longitude(*_degrees(dataset.variables[lon], (y_dim, x_dim)))
     seen = np.isfinite(north) & np.isfinite(east)
     if not seen.any():
         raise DataError(f"{where}: {lat} and {lon} hold no position at all.")
@@ -179,13 +180,13 @@ def _curvilinear(dataset: xr.Dataset, lat: str, lon: str, roles: dict[str, Role 
     )
 
 
-def _degrees(variable: xr.Variable, dims: tuple[str, str]) -> Float[ndarray, "h w"]:
+def _degrees(variable: xr.Variable, dims: tuple[str, str]) -> tuple[Float[ndarray, "h w"], int]:
     values = np.asarray(variable.transpose(*dims).values, float)
     for key in ("_FillValue", "missing_value"):
         if key in variable.attrs:
             values = np.where(values == float(np.ravel(variable.attrs[key])[0]), np.nan, values)
     values = np.where(np.abs(values) > 720, np.nan, values)
-    return np.round(values, 5 if variable.dtype.itemsize < 8 else 6)
+    return values, 5 if variable.dtype.itemsize < 8 else 6
 
 
 def _closes(north: Float[ndarray, "h w"], east: Float[ndarray, "h w"], where: str) -> bool:

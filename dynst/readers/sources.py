@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import fsspec
@@ -95,7 +95,7 @@ def locate(path: str, *, cache_dir: Path | None = None) -> Source:
         If there is nothing, or nothing that is netCDF or zarr.
     """
     if path.startswith("file://"):
-        path = path.removeprefix("file://")
+        return replace(locate(path.removeprefix("file://"), cache_dir=cache_dir), path=path)
     if "://" in path:
         return _remote(path, cache_dir)
     files = _local_files(path)

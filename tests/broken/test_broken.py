@@ -1,0 +1,167 @@
+"""Each malformed file gives its own line: what was wrong, what came, what to do."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from dynst.errors import DataError
+from dynst.readers import read
+
+HERE = Path(__file__).parent
+HOURS = np.datetime64("2020-01-01", "ns") + np.arange(30) * np.timedelta64(1, "h")
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("empty.nc", r"empty.nc: the file is empty \(0 bytes\)"),
+        ("text_renamed.nc", r"text_renamed.nc: not a netCDF file: it starts with 'station,lat,lon' \(text\)"),
+        ("cut_off_netcdf3.nc", r"cut_off_netcdf3.nc: cannot be opened as netcdf: .*Is the file whole"),
+        ("cut_off_netcdf4.nc", r"cut_off_netcdf4.nc: cannot be opened as netcdf: .*Is the file whole"),
+        ("forecast.grib", r"forecast.grib: GRIB is not read. Convert it to netCDF"),
+        ("no_such_file.nc", r"no_such_file.nc: no such file, folder or pattern"),
+        ("*.zip", r"no such file, folder or pattern"),
+        ("", r"the folder holds no"),
+    ],
+)
+def test_files_that_are_no_grid(file, message, tmp_path):
+    path = HERE / file if file else tmp_path
+    with pytest.raises(DataError, match=message) as caught:
+        read(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def dataset(time=HOURS, lat=(50.0, 51.0, 52.0), lon=(4.0, 5.0, 6.0), values=None):
+    shape = (len(time), len(lat), len(lon))
+    return xr.Dataset(
+        {"t": (("time", "lat", "lon"), np.ones(shape, "f4") if values is None else values)},
+        {"time": ("time", time), "lat": ("lat", np.asarray(lat)), "lon": ("lon", np.asarray(lon))},
+    )
+
+
+def repeated_meridian():
+    return dataset(lon=np.linspace(0, 360, 13))
+
+
+def repeated_columns():
+    return dataset(lon=(0.0, 90.0, 180.0, 270.0, 360.0, 450.0))
+
+
+def repeated_parallel():
+    return dataset(lat=(50.0, 51.0, 51.0))
+
+
+def all_missing():
+    return dataset(values=np.full((30, 3, 3), np.nan, "f4"))
+
+
+def static():
+    return dataset().isel(time=0, drop=True)
+
+
+def single_date():
+    return dataset().isel(time=0)
+
+
+def repeated_times():
+    return dataset(time=np.r_[HOURS[:20], HOURS[5:15]])
+
+
+def uneven():
+    return dataset(time=HOURS[0] + np.cumsum(np.random.default_rng(0).integers(1, 50, 30)) * np.timedelta64(1, "h"))
+
+
+def swapped():
+    return dataset(lat=(120.0, 121.0, 122.0))
+
+
+def lost_coordinate():
+    return dataset(lat=(50.0, np.nan, 52.0))
+
+
+def nameless_dimensions():
+    return xr.Dataset({"t": (("time", "p", "q"), np.ones((30, 3, 3)))}, {"time": HOURS})
+
+
+def stations():
+    return xr.Dataset(
+        {"t": (("time", "station"), np.ones((30, 3)))},
+        {"time": HOURS, "lat": ("station", [1.0, 2.0, 3.0]), "lon": ("station", [1.0, 2.0, 3.0])},
+    )
+
+
+def mesh():
+    data = xr.Dataset({"t": (("time", "node"), np.ones((30, 3)))}, {"time": HOURS})
+    return data.assign(mesh2d=((), 0, {"cf_role": "mesh_topology"}))
+
+
+def no_steps():
+    return dataset(time=HOURS[:0])
+
+
+def nothing():
+    return xr.Dataset()
+
+
+def repeated_ocean_columns():
+    lat, lon = np.meshgrid(np.linspace(-60, 60, 4), np.arange(10) * 45.0, indexing="ij")  # the last two come again
+    coords = {"time": HOURS, "nav_lat": (("y", "x"), lat), "nav_lon": (("y", "x"), lon)}
+    return xr.Dataset({"t": (("time", "y", "x"), np.ones((30, 4, 10), "f4"))}, coords)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            repeated_meridian,
+            r"x.nc: longitude repeats: 0 and 360 are the same meridian \(12 distinct of 13 values\). "
+            r"Drop the last column before reading.",
+        ),
+        (repeated_columns, r"longitude repeats: .* \(4 distinct of 6 values\). Drop the repeated columns"),
+        (repeated_parallel, r"latitude repeats: 51 comes more than once"),
+        (repeated_ocean_columns, r"longitude repeats: .*\(8 distinct of 10 columns\). Drop the last 2 columns"),
+        (all_missing, r"x: t has no value at any time and place"),
+        (static, r"x.nc: no variable varies in time: t \(3 x 3\) is static"),
+        (single_date, r"x.nc: no variable varies in time: t \(3 x 3\) is static"),
+        (
+            repeated_times,
+            r"x.nc: time repeats: 2020-01-01T05:00 comes more than once for t \(20 distinct of 30 values\)",
+        ),
+        (uneven, r"x: the times are uneven: steps of .* Resample to an even step"),
+        (swapped, r"latitude 122 is outside \[-90, 90\]"),
+        (lost_coordinate, r"coordinate lat has 1 values that are no number"),
+        (nameless_dimensions, r"no variable with a time dimension and a grid .*\(time, p, q\)"),
+        (stations, r"x.nc: holds a series at 3 stations \(dimension station\), not a grid"),
+        (mesh, r"x.nc: holds a mesh, not a grid"),
+        (no_steps, r"dimension time has length 0"),
+        (nothing, r"seen: nothing"),
+    ],
+)
+def test_grids_that_cannot_be_used(make, message, tmp_path):
+    make().to_netcdf(tmp_path / "x.nc")
+    with pytest.raises(DataError, match=message) as caught:
+        read(str(tmp_path / "x.nc"))
+    assert "\n" not in str(caught.value)
+
+
+def test_overlapping_files_are_both_named(tmp_path):
+    dataset(time=HOURS[:20]).to_netcdf(tmp_path / "a.nc")
+    dataset(time=HOURS[19:]).to_netcdf(tmp_path / "b.nc")
+    with pytest.raises(DataError, match=r"a.nc and b.nc: time repeats: 2020-01-01T19:00"):
+        read(str(tmp_path / "*.nc"))
+
+
+def test_variables_of_two_periods_share_no_time(tmp_path):
+    dataset(time=HOURS[:15]).to_netcdf(tmp_path / "a.nc")
+    dataset(time=HOURS[15:]).rename(t="u").to_netcdf(tmp_path / "b.nc")
+    with pytest.raises(DataError, match="share no time"):
+        read(str(tmp_path / "*.nc"))
+
+
+def test_an_unreachable_url_is_one_clear_line(tmp_path):
+    with pytest.raises(DataError, match=r"memory://nowhere/x.nc: nothing is there"):
+        read("memory://nowhere/x.nc", cache_dir=tmp_path)
+    with pytest.raises(DataError, match=r"nosuchprotocol://x: cannot be reached"):
+        read("nosuchprotocol://x", cache_dir=tmp_path)

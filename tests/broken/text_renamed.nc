@@ -1,0 +1,2 @@
+station,lat,lon
+A,50,4
