@@ -106,7 +106,12 @@ def main(years: int = 4) -> int:
         peer = peer_windows(paths, rng.integers(0, field.steps - WINDOW.length, 10_000))
         turn = iter(range(10_000))
         batches = data.stream(BATCH, generator=torch.Generator().manual_seed(0), prefetch=False)
-        theirs, ours = interleaved(lambda: peer(next(turn)), lambda: [next(batches) for _ in range(50)], repeats=7)
+
+        def fifty() -> None:  # each batch is let go before the next, as in training
+            for _ in range(50):
+                next(batches)
+
+        theirs, ours = interleaved(lambda: peer(next(turn)), fifty, repeats=9)
         ours /= 50
         rate, peer_rate = BATCH / ours, BATCH / theirs
         step, waited = waiting(data, field)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -126,6 +128,7 @@ class WindowDataset:
                 f"{field.steps} steps in {len(field.runs)} run(s) hold no window of {window.length} steps. "
                 f"Shorten history and prediction, or give a longer record."
             )
+        self._memory, self._readers = _Memory(), deque[WindowReader](maxlen=2)
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -140,7 +143,7 @@ class WindowDataset:
 
     def batch(self, indices: Int[ndarray, " b"]) -> WindowBatch:
         """The windows of the given numbers, in the order given."""
-        return self._read(indices, WindowReader(self.field, self.window, self.scaling))
+        return self._read(indices)
 
     def batches(
         self,
@@ -190,33 +193,53 @@ class WindowDataset:
         return shuffled
 
     def _load(self, orders: Iterable[Int[ndarray, " b"]], prefetch: bool) -> Iterator[WindowBatch]:
-        reader = WindowReader(self.field, self.window, self.scaling)
         if not prefetch:
-            yield from (self._read(indices, reader) for indices in orders)
+            yield from map(self._read, orders)
             return
-        with ThreadPoolExecutor(
-            1, thread_name_prefix="windows"
-        ) as thread:  # one thread: the reader's buffer is its own
+        with ThreadPoolExecutor(1, thread_name_prefix="windows") as thread:
             coming = None
             for indices in orders:
-                ready, coming = coming, thread.submit(self._read, indices, reader)
+                ready, coming = coming, thread.submit(self._read, indices)
                 if ready is not None:
                     yield ready.result()
             if coming is not None:
                 yield coming.result()
 
-    def _read(self, indices: Int[ndarray, " b"], reader: WindowReader) -> WindowBatch:
+    def _read(self, indices: Int[ndarray, " b"]) -> WindowBatch:
         n = self.field.series.shape[1]
         shapes = (
             (len(indices), self.window.history, n, len(self.field.observed)),
             (len(indices), self.window.prediction, n, len(self.field.predicted)),
         )
-        arrays: list[ndarray] = [np.empty(shape, np.float32) for shape in shapes]
+        arrays = [self._memory.take(shape, np.float32) for shape in shapes]
         if self.field.has_missing:
-            arrays += [np.empty(shape, bool) for shape in shapes]
+            arrays += [self._memory.take(shape, bool) for shape in shapes]
+        try:
+            reader = self._readers.pop()
+        except IndexError:  # none yet, or another thread reads with it
+            reader = WindowReader(self.field, self.window, self.scaling)
         for row, start in enumerate(self.starts[indices]):
             reader.read(int(start), *(array[row] for array in arrays))
+        self._readers.append(reader)
         return WindowBatch(*map(torch.from_numpy, arrays))
+
+
+class _Memory:
+    """Memory of batches that nobody holds any more, handed out again: new pages cost more than reading into them."""
+
+    def __init__(self) -> None:
+        self._free: dict[tuple[tuple[int, ...], object], deque[ndarray]] = {}
+
+    def take(self, shape: tuple[int, ...], dtype: type) -> ndarray:
+        """An array whose memory returns here when the array, and every tensor made from it, is gone."""
+        free = self._free.setdefault((shape, dtype), deque(maxlen=4))
+        try:
+            owner = free.pop()
+        except IndexError:
+            owner = np.empty(shape, dtype)
+        lent = owner.view()  # a tensor from it keeps this very object alive
+        weakref.finalize(lent, free.append, owner).atexit = False
+        return lent
 
 
 def forecast_origin_times(field: Field, window: Window, starts: Int[ndarray, " m"]) -> Shaped[ndarray, " m"]:
