@@ -37,7 +37,7 @@ _TABLES: dict[str, dict[str, str]] = {
         "name": "planner",
         **{key: key for key in ("backbone", *_NETWORK_OPTIONS)},
     },
-    "judge": {"compare": "compare", "ladder": "ladder"},
+    "judge": {"compare": "compare", "ladder": "ladder", "refit": "refit"},
     "run": {"seed": "seed", "device": "device", "precision": "precision", "out": "out"},
 }
 """Tables of a study file: key in the file -> field of `Study`."""
@@ -98,6 +98,7 @@ class Study(BaseModel):
 
     compare: Literal["quick", "none"] = "quick"
     ladder: Annotated[tuple[Share, ...] | None, BeforeValidator(_listed)] = None
+    refit: bool = False
 
     seed: Annotated[int, Field(ge=0)] = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -67,8 +67,14 @@ class Run:
 
     @property
     def curve(self) -> Curve:
-        """Error of every planner over the ladder of budgets."""
-        return Curve.from_dataset(xr.load_dataset(self.path / "curve.nc"))
+        """Error of every planner over the ladder of budgets, under the linear judge."""
+        return _curve(self.path / "curve.nc")
+
+    @property
+    def refit(self) -> Curve | None:
+        """Error of every planner at the budget under networks trained afresh, if that was asked for."""
+        path = self.path / "curve_refit.nc"
+        return _curve(path) if path.is_file() else None
 
     @property
     def provenance(self) -> dict[str, object]:
@@ -269,6 +275,13 @@ def _lock(draft: Draft) -> Draft:
             f"run {draft.name} is being worked on by another process. Wait for it or stop it."
         ) from error
     return Draft(draft.path, draft.final, handle)
+
+
+def _curve(path: Path) -> Curve:
+    try:
+        return Curve.from_dataset(xr.load_dataset(path))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} is no curve that dynst wrote ({error}). Make the run again.") from error
 
 
 def _hidden(final: Path) -> Path:

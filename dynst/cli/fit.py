@@ -63,6 +63,9 @@ def fit(  # noqa: PLR0917  # typer makes an option of each parameter; all are pa
         str | None, _judge(metavar="NAME", help="quick: judge all baselines beside the plan. none: the plan alone.")
     ] = None,
     ladder: Annotated[str | None, _judge(metavar="S,S,...", help="Sparsities to compare at, besides the own.")] = None,
+    refit: Annotated[
+        bool | None, _judge("--refit", help="Judge also by a network trained afresh for each plan; slow.")
+    ] = None,
     seed: Annotated[int | None, _run(help="Same seed, same plan.")] = None,
     device: Annotated[str | None, _run(metavar="NAME", help="auto, cpu or cuda.")] = None,
     precision: Annotated[str | None, _run(metavar="NAME", help="Arithmetic of the network: 32 or bf16.")] = None,

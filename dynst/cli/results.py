@@ -29,7 +29,9 @@ def show_results(run: Run, *, as_json: bool = False) -> None:
     if as_json:
         show_json(_document(run, plan, curve))
         return
-    _budget_table(plan, curve)
+    _budget_table(plan, curve, judge="linear judge")
+    if run.refit is not None:
+        _budget_table(plan, run.refit, judge="a network trained afresh for each plan")
     if len(curve.budgets) > 1:
         _curve_table(plan, curve)
     for name, reason in sorted(_skipped(run).items()):
@@ -39,7 +41,7 @@ def show_results(run: Run, *, as_json: bool = False) -> None:
     say(f"Next:       dynst export-map {folder} --format png -o map.png")
 
 
-def _budget_table(plan: Plan, curve: Curve) -> None:
+def _budget_table(plan: Plan, curve: Curve, *, judge: str) -> None:
     """All plans, then what they are read against; how the plan does against each, with its interval."""
     rows = curve.table(plan.budget)
     several = len(curve.channels) > 1
@@ -47,7 +49,7 @@ def _budget_table(plan: Plan, curve: Curve) -> None:
     errors = ["all (sd)", *units] if several else [f"error ({rows[0].units})"]
     plans, frames = ([row for row in rows if row.is_frame is frame] for frame in (False, True))
     show_table(
-        f"Error of the forecast of all {len(plan.sites)} sites from {plan.budget} sensors, test period, linear judge",
+        f"Error of the forecast of all {len(plan.sites)} sites from {plan.budget} sensors, test period, {judge}",
         ["planner", *errors, "vs random", "plan vs it", "95 %", ""],
         [_cells(row, plan, curve, several=several) for row in [*plans, *frames]],
         bold=plan.planner,
@@ -63,7 +65,7 @@ def _cells(row: CurveRow, plan: Plan, curve: Curve, *, several: bool) -> list[st
         versus = f"+- {100 * row.spread / row.error:.1f} %"
     else:
         versus = f"{row.vs_random[0]:+.1f} %" if row.vs_random else ""
-    return [*cells, versus, *(_against(row.planner, plan, curve) if math.isfinite(row.error) else ("", "", row.reason))]
+    return [*cells, versus, *(_against(row.planner, plan, curve) if math.isfinite(row.error) else ("", "", "skipped"))]
 
 
 def _name(row: CurveRow) -> str:
@@ -103,13 +105,23 @@ def _curve_table(plan: Plan, curve: Curve) -> None:
         )
     units = curve.table(plan.budget)[0].units
     columns = ("sensors", "sparsity", plan.planner, "random", "best other", "which")
-    show_table(f"The same for fewer and more sensors ({units})", columns, lines, bold=marked, left=0)
+    title = f"The same with other numbers of sensors ({units}); a ranking is cut or extended, not planned anew"
+    show_table(title, columns, lines, bold=marked, left=0)
 
 
 def _document(run: Run, plan: Plan, curve: Curve) -> dict[str, Any]:
     import dataclasses
 
-    table = [dataclasses.asdict(row) for budget in curve.budgets for row in curve.table(budget)]
+    tables = {"table": curve, "refit": run.refit}
+    rows = {
+        key: [
+            {name: _finite(value) for name, value in dataclasses.asdict(row).items()}
+            for budget in judged.budgets
+            for row in judged.table(budget)
+        ]
+        for key, judged in tables.items()
+        if judged is not None
+    }
     return {
         "run": str(run.path),
         "planner": plan.planner,
@@ -117,7 +129,7 @@ def _document(run: Run, plan: Plan, curve: Curve) -> dict[str, Any]:
         "sites": len(plan.sites),
         "sparsity": plan.sparsity,
         "sensors": [plan.sites.name[i] for i in plan.selected.tolist()],
-        "table": [{key: _finite(value) for key, value in row.items()} for row in table],
+        **rows,
         "facts": run.provenance.get("facts", {}),
         "skipped": _skipped(run),
     }

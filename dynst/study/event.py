@@ -16,10 +16,10 @@ class Event:
     Attributes
     ----------
     stage : str
-        ``read``, ``plan``, ``baselines``, ``judge`` or ``write``.
+        ``read``, ``plan``, ``baselines``, ``judge``, ``refit`` or ``write``.
     text : str
         What is being done, in words.
-    done, total : float
+    done, total : int
         Parts of the stage that are done, of how many (0: not known).
     loss, sparsity, swaps : float, float, int, or None
         After a training step: standardised error of the batch, share of the sites without a sensor now, and sites
@@ -34,8 +34,8 @@ class Event:
 
     stage: str
     text: str = ""
-    done: float = 0.0
-    total: float = 0.0
+    done: int = 0
+    total: int = 0
     loss: float | None = None
     sparsity: float | None = None
     swaps: int | None = None

@@ -16,13 +16,11 @@ class Log:
     --------
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "log.jsonl"
-    >>> log = Log(path)
-    >>> for step in (0, 1, 2):
-    ...     log.write({"step": step})
-    >>> log.close()
-    >>> log = Log(path)  # the checkpoint was at step 1
-    >>> log.write({"step": 1, "again": True})
-    >>> log.close()
+    >>> with Log(path) as log:
+    ...     for step in (0, 1, 2):
+    ...         log.write({"step": step})
+    >>> with Log(path) as log:  # the checkpoint was at step 1
+    ...     log.write({"step": 1, "again": True})
     >>> path.read_text().splitlines()
     ['{"step": 0}', '{"step": 1, "again": true}']
     """
@@ -43,8 +41,10 @@ class Log:
             self._before = []
         self._put([line])
 
-    def close(self) -> None:
-        """Flush and close the file."""
+    def __enter__(self) -> Log:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
     def _put(self, lines: list[dict[str, Any]]) -> None:

@@ -50,7 +50,7 @@ class Prepared:
     def base(self) -> str:
         """Name of the run, but for its number."""
         sparsity = f"{1 - self.budget / len(self.field.sites):.3f}".rstrip("0").rstrip(".")
-        name = re.sub(r"[^A-Za-z0-9_]+", "-", self.field.name).strip("-") or "data"
+        name = re.sub(r"[^A-Za-z0-9_.]+", "-", self.field.name).strip("-.") or "data"
         return f"{name}-{self.planner}-s{sparsity}"
 
     def resolved(self) -> Study:

@@ -14,6 +14,7 @@ from dynst.config import Study
 from dynst.domain import Plan
 from dynst.errors import BudgetError, CheckpointError, ConfigError, DataError
 from dynst.evaluation import LADDER, LinearJudge, judge_ladder, ladder
+from dynst.evaluation.sweep import Judge
 from dynst.export import load_plan, save_plan
 from dynst.planners import PLANNERS
 from dynst.planners.base import PlannerSkipped, Task
@@ -21,12 +22,13 @@ from dynst.runs import Draft, Run, whole
 from dynst.study.event import Event, Listener, nobody
 from dynst.study.log import Log
 from dynst.study.prepare import Prepared, prepare
+from dynst.study.refits import NetworkJudge
 from dynst.training.loop import StepRecord
 
 __all__ = ["fit", "resume"]
 
 _NETWORK = "dynst"  # the planner that trains a network: it takes options, reports its steps and keeps a checkpoint
-_RANDOM, _DRAWS = "uniform_random", 20  # docs/method.md: at least 20 random plans under the linear judge
+_RANDOM, _DRAWS, _REFIT_DRAWS = "uniform_random", 20, 3  # docs/method.md: random plans under either judge, at least
 
 
 def fit(study: Study, *, listen: Listener = nobody) -> Run:
@@ -54,7 +56,7 @@ def fit(study: Study, *, listen: Listener = nobody) -> Run:
         try:
             with whole(draft.path / "study.toml") as part:
                 part.write_text(prepared.resolved().toml() + "\n", encoding="utf-8")
-            return _Work(prepared, draft, listen).run()
+            return _made(prepared, draft, listen)
         except (DataError, ConfigError, BudgetError):
             draft.discard()
             raise
@@ -76,20 +78,26 @@ def resume(name: str, *, listen: Listener = nobody) -> Run:
             draft.discard()
             raise CheckpointError(f"run {draft.name} was stopped before it began. Start it again with `dynst fit`.")
         prepared = prepare(Study.load(draft.path / "study.toml"), listen=listen)
-        return _Work(prepared, draft, listen).run()
+        return _made(prepared, draft, listen)
+
+
+def _made(prepared: Prepared, draft: Draft, listen: Listener) -> Run:
+    with Log(draft.path / "log.jsonl") as log:
+        _Work(prepared, draft, log, listen).run()
+    return draft.finish()
 
 
 class _Work:
     """The stages of a study over one draft folder; a stage whose file exists is not done again."""
 
-    def __init__(self, prepared: Prepared, draft: Draft, listen: Listener) -> None:
-        self.prepared, self.draft, self.study, self.listen = prepared, draft, prepared.study, listen
+    def __init__(self, prepared: Prepared, draft: Draft, log: Log, listen: Listener) -> None:
+        self.prepared, self.draft, self.log, self.listen = prepared, draft, log, listen
+        self.study = prepared.study
         self.provenance = self._begin()
-        self.log = Log(draft.path / "log.jsonl")
         self.swaps = 0
 
-    def run(self) -> Run:
-        """All stages, then the folder under its final name."""
+    def run(self) -> None:
+        """All stages; afterwards the folder is complete."""
         split, window = self.prepared.split, self.prepared.window
         task = Task.make(split.train, split.valid, window, self.prepared.budget)
         plan = self._chosen(task)
@@ -98,8 +106,6 @@ class _Work:
         self._say("write", self.draft.name)
         self._save(plan, self.draft.path / "plan.nc")
         self._write_json("provenance.json", self.provenance | {"skipped": skipped, "finished": _now()})
-        self.log.close()
-        return self.draft.finish()
 
     def _begin(self) -> dict[str, Any]:
         """What is known at the start; on resume what was known then, if the data are still the same."""
@@ -163,22 +169,41 @@ class _Work:
             save_plan(plan, self.prepared.field.layout, part)
 
     def _judge(self, task: Task, plans: dict[str, list[Plan]], skipped: dict[str, str]) -> None:
-        """All plans over the ladder under the linear judge: ``curve.nc`` and ``curve.csv``."""
-        path = self.draft.path / "curve.nc"
-        if path.is_file():
-            return
-        self._say("judge", "linear")
-        judge = LinearJudge(self.prepared.split, task.window, scaling=task.scaling, seed=self.study.seed)
+        """All plans over the ladder under the linear judge and, if asked for, at the budget under fresh networks."""
+        task.cache.clear()  # the planners' matrices: the judge needs the memory for its own
+        linear = LinearJudge(self.prepared.split, task.window, scaling=task.scaling, seed=self.study.seed)
         sparsities = LADDER if self.study.ladder is None else self.study.ladder
         budgets = ladder(task.sites, budget=task.budget, sparsities=sparsities)
-        curve = judge_ladder(plans, judge, budgets, gaps=skipped, progress=self._judged)
+        self._curve("judge", "curve", plans, judge=linear, budgets=budgets, skipped=skipped)
+        if self.study.refit:
+            network = NetworkJudge(linear, seed=self.study.seed, options=self.study.network())
+            few = {name: seeds[:_REFIT_DRAWS] for name, seeds in plans.items()}
+            self._curve("refit", "curve_refit", few, judge=network, budgets=(task.budget,), skipped=skipped)
+
+    def _curve(
+        self,
+        stage: str,
+        name: str,
+        plans: dict[str, list[Plan]],
+        *,
+        judge: Judge,
+        budgets: tuple[int, ...],
+        skipped: dict[str, str],
+    ) -> None:
+        """``<name>.csv`` and ``<name>.nc``, unless they were made before this run was stopped."""
+        path = self.draft.path / f"{name}.nc"
+        if path.is_file():
+            return
+        self._say(stage, "")
+
+        def progress(what: str, done: int, total: int) -> None:
+            self._say(stage, what, done, total)
+
+        curve = judge_ladder(plans, judge, budgets, gaps=skipped, progress=progress)
         with whole(path.with_suffix(".csv")) as part:
             part.write_text(curve.to_csv(), encoding="utf-8")
         with whole(path) as part:
             curve.to_dataset().to_netcdf(part)
-
-    def _judged(self, what: str, done: int, total: int) -> None:
-        self._say("judge", what, done, total)
 
     def _step(self, record: StepRecord) -> None:
         self.log.write(asdict(record))
@@ -188,7 +213,7 @@ class _Work:
         event = Event("plan", record.phase, record.step + 1, record.steps, run=self.draft.name)
         self.listen(replace(event, loss=record.loss, sparsity=sparsity, swaps=self.swaps))
 
-    def _say(self, stage: str, text: str, done: float = 0, total: float = 0) -> None:
+    def _say(self, stage: str, text: str, done: int = 0, total: int = 0) -> None:
         self.listen(Event(stage, text, done, total, run=self.draft.name))
 
     def _write_json(self, name: str, content: object) -> None:

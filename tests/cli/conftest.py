@@ -17,7 +17,8 @@ SMALL = ("--planner", "dynst", "--steps", "24", "--batch", "4", "--dim", "8", "-
 @pytest.fixture(scope="session")
 def environment():
     """Of a process that finds this package, installed or not."""
-    return os.environ | {"PYTHONPATH": str(Path(dynst.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
+    path = os.pathsep.join([str(Path(dynst.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    return os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
 
 
 @pytest.fixture(scope="session")

@@ -1,20 +1,17 @@
 """fit leaves a complete run; killed at any moment, it resumes to the identical one."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-import dynst
 from dynst import Study
 from dynst.errors import CheckpointError
-from dynst.study import fit, inspect, resume
+from dynst.study import fit, resume
 
 SMALL = {"sensors": 4, "planner": "dynst", "steps": 24, "batch": 4, "dim": 8, "depth": 1, "ladder": [0.5, 0.9]}
 
@@ -47,14 +44,14 @@ MOMENTS = {
 
 
 @pytest.fixture(scope="module")
-def work(waves, tmp_path_factory):
+def work(waves, environment, tmp_path_factory):
     """A folder with one uninterrupted run and three killed ones."""
     folder = tmp_path_factory.mktemp("study")
     study = SMALL | {"data": str(waves)}
     done = subprocess.run(
         [sys.executable, "-c", KILLER],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(Path(dynst.__file__).parents[1]), "OMP_NUM_THREADS": "1"},
+        env=environment,
         input=json.dumps([study, MOMENTS]),
         capture_output=True,
         text=True,
@@ -141,13 +138,3 @@ def test_data_that_changed_meanwhile_are_refused(work, waves, tmp_path):
     (draft / "provenance.json").write_text(text.replace(known, "of another file"))
     with pytest.raises(CheckpointError, match=r"waves.nc changed since run changed was stopped"):
         resume(str(tmp_path / "changed"))
-
-
-def test_inspect_tells_what_is_there_and_what_fit_would_do(waves):
-    found = json.loads(json.dumps(inspect(str(waves))))
-    assert (found["data"]["sites"], found["data"]["steps"], found["data"]["grid"]) == (48, 160, [6, 8])
-    assert found["values"][0]["units"] == "K"
-    assert 276 < found["values"][0]["least"] < found["values"][0]["mean"] < found["values"][0]["greatest"] < 284
-    assert found["values"][0]["missing"] == 0
-    assert found["budget"] == {"sensors": 4, "sparsity": pytest.approx(44 / 48)}
-    assert found["planner"]["name"] == "dynst_linear"
