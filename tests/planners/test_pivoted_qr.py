@@ -52,3 +52,17 @@ def test_a_field_of_few_modes_is_still_ranked_wholly(make_task, waves):
     plan = pivoted_qr.plan(task, seed=0)
     assert modal_field(task).rank < 6
     assert sorted(plan.order.tolist()) == list(range(30))
+
+
+def test_a_prefix_of_the_ranking_is_the_plan_for_a_smaller_budget(make_task, waves):
+    task = make_task(waves(), 12)
+    more, fewer = (pivoted_qr.plan(task.with_budget(k), seed=0) for k in (12, 4))
+    assert more.order.tolist() == fewer.order.tolist()
+
+
+def test_the_published_form_pivots_on_as_many_modes_as_sensors(make_task, waves):
+    task = make_task(waves(), 4)
+    plan = pivoted_qr.plan(task, seed=0, rank=4, scaled=False)
+    field = modal_field(task, rank=4)
+    expected = scipy.linalg.qr((field.view[:, 0] / field.amplitude).T, pivoting=True, mode="r")[1][:4]
+    assert plan.selected.tolist() == expected.tolist()
