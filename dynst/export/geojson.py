@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 from dynst.domain import GridLayout, Plan, Role
 from dynst.export.base import Exporter, made_by, ranked
@@ -26,7 +27,7 @@ def _render(plan: Plan, *, layout: GridLayout | None, top: int | None, title: st
         "sites": len(plan.sites),
         "fingerprint": plan.sites.fingerprint,
         "importance_is": plan.importance_is,
-        "provenance": plan.provenance,
+        "provenance": _strict(plan.provenance),
     }
     head = json.dumps(collection, ensure_ascii=False, allow_nan=False, indent=1)[:-2]
     body = ",\n".join(json.dumps(feature, ensure_ascii=False, allow_nan=False) for feature in features)
@@ -48,6 +49,15 @@ def _feature(plan: Plan, places: Places, rank: int, site: int, line: str) -> dic
     properties |= {"cell": places.cell(site), "cell_bounds": places.bounds(site), "provenance": line}
     point = {"type": "Point", "coordinates": places.position(site)}
     return {"type": "Feature", "id": site, "geometry": point, "properties": properties}
+
+
+def _strict(value: object) -> object:
+    """The same without NaN and infinity, for which JSON has no word."""
+    if isinstance(value, dict):
+        return {str(key): _strict(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 GEOJSON = Exporter("geojson", ".geojson", "points with cell polygons for any GIS", _render, text=True)

@@ -71,9 +71,9 @@ def _dataset(plan: Plan, layout: GridLayout | None, sensors: ndarray) -> xr.Data
     sensor = np.zeros(len(plan.sites), np.int8)
     sensor[sensors] = 1
     data["importance_map"] = (dims, layout.fold(plan.importance_map), {"long_name": plan.importance_is})
-    data["rank_map"] = (dims, layout.fold(rank, 0).astype(np.int32), {"long_name": "rank of each site, 0 for none"})
+    data["rank_map"] = (dims, layout.fold(rank, 0.0).astype(np.int32), {"long_name": "rank of each site, 0 for none"})
     meanings = {"flag_values": np.array([-1, 0, 1], np.int8), "flag_meanings": "no_site no_sensor sensor"}
-    data["sensor_map"] = (dims, layout.fold(sensor, -1).astype(np.int8), {"long_name": "sensors", **meanings})
+    data["sensor_map"] = (dims, layout.fold(sensor, -1.0).astype(np.int8), {"long_name": "sensors", **meanings})
     for name in ("importance_map", "rank_map", "sensor_map"):
         data[name].encoding |= {"zlib": True, **located}
     return data

@@ -102,7 +102,7 @@ def _land() -> tuple[shapely.STRtree, ndarray, Float[ndarray, " p"]]:
     return shapely.STRtree(polygons), polygons, shapely.area(polygons)
 
 
-def _ring(numbers: list[int], scale: float) -> Float[ndarray, "k 2"]:
+def _ring(numbers: list[int], scale: int) -> Float[ndarray, "k 2"]:
     """Points of a ring that is stored as steps from point to point."""
     ring: ndarray = np.cumsum(np.reshape(numbers, (-1, 2)), axis=0) / scale
     return ring

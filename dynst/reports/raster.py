@@ -26,6 +26,8 @@ _DOT = 0.55  # sites on no grid are drawn as squares of this share of the usual 
 def site_of_pixel(view: View, *, scale: float = 2.0) -> Int[ndarray, "rows columns"]:
     """Index of the site in whose cell each pixel lies, -1 where there is none; rows run from north to south."""
     columns, rows = round(view.width * scale), round(view.height * scale)
+    if view.corners is not None and _upright(view.corners):
+        return _painted(view, view.corners, np.full((rows, columns), -1))
     x = view.west + (np.arange(columns) + 0.5) * (view.east - view.west) / columns
     y = view.north - (np.arange(rows) + 0.5) * (view.north - view.south) / rows
     points = np.stack(np.broadcast_arrays(x[None, :], y[:, None]), axis=-1).reshape(-1, 2)
@@ -44,6 +46,31 @@ def png_url(levels: Float[ndarray, " n"], pixels: Int[ndarray, "rows columns"], 
     entry = np.where(np.isnan(levels), 1, 2 + np.round(np.nan_to_num(np.clip(levels, 0.0, 1.0)) * 253)).astype(np.uint8)
     picture = np.where(pixels < 0, 0, entry[pixels]).astype(np.uint8)
     return "data:image/png;base64," + base64.b64encode(_png(picture, palette)).decode()
+
+
+def _upright(corners: Float[ndarray, "n 4 2"]) -> bool:
+    """Whether all cells are rectangles along the axes."""
+    low, high = corners.min(axis=1, keepdims=True), corners.max(axis=1, keepdims=True)
+    off = np.minimum(np.abs(corners - low), np.abs(corners - high))
+    return bool((off <= 1e-3 * (high - low)).all())
+
+
+def _painted(
+    view: View, corners: Float[ndarray, "n 4 2"], picture: Int[ndarray, "rows columns"]
+) -> Int[ndarray, "rows columns"]:
+    """The picture with every rectangle filled by its site: each pixel whose middle lies inside."""
+    rows, columns = picture.shape
+    size = np.array([columns / (view.east - view.west), -rows / (view.north - view.south)])
+    pixels = np.ceil((corners - [view.west, view.north]) * size - 0.5).astype(int)
+    low, high = pixels.min(axis=1), pixels.max(axis=1)
+    for shift in (0, columns, -columns) if view.turn else (0,):  # a cell on the border shows on the other side too
+        begin, end = (
+            np.maximum(low + np.array([shift, 0]), 0).tolist(),
+            np.maximum(high + np.array([shift, 0]), 0).tolist(),
+        )
+        for site, ((left, top), (right, bottom)) in enumerate(zip(begin, end, strict=True)):
+            picture[top:bottom, left:right] = site
+    return picture
 
 
 def _owners(view: View, points: Float[ndarray, "q 2"]) -> Int[ndarray, " q"]:

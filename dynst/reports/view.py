@@ -15,7 +15,7 @@ __all__ = ["View", "lonlat", "view_of"]
 
 _WIDTH, _TALLEST, _NARROWEST, _FLATTEST = 760, 620, 240, 120  # pixels; chosen to fit a page and a laptop screen
 _OPEN = 30.0  # degrees: sites that leave no wider gap in longitude make a map of the whole turn; chosen
-_NICE_DEGREES = (0.05, 0.1, 0.2, 0.25, 0.5, 1, 2, 5, 10, 15, 20, 30, 45, 60)
+_NICE_DEGREES = (0.2, 0.25, 0.5, 1, 2, 5, 10, 15, 20, 30, 45, 60)
 _IN_METRES = 5000.0  # maps narrower than this many metres count metres, wider ones kilometres; chosen
 
 
@@ -62,10 +62,15 @@ class View:
     def ticks(self, low: float, high: float, most: int) -> list[float]:
         """At most about `most` round values from `low` to `high`."""
         decade = 10.0 ** np.floor(np.log10(high - low))
-        nice = _NICE_DEGREES if self.geographic else [decade * part for part in (0.1, 0.2, 0.25, 0.5, 1, 2, 5)]
+        nice = (
+            _NICE_DEGREES
+            if self.geographic and high - low > 1
+            else [decade * part for part in (0.1, 0.2, 0.25, 0.5, 1, 2, 5)]
+        )
         step = next((step for step in nice if (high - low) / step <= most), nice[-1])
         return [
-            round(i * step, 9) for i in range(int(np.ceil(low / step - 1e-9)), int(np.floor(high / step + 1e-9)) + 1)
+            round(float(i * step), 9)
+            for i in range(int(np.ceil(low / step - 1e-9)), int(np.floor(high / step + 1e-9)) + 1)
         ]
 
 

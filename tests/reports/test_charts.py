@@ -1,0 +1,131 @@
+"""The charts say what they show: which shades, how many sensors, what could not be judged."""
+
+import numpy as np
+import pytest
+
+from dynst.domain import Frame, GridLayout, Plan, Sites
+from dynst.domain.curve import FRAMES, Curve
+from dynst.reports import curve_chart, importance_map
+from dynst.reports.shades import shades_of
+
+
+def plan_of(importance, budget=3, **options):
+    lat, lon = np.meshgrid(np.linspace(50, 45, 5), np.linspace(0, 10, 8), indexing="ij")
+    sites = Sites(lon.ravel(), lat.ravel(), **options)
+    return Plan(np.arange(40), importance, budget, sites, "coverage", "distance in km", {"seed": 4}), GridLayout(
+        (5, 8), np.arange(40)
+    )
+
+
+def texts(value):
+    """Every text in a chart."""
+    if isinstance(value, dict):
+        return [text for item in value.values() for text in texts(item)]
+    if isinstance(value, list):
+        return [text for item in value for text in texts(item)]
+    return [value] if isinstance(value, str) else []
+
+
+def said(chart):
+    return "\n".join(texts(chart.to_dict()))
+
+
+def test_the_map_says_how_many_by_whom_and_what_the_shades_are():
+    words = said(importance_map(*plan_of(np.linspace(2, 1, 40)), title="Mine"))
+    for part in (
+        "Mine",
+        "3 of 40 sites",
+        "planner coverage, seed 4",
+        "distance in km",
+        "in proportion",
+        "Natural Earth",
+    ):
+        assert part in words, part
+
+
+def test_heavy_tails_are_shaded_by_percentile_and_the_map_says_so():
+    importance = np.r_[np.full(1, 1e6), np.linspace(2, 1, 39)]
+    assert "percentile" in said(importance_map(*plan_of(importance)))
+
+
+def test_a_plane_is_drawn_in_metres_without_a_coast():
+    words = said(importance_map(*plan_of(np.linspace(2, 1, 40), frame=Frame.PLANAR)))
+    assert "x (m)" in words
+    assert "Natural Earth" not in words
+    assert "°" not in words.replace("'°", "")
+
+
+@pytest.mark.parametrize(("budget", "numbered"), [(20, True), (21, False)])
+def test_ranks_are_written_on_few_sensors_only(budget, numbered):
+    layers = importance_map(*plan_of(np.linspace(2, 1, 40), budget=budget)).to_dict()["layer"]
+    assert any(layer.get("encoding", {}).get("text", {}).get("field") == "rank" for layer in layers) is numbered
+
+
+def test_shades_follow_order_whatever_the_scale(rng):
+    for values in (rng.normal(size=50), np.exp(6 * rng.normal(size=50)), np.r_[np.zeros(40), rng.random(10)]):
+        level = shades_of(values).level
+        order = np.argsort(values, kind="stable")
+        assert (np.diff(level[order]) >= 0).all()
+        assert 0 <= level.min() <= level.max() <= 1
+        assert (np.diff(level[order])[np.diff(values[order]) == 0] == 0).all()
+
+
+def test_equal_values_and_no_values_have_shades_too():
+    assert shades_of(np.full(3, 7.0)).level.tolist() == [0.5, 0.5, 0.5]
+    assert np.isnan(shades_of(np.full(3, np.nan)).level).all()
+
+
+def curve_of(error, reason=None, seeds=3):
+    """error[planner][budget], the same for each seed but for a small spread."""
+    budgets = [8, 4, 2]
+    values = np.array(list(error.values()), float)[:, :, None, None, None] + 0.01 * np.arange(seeds)
+    reasons = np.full(values.shape[:2], "", object)
+    for name, text in (reason or {}).items():
+        reasons[list(error).index(name)] = text
+    return Curve.of(
+        {"rmse": values, "mae": values, "bias": values * 0},
+        planners=list(error),
+        budgets=budgets,
+        n=16,
+        channels=["t2m"],
+        units=["K"],
+        total=values[:, :, 0, 0],
+        reason=reasons,
+    )
+
+
+ERRORS = {"dynst": [1, 2, 3], "coverage": [1.5, 2.5, 3.5], "floor": [4, 4, 4], "ceiling": [0.5, 0.5, 0.5]}
+
+
+def values_of(chart, name):
+    return [
+        row
+        for layer in chart.to_dict()["layer"]
+        for row in layer.get("data", {}).get("values", [])
+        if row.get("planner", row.get("name")) == name
+    ] or [row for rows in chart.to_dict().get("datasets", {}).values() for row in rows if row.get("planner") == name]
+
+
+def test_the_curve_holds_every_planner_at_every_budget_in_the_unit_of_the_channel():
+    chart = curve_chart(curve_of(ERRORS))
+    points = {(row["budget"], round(row["error"], 6)) for row in values_of(chart, "dynst")}
+    assert points == {(8, 1.01), (4, 2.01), (2, 3.01)}
+    words = said(chart)
+    assert "RMSE (K)" in words
+    for frame in ("floor", "ceiling"):
+        assert frame in words
+
+
+def test_a_frame_far_off_is_named_and_does_not_squeeze_the_plans():
+    words = said(curve_chart(curve_of(ERRORS | {"persistence": [90, 90, 90]})))
+    assert "Off the chart: persistence 90.01 K" in words
+
+
+def test_what_was_not_judged_is_named_with_its_reason():
+    missing = {"mutual_information": [np.nan] * 3}
+    words = said(curve_chart(curve_of(ERRORS | missing, reason={"mutual_information": "too many sites"})))
+    assert "mutual_information (too many sites)" in words
+
+
+def test_a_curve_of_frames_alone_can_be_drawn():
+    assert "floor" in said(curve_chart(curve_of({name: [1, 2, 3] for name in FRAMES})))
