@@ -11,7 +11,7 @@ from numpy import ndarray
 from scipy.stats import norm
 from scipy.stats import t as student
 
-__all__ = ["Interval", "block_length", "judged", "replicates", "resampling_weights", "verdict"]
+__all__ = ["Interval", "block_length", "interval_block", "judged", "replicates", "resampling_weights", "verdict"]
 
 _LEVEL = 0.95
 _DRAWS = 1000
@@ -72,7 +72,7 @@ def verdict(
     finite = np.isfinite(a) & np.isfinite(others).all(axis=0)
     a, others = a[finite], others[:, finite]
     if block is None:
-        block = _CAUTION * block_length(a - others.mean(axis=0))
+        block = interval_block(a - others.mean(axis=0))
     weights = resampling_weights(len(a), block, draws=draws, seed=seed)
     ours, theirs = replicates(a[None], weights)[:, 0], replicates(others, weights).mean(axis=1)
     return judged(ours, theirs, blocks=len(a) / max(block, 1.0))
@@ -114,6 +114,11 @@ def resampling_weights(m: int, block: float, *, draws: int = _DRAWS, seed: int =
     index = (np.take_along_axis(begin, last, axis=1) + position - last) % m
     counts = np.bincount((index + m * np.arange(draws)[:, None]).ravel(), minlength=draws * m).reshape(draws, m)
     return np.concatenate([np.ones((1, m)), counts]) / m
+
+
+def interval_block(series: Float[ndarray, " m"]) -> float:
+    """Mean block length for an interval: longer than the one of least error in the variance."""
+    return max(1.0, _CAUTION * block_length(series))
 
 
 def block_length(series: Float[ndarray, " m"]) -> float:

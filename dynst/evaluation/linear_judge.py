@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
@@ -11,16 +10,16 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from dynst.backbones.linear import TargetGrams, fit_ridge, fit_ridge_dual
+from dynst.backbones.linear import fit_ridge, fit_ridge_dual
 from dynst.backbones.persistence import persistence
 from dynst.domain import Channel, Field, Sites, Window
 from dynst.errors import ConfigError
+from dynst.evaluation.modes import Basis, Grams, features
 from dynst.evaluation.score import ErrorTally, Score
 from dynst.windows import Design, Scaling, Split, design, fit_starts, window_starts
 
 __all__ = ["LinearJudge"]
 
-_ENERGY, _MODES = 1 - 1e-6, 150  # chosen: 0.995 as in planning would hide the skill on nearly deterministic fields
 _VALID_LIMIT, _TEST_LIMIT = 300, 500  # windows; chosen: neighbouring ones overlap, so more say little
 _CHUNK_BYTES = 16 << 20
 _GROUP = 32  # sites whose inner products are added at a time
@@ -73,7 +72,7 @@ class LinearJudge:
         self.split, self.window, self.seed = split, window, seed
         self.scaling = Scaling.fit(split.train) if scaling is None else scaling
         self._limit, self._max_bytes = limit, max_bytes
-        self._grams: dict[bytes, _Grams] = {}
+        self._grams: dict[bytes, Grams] = {}
 
     def __repr__(self) -> str:
         return f"LinearJudge({self.split!r}, {self.window.history} -> {self.window.prediction})"
@@ -98,12 +97,12 @@ class LinearJudge:
         m, f = len(basis.coefficients), self._train.shape[2]
         if len(selected) * f <= m:
             fit = fit_ridge(
-                _features(self._train, selected),
+                features(self._train, selected),
                 basis.coefficients,
-                valid_inputs=_features(self._valid.inputs, selected),
+                valid_inputs=features(self._valid.inputs, selected),
                 valid_targets=basis.valid,
             )
-            coefficients = fit.predict(_features(block.inputs, selected))
+            coefficients = fit.predict(features(block.inputs, selected))
         else:
             grams = self._inner(selected, on)
             fit = fit_ridge_dual(
@@ -180,17 +179,17 @@ class LinearJudge:
         return design(field, self.window, self.scaling, starts)
 
     @cached_property
-    def _fitted(self) -> tuple[Float[ndarray, "m n f"], _Basis]:
+    def _fitted(self) -> tuple[Float[ndarray, "m n f"], Basis]:
         """Training inputs and the modes of the training targets, whose full fields are not kept."""
         train = self._design(self.split.train, self._limit, self._max_bytes)
-        return train.inputs, _Basis.of(train.targets, self._valid.targets, self.sites.weight)
+        return train.inputs, Basis.of(train.targets, self._valid.targets, self.sites.weight)
 
     @property
     def _train(self) -> Float[ndarray, "m n f"]:
         return self._fitted[0]
 
     @property
-    def _basis(self) -> _Basis:
+    def _basis(self) -> Basis:
         return self._fitted[1]
 
     @cached_property
@@ -201,79 +200,22 @@ class LinearJudge:
     def _test(self) -> Design:
         return self._design(self.split.test, _TEST_LIMIT, self._max_bytes * 2 // 3)
 
-    def _inner(self, selected: Int[ndarray, " k"], on: Block) -> _Grams:
+    def _inner(self, selected: Int[ndarray, " k"], on: Block) -> Grams:
         """Inner products over the selected sites, continued from those of a shorter ranking if one was just judged.
 
         Only whole groups of sites are kept, so a plan has the same sums to the last bit whatever was judged before.
         """
         whole = len(selected) // _GROUP * _GROUP
         inputs = (self._train, self._valid.inputs, self._read(on).inputs)
-        done, grams = 0, _Grams.zero(*map(len, inputs))
+        done, grams = 0, Grams.zero(*map(len, inputs))
         for length in range(whole, 0, -_GROUP):
             known = self._grams.get(on.encode() + selected[:length].tobytes())
             if known is not None:
                 done, grams = length, known
                 break
         for start in range(done, whole, _GROUP):
-            grams = grams.plus(*(_features(x, selected[start : start + _GROUP]) for x in inputs))
+            grams = grams.plus(*(features(x, selected[start : start + _GROUP]) for x in inputs))
         if whole:
             self._grams = {on.encode() + selected[:whole].tobytes(): grams}  # one at a time: memory
         rest = selected[whole:]
-        return grams.plus(*(_features(x, rest) for x in inputs)) if len(rest) else grams
-
-
-@dataclass(frozen=True, eq=False)
-class _Basis:
-    """Leading modes of the training targets, orthonormal under the area weights."""
-
-    fields: Float[ndarray, "r D"]  # float32: what one unit of each mode looks like, in standardised units
-    coefficients: Float[ndarray, "m r"]  # of the training windows
-    valid: Float[ndarray, "v r"]  # of the validation windows
-    shared: TargetGrams
-
-    @classmethod
-    def of(
-        cls, train: Float[ndarray, "m p n c"], valid: Float[ndarray, "v p n c"], weight: Float[ndarray, " n"]
-    ) -> _Basis:
-        root = np.sqrt(weight).astype(np.float32)[:, None]
-        m = len(train)
-        flat = train.reshape(m, -1)
-        scale = np.broadcast_to(root, train.shape[1:]).reshape(-1)
-        columns = max(1, _CHUNK_BYTES // (8 * m))
-        gram = np.zeros((m, m))
-        for i in range(0, flat.shape[1], columns):
-            part = (flat[:, i : i + columns] * scale[i : i + columns]).astype(np.float64)
-            gram += part @ part.T
-        value, vectors = np.linalg.eigh(gram)
-        value, vectors = np.maximum(value[::-1], 0.0), vectors[:, ::-1]
-        enough = int(np.searchsorted(np.cumsum(value), _ENERGY * value.sum())) + 1
-        r = min(enough, _MODES, int((value > 1e-10 * value[0]).sum()))
-        sigma = np.sqrt(value[:r])
-        modes = np.empty((r, flat.shape[1]), np.float32)  # of the weighted targets
-        for i in range(0, flat.shape[1], columns):
-            part = flat[:, i : i + columns] * scale[i : i + columns]
-            modes[:, i : i + columns] = (vectors[:, :r] / sigma).T @ part
-        projected = valid.reshape(len(valid), -1) @ (modes * scale).T
-        coefficients, projected = vectors[:, :r] * sigma, projected.astype(np.float64)
-        np.divide(modes, scale, out=modes, where=scale > 0)  # a site of no area counts in no error
-        return cls(modes, coefficients, projected, TargetGrams.of(coefficients, projected))
-
-
-@dataclass(frozen=True, eq=False)
-class _Grams:
-    """Inner products of the training windows with themselves, the validation windows and those to be scored."""
-
-    train: Float[ndarray, "m m"]
-    valid: Float[ndarray, "v m"]
-    block: Float[ndarray, "b m"]
-
-    @classmethod
-    def zero(cls, m: int, v: int, b: int) -> _Grams:
-        return cls(np.zeros((m, m)), np.zeros((v, m)), np.zeros((b, m)))
-
-    def plus(self, train: Float[ndarray, "m q"], valid: Float[ndarray, "v q"], block: Float[ndarray, "b q"]) -> _Grams:
-        return _Grams(self.train + train @ train.T, self.valid + valid @ train.T, self.block + block @ train.T)
-
-
-def _features(inputs: Float[ndarray, "m n f"], selected: Int[ndarray, " k"]) -> Float[ndarray, "m q"]:
-    return inputs[:, selected].reshape(len(inputs), -1).astype(np.float64)
+        return grams.plus(*(features(x, rest) for x in inputs)) if len(rest) else grams

@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from dynst.domain import FRAMES, Channel, Curve, Plan, Sites
 from dynst.errors import ConfigError, DynstError
-from dynst.evaluation.bootstrap import block_length, judged, replicates, resampling_weights
+from dynst.evaluation.bootstrap import interval_block, judged, replicates, resampling_weights
 from dynst.evaluation.score import Score
 
 __all__ = ["LADDER", "MIN_RANDOM_DRAWS", "Judge", "Progress", "judge_ladder", "ladder", "summary"]
@@ -23,7 +23,6 @@ MIN_RANDOM_DRAWS = 10
 """Random plans below which nothing is said about them: they differ among each other by 2-7 % (docs/method.md)."""
 
 _RANDOM = "uniform_random"
-_CAUTION = 2.0  # as in `verdict`
 
 Progress = Callable[[str, int, int], None]
 """``(what, done, total)``: called before each score."""
@@ -237,5 +236,4 @@ def _comparable(name: str, scores: Sequence[Score]) -> bool:
 def _common_block(errors: Sequence[ndarray]) -> float:
     """One block length for all pairs: the median of what they ask for against the mean of all."""
     means = np.stack([error.mean(axis=0) for error in errors])
-    lengths = [block_length(row) for row in means - means.mean(axis=0)]
-    return max(1.0, _CAUTION * float(np.median(lengths)))
+    return float(np.median([interval_block(row) for row in means - means.mean(axis=0)]))

@@ -7,7 +7,7 @@ import pytest
 
 from dynst.domain import ArraySeries, Channel, Field, GridLayout, Sites, Window
 from dynst.errors import ConfigError
-from dynst.evaluation import LinearJudge, linear_judge
+from dynst.evaluation import LinearJudge, linear_judge, modes
 from dynst.evaluation.metrics import mse
 from dynst.windows import design, split_by_time, window_starts
 
@@ -62,7 +62,7 @@ def test_dual_and_primal_forms_agree_near_the_switch():
         one = linear_judge.fit_ridge_dual(
             dual.train, basis.coefficients, valid_gram=dual.valid, valid_targets=basis.valid, penalties=np.array([0.1])
         ).predict(dual.block)
-        x = [linear_judge._features(v, selected) for v in (judge._train, judge._valid.inputs, judge._test.inputs)]
+        x = [modes.features(v, selected) for v in (judge._train, judge._valid.inputs, judge._test.inputs)]
         fit = linear_judge.fit_ridge(
             x[0], basis.coefficients, valid_inputs=x[1], valid_targets=basis.valid, penalties=np.array([0.1])
         )
@@ -73,7 +73,7 @@ def test_errors_outside_the_modes_stay_in_the_error(monkeypatch):
     values = waves(noise=2.0)
     selected = np.array([0, 3])
     full = judge_of(values).score(selected).total
-    monkeypatch.setattr(linear_judge, "_MODES", 1)
+    monkeypatch.setattr(modes, "_MODES", 1)
     cut = judge_of(values)
     assert len(cut._basis.fields) == 1
     # one mode of noisy waves forecasts less; were the rest of the field forgotten, the error would shrink
