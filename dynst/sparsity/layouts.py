@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from dynst.sparsity.state import MaskState
@@ -26,15 +26,16 @@ def moved_layouts(
     >>> moved.sum(1).tolist(), moved[:, 0].all().item(), moved[:, 1].any().item(), moved[:, 4].any().item()
     ([2, 2, 2], True, False, False)
     """
-    free = state.active & ~state.fixed
-    room = ~state.active & ~state.forbidden
+    free = (state.active & ~state.fixed).nonzero().squeeze(-1)
+    room = (~state.active & ~state.forbidden).nonzero().squeeze(-1)
+    ceiling = min(len(free), len(room))
     share = least + (most - least) * torch.rand(count, generator=generator)
-    ceiling = min(int(free.sum()), int(room.sum()))
     moves = (share * state.n_active).round().clamp(min(1, ceiling), ceiling).long()
-    noise = torch.rand(count, len(state), generator=generator)
-    out = _lowest(noise.masked_fill(~free, math.inf), moves)
-    into = _lowest(noise.masked_fill(~room, math.inf), moves)
-    return (state.active & ~out) | into
+    layouts = state.active.repeat(count, 1)
+    for layout, some in zip(layouts, moves.tolist(), strict=True):
+        layout[_some(free, some, generator)] = False
+        layout[_some(room, some, generator)] = True
+    return layouts
 
 
 def random_layouts(state: MaskState, count: int, *, around: int, generator: torch.Generator) -> Bool[Tensor, "count n"]:
@@ -46,12 +47,15 @@ def random_layouts(state: MaskState, count: int, *, around: int, generator: torc
     >>> layouts[:, 0].all().item(), layouts[:, 5].any().item()
     (True, False)
     """
-    n_fixed = int(state.fixed.sum())
+    free = (~state.fixed & ~state.forbidden).nonzero().squeeze(-1)
+    n_fixed = state.n_legal - len(free)
     low, high = math.log(max(around / 2, 1.0)), math.log(4 * around)
     size = torch.exp(low + (high - low) * torch.rand(count, generator=generator)).round().long()
     size = size.clamp(max(n_fixed, 1), state.n_legal) - n_fixed
-    noise = torch.rand(count, len(state), generator=generator)
-    return state.fixed | _lowest(noise.masked_fill(state.fixed | state.forbidden, math.inf), size)
+    layouts = state.fixed.repeat(count, 1)
+    for layout, some in zip(layouts, size.tolist(), strict=True):
+        layout[_some(free, some, generator)] = True
+    return layouts
 
 
 def other_layouts(state: MaskState, count: int, *, around: int, generator: torch.Generator) -> Bool[Tensor, "count n"]:
@@ -65,11 +69,6 @@ def other_layouts(state: MaskState, count: int, *, around: int, generator: torch
     )
 
 
-def _lowest(noise: Float[Tensor, "count n"], sizes: Tensor) -> Bool[Tensor, "count n"]:
-    """The ``sizes[i]`` sites with the lowest noise in row `i`."""
-    most = int(sizes.max()) if len(sizes) else 0
-    chosen = torch.zeros(noise.shape, dtype=torch.bool)
-    if most:
-        columns = noise.topk(most, dim=1, largest=False).indices
-        chosen.scatter_(1, columns, torch.arange(most) < sizes.unsqueeze(1))
-    return chosen
+def _some(sites: Int[Tensor, " m"], count: int, generator: torch.Generator) -> Int[Tensor, " count"]:
+    """`count` of the sites; a permutation of all of them is faster than choosing the largest of random numbers."""
+    return sites[torch.randperm(len(sites), generator=generator)[:count]]

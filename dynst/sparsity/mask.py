@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -63,19 +65,10 @@ class SensorMask(nn.Module):
         presence : Float[Tensor, "b n"] or None
             What the flag of an active site says in place of one: the share of its values that were observed.
         """
-        if self.flag:
-            one = stream.new_ones(stream.shape[:2]) if presence is None else presence
-            stream = torch.cat([stream, one.unsqueeze(-1)], dim=-1)
-        if others is None:
-            return stream * self.gate.unsqueeze(-1)
-        own = len(stream) - len(others)
-        gate = torch.cat([self.gate.expand(own, -1), others.to(stream.dtype)])
-        return stream * gate.unsqueeze(-1)
-
-    @property
-    def gate(self) -> Float[Tensor, " n"]:
-        """The support in value, the score in gradient."""
-        return self.support + (self.score - self.score.detach())
+        gated: Tensor = _Gate.apply(  # type: ignore[no-untyped-call]  # torch does not annotate apply
+            stream, self.score, self.support, others, presence, self.flag
+        )
+        return gated
 
     @property
     def state(self) -> MaskState:
@@ -88,3 +81,47 @@ class SensorMask(nn.Module):
         self.support.copy_(state.active)
         self.score.copy_(state.score)
         self.step = state.step
+
+
+class _Gate(torch.autograd.Function):
+    """Times the support forward, straight through to the score backward, in one pass over the stream each."""
+
+    @staticmethod
+    def forward(  # noqa: PLR0917 - an autograd function takes no keywords
+        ctx: Any,
+        stream: Float[Tensor, "b n f"],
+        score: Float[Tensor, " n"],
+        support: Float[Tensor, " n"],
+        others: Bool[Tensor, "o n"] | None,
+        presence: Float[Tensor, "b n"] | None,
+        flag: bool,
+    ) -> Float[Tensor, "b n g"]:
+        b, n, f = stream.shape
+        own = b if others is None else b - len(others)
+        gate = support.to(stream.dtype).expand(b, n)
+        if others is not None:
+            gate = torch.cat([gate[:own], others.to(stream.dtype)])
+        gated = stream.new_empty(b, n, f + flag)
+        torch.mul(stream, gate.unsqueeze(-1), out=gated[..., :f])
+        if flag:
+            gated[..., f] = gate if presence is None else gate * presence
+        ctx.save_for_backward(stream, gate, presence)
+        ctx.own, ctx.flag = own, flag
+        return gated
+
+    @staticmethod
+    def backward(ctx: Any, grad: Float[Tensor, "b n g"]) -> tuple[Tensor | None, Tensor | None, None, None, None, None]:
+        stream, gate, presence = ctx.saved_tensors
+        f, own = stream.shape[2], ctx.own
+        to_stream = grad[..., :f] * gate.unsqueeze(-1) if ctx.needs_input_grad[0] else None
+        if not ctx.needs_input_grad[1]:
+            return to_stream, None, None, None, None, None
+        # Sample by sample: one sum that stays in the cache, in place of a product as large as the batch.
+        products = stream.new_zeros(stream.shape[1:])
+        for x, g in zip(stream[:own], grad[:own], strict=True):
+            products.addcmul_(x, g[:, :f])
+        to_score = products.sum(-1)
+        if ctx.flag:
+            flags = grad[:own, :, f]
+            to_score = to_score + (flags if presence is None else flags * presence[:own]).sum(0)
+        return to_stream, to_score, None, None, None, None
