@@ -144,7 +144,7 @@ def _land(land: Land, x: alt.X, y: alt.Y) -> list[alt.Chart]:
     parts = ((land.areas, "#e6e3dc"), (land.lakes, "#f4f7fa"))
     return [
         alt.Chart(_paths(rings))
-        .mark_line(fill=colour, strokeWidth=0, interpolate="linear-closed", clip=True)
+        .mark_line(fill=colour, strokeWidth=0, interpolate="linear-closed", clip=True, aria=False)
         .encode(x=x, y=y, detail="path:N", order="i:Q")
         for rings, colour in parts
         if rings
@@ -156,7 +156,7 @@ def _coast(land: Land, x: alt.X, y: alt.Y) -> list[alt.Chart]:
     strokes = (("#ffffff", 1.8, 0.55), ("#222222", 0.7, 0.9))
     return [
         alt.Chart(_paths(land.coasts))
-        .mark_line(stroke=colour, strokeWidth=width, opacity=opacity, clip=True, strokeJoin="round")
+        .mark_line(stroke=colour, strokeWidth=width, opacity=opacity, clip=True, strokeJoin="round", aria=False)
         .encode(x=x, y=y, detail="path:N", order="i:Q")
         for colour, width, opacity in strokes
         if land.coasts
@@ -190,7 +190,9 @@ def _picture(view: View, shades: Shades, x: alt.X, y: alt.Y) -> list[alt.Chart]:
     middle = {"x": (view.west + view.east) / 2, "y": (view.south + view.north) / 2, "url": url, "shade": 0.5}
     image = (
         alt.Chart(alt.InlineData(values=[middle]))
-        .mark_image(width=view.width, height=view.height, aspect=False, align="center", baseline="middle", clip=True)
+        .mark_image(
+            width=view.width, height=view.height, aspect=False, align="center", baseline="middle", clip=True, aria=False
+        )
         .encode(x=x, y=y, url="url:N")
     )
     labels = " : ".join(f"datum.value == {level:g} ? '{text}'" for level, text in shades.ticks) + " : ''"
@@ -206,7 +208,7 @@ def _picture(view: View, shades: Shades, x: alt.X, y: alt.Y) -> list[alt.Chart]:
     )
     key = (
         alt.Chart(alt.InlineData(values=[middle]))
-        .mark_point(opacity=0, filled=True)
+        .mark_point(opacity=0, filled=True, aria=False)
         .encode(
             x=x,
             y=y,
@@ -219,7 +221,7 @@ def _picture(view: View, shades: Shades, x: alt.X, y: alt.Y) -> list[alt.Chart]:
 def _sensors(plan: Plan, sensors: Int[ndarray, " k"], view: View, x: alt.X, y: alt.Y) -> list[alt.Chart]:
     """A dot for each sensor, the first rank on top; ranks on the dots if they are few."""
     labelled = len(sensors) <= _LABELLED
-    size = 15.0 if labelled else _dot_size(view, len(sensors))
+    size = 16.0 if labelled else _dot_size(view, len(sensors))
     values = _rows(plan, sensors, view)
     encoding: dict[str, Any] = {
         "x": x,
@@ -239,7 +241,7 @@ def _sensors(plan: Plan, sensors: Int[ndarray, " k"], view: View, x: alt.X, y: a
     shown = (row for row, covered in zip(values, _hidden(view, sensors, size), strict=True) if not covered)
     numbers = (
         alt.Chart(_table(shown))
-        .mark_text(fontSize=9.5, fontWeight="bold", color="#ffffff", dy=0.5)
+        .mark_text(fontSize=9, fontWeight="bold", color="#ffffff", dy=0.5, aria=False)
         .encode(text="rank:N", **encoding)
     )
     return [dots, numbers]
