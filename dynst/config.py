@@ -25,17 +25,14 @@ _FEW_WINDOWS = 500
 _DEFAULT_SENSORS = 20
 # Chosen: beyond some 20 sensors the choice of places hardly matters on smooth fields; below, it does.
 
-_NETWORK_OPTIONS = (
-    "dim", "depth", "patch", "steps", "batch", "evidence", "schedule", "prune", "regrow", "rewind", "l1", "polish",
-)  # fmt: skip
-
 _TABLES: dict[str, dict[str, str]] = {
     "data": {"path": "data", "observe": "observe", "predict": "predict"},
     "window": {"history": "history", "horizon": "horizon", "stride": "stride"},
     "budget": {"sparsity": "sparsity", "sensors": "sensors"},
     "planner": {
         "name": "planner",
-        **{key: key for key in ("backbone", *_NETWORK_OPTIONS)},
+        **{key: key for key in ("backbone", "dim", "depth", "patch", "steps", "batch", "evidence", "schedule")},
+        **{key: key for key in ("prune", "regrow", "rewind", "l1", "polish")},
     },
     "judge": {"compare": "compare", "ladder": "ladder", "refit": "refit"},
     "run": {"seed": "seed", "device": "device", "precision": "precision", "out": "out"},
@@ -168,11 +165,21 @@ class Study(BaseModel):
             return "dynst_linear", f"only {train_windows} training windows: too few to train a network on"
         return "dynst", "the default"
 
-    def network(self) -> dict[str, Any]:
-        """Options of the planner that trains a network; one that is left out has that planner's own default."""
-        names = (*_NETWORK_OPTIONS, "device", "precision")
+    def network(self, planner: str = "dynst") -> dict[str, Any]:
+        """Options of a planner that trains a network; one that is left out has that planner's own default.
+
+        Examples
+        --------
+        >>> Study(steps=50, polish=False).network("one_shot")
+        {'steps': 50}
+        """
+        names: tuple[str, ...] = ("dim", "depth", "patch", "steps", "batch", "device")
+        if planner == "dynst":
+            names += ("evidence", "schedule", "prune", "regrow", "rewind", "l1", "polish", "precision")
         options = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-        if self.polish is False:
+        if planner != "dynst" and self.device == "auto":
+            del options["device"]  # it has a default of its own, like the rest
+        if options.get("polish") is False:
             options["exact_sweep"] = False  # "as published" means neither kind of swap after training
         return options
 

@@ -108,7 +108,9 @@ def test_short_records_are_planned_with_solved_weights_unless_told_otherwise():
 
 
 def test_only_options_that_were_given_reach_the_network_planner():
-    assert Study(steps=5).network() == {"steps": 5, "device": "auto", "precision": "32"}
+    study = Study(steps=5, l1=0.1)
+    assert study.network() == {"steps": 5, "l1": 0.1, "device": "auto", "precision": "32"}
+    assert study.network("one_shot") == {"steps": 5}
 
 
 def test_without_polish_neither_kind_of_swap_follows_the_training():

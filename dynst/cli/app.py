@@ -35,7 +35,7 @@ def main() -> None:
     try:
         app(prog_name="dynst")
     except DynstError as error:
-        complain(str(error))
+        complain(f"{type(error).__name__}: {error}")
         sys.exit(2)
     except BrokenPipeError:  # `dynst ... | head` closed the pipe: no error of ours, and nobody is left to read more
         sys.stderr.close()

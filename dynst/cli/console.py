@@ -73,8 +73,8 @@ def show_table(
     target.print(table)
 
 
-def show_facts(title: str, rows: Iterable[tuple[str, str]], *, stderr: bool = False) -> None:
-    """Words and figures in two columns, long ones wrapped."""
+def show_facts(title: str, rows: Iterable[tuple[str, str]], *, on: Console | None = None) -> None:
+    """Words and figures in two columns, long ones wrapped; on stdout unless another console is given."""
     from rich.table import Table
     from rich.text import Text
 
@@ -83,7 +83,7 @@ def show_facts(title: str, rows: Iterable[tuple[str, str]], *, stderr: bool = Fa
     table.add_column(overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
-    target = console(stderr=stderr)
+    target = on or console(stderr=False)
     if title:
         target.print(title, style="bold", markup=False)
     target.print(table)
@@ -126,7 +126,7 @@ class Watcher:
         if self._quiet:
             return
         if event.facts is not None:
-            show_facts(event.text, fact_rows(event.facts), stderr=True)
+            show_facts(event.text, fact_rows(event.facts), on=self._console)
         elif event.note:
             self._console.print(event.note, markup=False)
         elif self._bar is not None:
@@ -138,11 +138,11 @@ class Watcher:
         if event.stage != self._stage or self._task is None:
             if self._task is not None:
                 bar.remove_task(self._task)
-            self._task = bar.add_task(event.stage, total=None, details="")
+            self._task = bar.add_task(event.stage, total=None, count="", details="")
             self._stage = event.stage
-        bar.update(
-            self._task, total=event.total or None, completed=event.done, details=f"{event.text}{_training(event)}"
-        )
+        count = f"{event.done}/{event.total}" if event.total else ""
+        details = f"{'left  ' if event.total else ''}{event.text}{_training(event)}"
+        bar.update(self._task, total=event.total or None, completed=event.done, count=count, details=details)
 
     def _line(self, event: Event) -> None:
         now = time.monotonic()
@@ -150,18 +150,18 @@ class Watcher:
         if event.stage == self._stage and not last and now - self._said < _QUIET_SECONDS:
             return
         self._stage, self._said = event.stage, now
-        share = f" {event.done:.0f}/{event.total:.0f}" if event.total else ""
+        share = f" {event.done}/{event.total}" if event.total else ""
         self._console.print(f"{event.stage}{share} {event.text}{_training(event)}".rstrip())
 
 
 def _bar(target: Console) -> Progress:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     return Progress(
-        TextColumn("{task.description:<10}"),
-        BarColumn(bar_width=28),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
+        TextColumn("{task.description:<9}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[count]}"),
+        TimeRemainingColumn(compact=True),
         TextColumn("{task.fields[details]}", style="dim"),
         console=target,
         transient=True,

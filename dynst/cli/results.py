@@ -105,7 +105,7 @@ def _curve_table(plan: Plan, curve: Curve) -> None:
         )
     units = curve.table(plan.budget)[0].units
     columns = ("sensors", "sparsity", plan.planner, "random", "best other", "which")
-    title = f"The same with other numbers of sensors ({units}); a ranking is cut or extended, not planned anew"
+    title = f"With more or fewer sensors ({units}): rankings cut or extended, not planned anew"
     show_table(title, columns, lines, bold=marked, left=0)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dynst.config import Study
 from dynst.domain import Field, Window
+from dynst.errors import DataError
 from dynst.planners import find_planner
 from dynst.readers import read
 from dynst.study.event import Event, Listener, nobody
@@ -96,8 +97,11 @@ def prepare(study: Study, *, listen: Listener = nobody) -> Prepared:
         find_planner(study.planner)
     listen(Event("read", study.data))
     field = read(study.data, observe=study.observe or None, predict=study.predict or None)
-    window = study.window(field.steps)
-    split = split_by_time(field, window)
+    try:
+        window = study.window(field.steps)
+        split = split_by_time(field, window)
+    except DataError as error:
+        raise DataError(f"{field.name}: {error}") from error
     planner, why = study.chosen_planner(len(window_starts(split.train, window)))
     prepared = Prepared(study, field, window, split, study.budget(field.sites), planner, why)
     listen(Event("read", field.name, facts=prepared.facts()))

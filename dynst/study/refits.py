@@ -25,15 +25,13 @@ class NetworkJudge:
     seed : int
         Of weights and order of the data.
     options : dict
-        Size and steps of the network, as in `dynst.evaluation.refit`; ``device`` and ``precision`` for its recipe.
+        Size and steps of the network, as in `dynst.evaluation.refit`; ``device`` for its recipe.
     """
 
     def __init__(self, linear: LinearJudge, *, seed: int, options: dict[str, Any]) -> None:
-        known = {"dim", "depth", "patch", "steps", "batch"}
-        device = options.get("device", "auto")
         self._linear, self._seed = linear, seed
-        self._options = {name: value for name, value in options.items() if name in known}
-        self._recipe = Recipe(precision=options.get("precision", "32"), device="cpu" if device == "auto" else device)
+        self._options = {name: value for name, value in options.items() if name != "device"}
+        self._recipe = Recipe(device=options.get("device", "cpu"))
 
     @property
     def sites(self) -> Sites:

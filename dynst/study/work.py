@@ -27,7 +27,8 @@ from dynst.training.loop import StepRecord
 
 __all__ = ["fit", "resume"]
 
-_NETWORK = "dynst"  # the planner that trains a network: it takes options, reports its steps and keeps a checkpoint
+_NETWORKS = ("dynst", "one_shot")  # planners that train a network, and so take its options
+_RESUMABLE = "dynst"  # reports its steps and keeps a checkpoint; it plans only where it was asked to: it takes long
 _RANDOM, _DRAWS, _REFIT_DRAWS = "uniform_random", 20, 3  # docs/method.md: random plans under either judge, at least
 
 
@@ -57,7 +58,7 @@ def fit(study: Study, *, listen: Listener = nobody) -> Run:
             with whole(draft.path / "study.toml") as part:
                 part.write_text(prepared.resolved().toml() + "\n", encoding="utf-8")
             return _made(prepared, draft, listen)
-        except (DataError, ConfigError, BudgetError):
+        except (DataError, ConfigError, BudgetError, PlannerSkipped):  # asked for the impossible: nothing to resume
             draft.discard()
             raise
 
@@ -129,17 +130,14 @@ class _Work:
         """The plan of the study's own planner."""
         name = self.prepared.planner
         self._say("plan", name)
-        options: dict[str, Any] = {}
-        if name == _NETWORK:
-            options = self.study.network() | {"listen": self._step, "checkpoint": self.draft.path / "checkpoint"}
-        plan = self._once(name, task, **options)
+        plan = self._once(name, task)
         for note in _notes(plan):
             self.listen(Event("plan", note=note, run=self.draft.name))
         return plan
 
     def _baselines(self, task: Task) -> tuple[dict[str, list[Plan]], dict[str, str]]:
         """Plans of the other planners, and why some of them cannot run here."""
-        names = [name for name in PLANNERS if name not in (self.prepared.planner, _NETWORK)]
+        names = [name for name in PLANNERS if name not in (self.prepared.planner, _RESUMABLE)]
         plans: dict[str, list[Plan]] = {}
         skipped: dict[str, str] = {}
         for done, name in enumerate(names):
@@ -153,16 +151,22 @@ class _Work:
         plans.setdefault(_RANDOM, []).extend(PLANNERS[_RANDOM].plan(task, seed=seed) for seed in more)
         return plans, skipped
 
-    def _once(self, name: str, task: Task, **options: Any) -> Plan:
+    def _once(self, name: str, task: Task) -> Plan:
         """The plan that a planner makes, or made before this run was stopped."""
         path = self.draft.path / "plans" / f"{name}.nc"
         if path.is_file():
             return load_plan(path)[0]
         begin = time.monotonic()
-        plan = PLANNERS[name].plan(task, seed=self.study.seed, **options)
+        plan = PLANNERS[name].plan(task, seed=self.study.seed, **self._options(name))
         self.log.write({"planner": name, "seconds": round(time.monotonic() - begin, 3)})
         self._save(plan, path)
         return plan
+
+    def _options(self, name: str) -> dict[str, Any]:
+        options = self.study.network(name) if name in _NETWORKS else {}
+        if name == _RESUMABLE:
+            options |= {"listen": self._step, "checkpoint": self.draft.path / "checkpoint"}
+        return options
 
     def _save(self, plan: Plan, path: Path) -> None:
         with whole(path) as part:
@@ -176,7 +180,7 @@ class _Work:
         budgets = ladder(task.sites, budget=task.budget, sparsities=sparsities)
         self._curve("judge", "curve", plans, judge=linear, budgets=budgets, skipped=skipped)
         if self.study.refit:
-            network = NetworkJudge(linear, seed=self.study.seed, options=self.study.network())
+            network = NetworkJudge(linear, seed=self.study.seed, options=self.study.network("refit"))
             few = {name: seeds[:_REFIT_DRAWS] for name, seeds in plans.items()}
             self._curve("refit", "curve_refit", few, judge=network, budgets=(task.budget,), skipped=skipped)
 

@@ -63,7 +63,13 @@ def test_a_record_that_is_too_short(dynst_main, here):
         coords={"time": np.arange(12), "lat": [10.0, 20.0, 30.0], "lon": [0.0, 10.0, 20.0, 30.0]},
     )
     data.to_netcdf(here / "year.nc")
-    is_one_line(*dynst_main("fit", "-q", "--data", "year.nc"), says="12 time steps are too few")
+    is_one_line(*dynst_main("fit", "-q", "--data", "year.nc"), says="DataError: year: 12 time steps are too few")
+
+
+def test_a_planner_that_cannot_run_here_and_was_asked_for(dynst_main, waves, monkeypatch):
+    monkeypatch.setattr("dynst.planners.mutual_information._LIMIT", 40)
+    arguments = ("fit", "-q", "--data", waves, "--planner", "mutual_information", "--sensors", 3)
+    is_one_line(*dynst_main(*arguments), says="mutual_information keeps the covariance of all pairs")
 
 
 def test_resuming_with_other_options(dynst_main):
