@@ -11,6 +11,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 import statistics
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,9 +22,9 @@ from torch import Tensor, nn
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "reference")]
 
-from stlight_plain import PlainSTLight
+from stlight_plain import PlainSTLight  # noqa: E402 # the two paths above come first
 
-from dynst.backbones import STLightCore
+from dynst.backbones import STLightCore  # noqa: E402
 
 FEATURES = 12  # 12 steps of one channel, in and out
 TRAIN = [  # samples, rows, columns, width, depth, patch
@@ -84,7 +85,7 @@ def measure(cases: list[Case], make: Callable[[nn.Module, Tensor], Callable[[], 
     for case in cases:
         plain, ours, x = networks(case)
         last = x.contiguous(memory_format=torch.channels_last)  # as a stream of sites comes
-        before, after = interleaved(make(plain, x), make(ours, last), repeats=repeats)
+        before, after = interleaved(make(plain, x), make(ours, last), repeats=repeats, clock=time.process_time)
         b, h, w, dim, depth, patch = case
         name = f"{b:>2} x {h}x{w}, d {dim:>3}, depth {depth:>2}, p {patch}"
         rows.append(Row(name, f"{before * 1e3:5.0f} -> {after * 1e3:4.0f} ms", before / after, 2.5))

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dynst.backbones.base import AbstractBackbone
-from dynst.backbones.depthwise import DilatedDepthwise
+from dynst.backbones.depthwise import DilatedDepthwise, crop
 from dynst.domain import GridLayout
 from dynst.errors import ConfigError
 
@@ -158,8 +158,7 @@ class STLightCore(nn.Module):
             if i == second and second > first:
                 x = x + kept
             x = mixer(x)
-        out: Tensor = self.decoder(self.shuffle(x).contiguous(memory_format=torch.channels_last))
-        return out[:, :, :h, :w]
+        return crop(self.decoder(self.shuffle(x)), h, w)
 
 
 class _PatchEncoder(nn.Module):
