@@ -85,8 +85,7 @@ def _axes(plan: Plan, layout: GridLayout) -> tuple[tuple[str, str], dict[str, tu
     lat = {"standard_name": "latitude", "units": "degrees_north"}
     sites, known = plan.sites, lonlat(plan.sites)
     x, y = layout.fold(sites.x), layout.fold(sites.y)
-    straight = _lines(x, 0), _lines(y, 1)
-    across, down = straight
+    across, down = _lines(x, 0, 360.0 if sites.frame is Frame.GEOGRAPHIC else None), _lines(y, 1)
     if sites.frame is Frame.GEOGRAPHIC and across is not None and down is not None:
         return ("lat", "lon"), {"lat": ("lat", down, lat), "lon": ("lon", across, lon)}
     if sites.frame is not Frame.GEOGRAPHIC and across is not None and down is not None:
@@ -110,13 +109,26 @@ def _axes(plan: Plan, layout: GridLayout) -> tuple[tuple[str, str], dict[str, tu
     return dims, axes
 
 
-def _lines(grid: Float[ndarray, "h w"], axis: int) -> Float[ndarray, " m"] | None:
-    """The one value of each line along `axis`, if every line has one; None if a line bends or is empty."""
-    known = np.isfinite(grid)
-    if not known.any(axis=axis).all():
+def _lines(grid: Float[ndarray, "h w"], axis: int, period: float | None = None) -> Float[ndarray, " m"] | None:
+    """The one value of each line along `axis`, running one way as CF wants it; None if a line bends.
+
+    Lines without any site get their value from the steps of the others.
+    """
+    lines = np.moveaxis(grid, axis, 0)
+    held = np.flatnonzero(np.isfinite(lines).any(axis=0))
+    low, high = np.nanmin(lines[:, held], axis=0), np.nanmax(lines[:, held], axis=0)
+    if (high - low > _STRAIGHT).any() or (len(held) < 2 and len(held) < lines.shape[1]):
         return None
-    low, high = np.nanmin(grid, axis=axis), np.nanmax(grid, axis=axis)
-    return low if (high - low <= _STRAIGHT).all() else None
+    known = np.unwrap(low, period=period) if period else low
+    value = np.interp(np.arange(lines.shape[1]), held, known)
+    for end, inner in ((held[0], known[:2]), (held[-1], known[-2:])):
+        outside = np.arange(end) if end == held[0] else np.arange(end + 1, len(value))
+        if len(outside):
+            nearest = held[:2] if end == held[0] else held[-2:]
+            value[outside] = value[end] + (outside - end) * np.diff(inner)[0] / np.diff(nearest)[0]
+    steps = np.diff(value)
+    one_way: bool = bool((steps > 0).all() or (steps < 0).all())
+    return value if one_way else None
 
 
 def _bytes(data: xr.Dataset) -> bytes:

@@ -73,7 +73,7 @@ def _straightened(centres: Float[ndarray, "h w 2"], periodic: bool, geographic: 
 def _without_gaps(line: Float[ndarray, " m"], period: float | None) -> Float[ndarray, " m"]:
     known = np.flatnonzero(np.isfinite(line))
     values = np.unwrap(line[known], period=period) if period else line[known]
-    return np.interp(np.arange(len(line)), known, values)
+    return np.interp(np.arange(len(line)), known, values, left=np.nan, right=np.nan)  # beyond, nobody knows
 
 
 def _step(line: Float[ndarray, " m"], geographic: bool) -> float:

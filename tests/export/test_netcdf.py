@@ -89,6 +89,17 @@ def test_maps_stand_on_the_grid_with_cf_coordinates(tmp_path):
         assert data.attrs["Conventions"].startswith("CF-")
 
 
+def test_axes_run_one_way_around_the_earth_and_over_rows_of_land(tmp_path):
+    lat, lon = np.meshgrid([60.0, 30.0, 0.0, -30.0, -60.0], [0.0, 90.0, -180.0, -90.0], indexing="ij")  # a 0..360 file
+    cell = np.setdiff1d(np.arange(20), [4, 5, 6, 7, 16, 17, 18, 19])  # no site on the rows at 30 and at -60
+    plan, layout = grid_plan(lat, lon, cell, periodic=True)
+    (tmp_path / "map.nc").write_bytes(render(plan, "netcdf", layout=layout))
+    with xr.open_dataset(tmp_path / "map.nc") as data:
+        assert data["lon"].values.tolist() == [0.0, 90.0, 180.0, 270.0]
+        assert data["lat"].values.tolist() == [60.0, 30.0, 0.0, -30.0, -60.0]
+        assert np.isnan(data["importance_map"].sel(lat=30.0)).all()
+
+
 def test_a_curved_grid_names_its_positions_in_two_dimensions(tmp_path):
     lat, lon = np.meshgrid([60.0, 59.0], [3.0, 4.0], indexing="ij")
     plan, layout = grid_plan(lat + 0.1 * lon, lon, np.arange(4))

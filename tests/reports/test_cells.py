@@ -36,6 +36,14 @@ def test_a_lone_row_has_square_cells_and_a_lone_site_a_cell_too():
     assert np.ptp(one[0], axis=0).tolist() == [1.0, 1.0]
 
 
+def test_empty_outer_rows_and_columns_do_not_shrink_the_cells_beside_them():
+    layout = GridLayout((4, 4), np.array([5, 6, 9, 10]))  # only the middle of the grid holds sites
+    x, y = np.array([1.0, 2.0, 1.0, 2.0]), np.array([3.0, 3.0, 1.0, 1.0])
+    for geographic in (True, False):
+        sides = np.ptp(cell_corners(x, y, layout, geographic=geographic), axis=1)
+        np.testing.assert_allclose(sides, [[1.0, 2.0]] * 4)
+
+
 @pytest.mark.parametrize("start", [0, 3])
 def test_the_seam_of_a_full_turn_is_a_neighbour_like_any_other(start):
     x = (np.arange(8) * 45.0 + 45 * start + 180) % 360 - 180
