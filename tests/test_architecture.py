@@ -10,8 +10,8 @@ PACKAGE = Path(__file__).parents[1] / "dynst"
 FLOORS = [
     {"errors"},
     {"domain", "sparsity"},
-    {"readers", "windows", "backbones", "reports", "export"},
-    {"training"},
+    {"readers", "windows", "backbones", "reports"},
+    {"training", "export"},
     {"planners"},
     {"evaluation", "config", "runs"},
     {"study"},
