@@ -92,7 +92,10 @@ class Inspection:
                 if len(self.runs) > 1
                 else "1, no gap",
             ),
-            ("missing", f"{about}{self.missing_share:.2%} of the values at the sites"),
+            (
+                "missing",
+                f"{about}{self.missing_share:.2%} of the values at the sites" if self.missing_share else "nothing",
+            ),
             ("memory", f"{self.memory_mb:.1f} MB as float32, {kept}"),
         ]
         if self.problem:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import xarray as xr
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from dynst.errors import DataError
 from dynst.readers.grids import Grid
 from dynst.readers.sources import Handles
 from dynst.readers.times import Times
@@ -70,15 +72,29 @@ class Piece:
         index[y_dim] = slice(low, high)
         if self.level_dim is not None:
             index[self.level_dim] = _sorted_index(levels)
+        kept = [dim for dim in lazy.dims if dim in order]
         parts = []
         stretches = _stretches(steps)
         for start, stop in stretches:
             index[self.time_dim] = slice(start, stop)
-            parts.append(np.asarray(lazy.isel(index).transpose(*order).values))
+            # Values first: xarray turns a transposed lazy array into single points, at ten times the time and memory.
+            parts.append(xr.Variable(kept, self._values(lazy.isel(index), start)).transpose(*order).values)
         raw = np.concatenate(parts) if len(parts) > 1 else _take(parts[0], steps - stretches[0][0], 0)
         raw = raw[:, None] if self.level_dim is None else _take(raw, np.argsort(np.argsort(levels)), 1)
         values = decode(raw, self.attrs, odd)
         return _take(_take(values, wanted - low, 2), self.grid.columns, 3)
+
+    def _values(self, lazy: xr.Variable, start: int) -> ndarray:
+        try:
+            return np.asarray(lazy.values)
+        except MemoryError:
+            raise
+        except Exception as err:  # the libraries below raise many kinds
+            reason = " ".join(f"{type(err).__name__}: {err}".split())[:200]
+            raise DataError(
+                f"{Path(self.file).name}: {self.variable} cannot be read from step {start} on ({reason}). "
+                "The file is damaged: get it again."
+            ) from err
 
 
 def _stretches(steps: Int[ndarray, " t"]) -> list[tuple[int, int]]:

@@ -18,7 +18,7 @@ from dynst.readers.landmask import LandMask, find_mask
 from dynst.readers.names import CANONICAL, Role, channel_name, clean_units, is_sea_quantity, role_of
 from dynst.readers.pieces import Piece, file_chunk
 from dynst.readers.sources import Handles, Source
-from dynst.readers.times import decode_times
+from dynst.readers.times import Times, decode_times
 
 __all__ = ["Found", "Quantity", "find_quantities"]
 
@@ -70,6 +70,48 @@ class _Member:
     grid: int  # number of the distinct grid
 
 
+@dataclass(eq=False)
+class _Look:
+    """What is remembered while looking: variables of one file mostly share their grid and their clock."""
+
+    grids: list[Grid] = field(default_factory=list)  # the distinct ones
+    aside: dict[str, str] = field(default_factory=dict)
+    by_axes: dict[tuple[object, ...], Grid | None] = field(default_factory=dict)
+    clocks: dict[tuple[str, str], Times] = field(default_factory=dict)
+
+    def grid(self, dataset: xr.Dataset, variable: str, file: str) -> Grid | None:
+        """The grid of a variable, worked out once for all that stand on the same axes."""
+        array = dataset.variables[variable]
+        key = (file, array.dims, str(array.attrs.get("coordinates")), str(array.attrs.get("grid_mapping")))
+        if key not in self.by_axes:
+            self.by_axes[key] = find_grid(dataset, variable, where=_basename(file))
+        return self.by_axes[key]
+
+    def number(self, grid: Grid) -> int:
+        """Number of the grid among the distinct ones."""
+        same = next((i for i, other in enumerate(self.grids) if grid is other or grid.same_as(other)), None)
+        if same is None:
+            self.grids.append(grid)
+            return len(self.grids) - 1
+        return same
+
+    def times(self, dataset: xr.Dataset, dim: str, file: str) -> Times:
+        """The time axis along a dimension."""
+        if (file, dim) not in self.clocks:
+            if dataset.sizes[dim] == 0:
+                raise DataError(
+                    f"{_basename(file)}: dimension {dim} has length 0: the file holds no step. Get it again."
+                )
+            clock = dataset.variables.get(dim)
+            values, attrs = (clock.values, clock.attrs) if clock is not None else (np.arange(dataset.sizes[dim]), {})
+            self.clocks[file, dim] = decode_times(np.asarray(values), attrs, where=_basename(file))
+        return self.clocks[file, dim]
+
+
+def _basename(file: str) -> str:
+    return Path(file.rstrip("/")).name
+
+
 def find_quantities(source: Source, handles: Handles) -> Found:
     """Look into every file once and sort its variables; no value of a series is read.
 
@@ -79,55 +121,49 @@ def find_quantities(source: Source, handles: Handles) -> Found:
         If no variable varies in time on a grid, or files of one variable differ in levels.
     """
     groups: dict[tuple[str, str], list[_Member]] = {}
-    aside: dict[str, str] = {}
-    grids: list[Grid] = []
+    look = _Look()
     mask: LandMask | None = None
     many = len({Path(file).parent for file in source.files}) > 1
     for file in source.files:
         dataset = handles[file]
         for variable in map(str, dataset.variables):
-            member = _member(dataset, variable, file=file, grids=grids, aside=aside)
+            member = _member(dataset, variable, file, look)
             if member is not None:
                 groups.setdefault((Path(file).parent.name if many else "", variable), []).append(member)
-        mask = mask or find_mask(dataset, grids)
+        mask = mask or find_mask(dataset, look.grids)
     if not groups:
-        raise _nothing(handles[source.files[0]], Path(source.files[0].rstrip("/")).name, aside)
+        raise _nothing(handles[source.files[0]], _basename(source.files[0]), look.aside)
     common = Counter(member.grid for members in groups.values() for member in members).most_common(1)[0][0]
     quantities: dict[str, Quantity] = {}
     for (folder, variable), members in sorted(groups.items()):
         if any(member.grid != common for member in members):
             h, w = members[0].piece.grid.shape
-            aside[variable] = f"stands on another grid ({h} x {w}) than most variables"
+            look.aside[variable] = f"stands on another grid ({h} x {w}) than most variables"
             continue
         quantity = _quantity(variable, members)
         twice = {name for other in quantities.values() for name in other.channels} & set(quantity.channels)
         if twice:
-            aside[f"{folder}/{variable}"] = f"holds {', '.join(sorted(twice))} a second time"
+            look.aside[f"{folder}/{variable}"] = f"holds {', '.join(sorted(twice))} a second time"
             continue
         quantities[f"{quantity.name} {folder}"] = quantity
     ordered = tuple(sorted(quantities.values(), key=lambda quantity: quantity.channels))
     notes = dict.fromkeys(piece.times.note for quantity in ordered for piece in quantity.pieces)
-    grid = grids[common]
-    return Found(grid, ordered, mask, tuple(note for note in (grid.note, *notes) if note), aside)
+    grid = look.grids[common]
+    return Found(grid, ordered, mask, tuple(note for note in (grid.note, *notes) if note), look.aside)
 
 
-def _member(
-    dataset: xr.Dataset, variable: str, *, file: str, grids: list[Grid], aside: dict[str, str]
-) -> _Member | None:
+def _member(dataset: xr.Dataset, variable: str, file: str, look: _Look) -> _Member | None:
     """The variable as a piece of a series on a grid; None, with the reason in `aside`, if it is none."""
-    array, where = dataset.variables[variable], Path(file.rstrip("/")).name
+    array, aside = dataset.variables[variable], look.aside
     if array.ndim < 2 or variable in _helpers(dataset) or array.dtype.kind not in "iuf":
         return None
     roles = dimension_roles(dataset, variable)
-    grid = find_grid(dataset, variable, where=where)
+    grid = look.grid(dataset, variable, file)
     if grid is None:
         if array.ndim >= 3 or Role.TIME in roles.values():
             aside[variable] = f"stands on ({', '.join(map(str, array.dims))}), which is no grid in time"
         return None
-    same = next((i for i, other in enumerate(grids) if grid.same_as(other)), None)
-    if same is None:
-        grids.append(grid)
-        same = len(grids) - 1
+    number = look.number(grid)
     rest = [str(dim) for dim in array.dims if dim not in grid.dims]
     time_dim = next((dim for dim in rest if roles[dim] is Role.TIME), None)
     level_dim = next((dim for dim in rest if roles[dim] is Role.LEVEL), None)
@@ -141,21 +177,17 @@ def _member(
     if reason := _no_measurement(array):
         aside[variable] = reason
         return None
-    if dataset.sizes[time_dim] == 0:
-        raise DataError(f"{where}: dimension {time_dim} has length 0: the file holds no step. Get it again.")
-    clock = dataset.variables.get(time_dim)
-    values, attrs = (clock.values, clock.attrs) if clock is not None else (np.arange(dataset.sizes[time_dim]), {})
     piece = Piece(
         file=file,
         variable=variable,
         grid=grid,
-        times=decode_times(np.asarray(values), attrs, where=where),
+        times=look.times(dataset, time_dim, file),
         time_dim=time_dim,
         level_dim=level_dim,
         chunk=file_chunk(array, time_dim, grid.dims[0]),
         attrs=dict(array.attrs),
     )
-    return _Member(piece, _levels(dataset, array, level_dim), same)
+    return _Member(piece, _levels(dataset, array, level_dim), number)
 
 
 def _helpers(dataset: xr.Dataset) -> set[str]:

@@ -14,6 +14,7 @@ import fsspec
 import xarray as xr
 
 from dynst.errors import ConfigError, DataError
+from dynst.readers.netcdf3 import expected_size
 
 __all__ = ["Handles", "Source", "cache_folder", "locate", "writable"]
 
@@ -141,10 +142,15 @@ def _check_netcdf(file: str) -> None:
     name = Path(file).name
     if Path(file).is_dir():
         raise DataError(f"{name}: a folder came where a netCDF file was expected. Give a pattern that matches files.")
-    with Path(file).open("rb") as stream:
-        start = stream.read(64)
+    try:
+        with Path(file).open("rb") as stream:
+            start = stream.read(64)
+    except OSError as err:
+        raise DataError(f"{name}: the file cannot be opened ({err.strerror}). Check its permissions.") from err
     if not start:
         raise DataError(f"{name}: the file is empty (0 bytes). Get it again.")
+    if start.startswith(b"CDF"):
+        _check_whole(Path(file))
     if start.startswith(_NETCDF):
         return
     if start.startswith(b"GRIB"):
@@ -156,6 +162,18 @@ def _check_netcdf(file: str) -> None:
     raise DataError(
         f"{name}: not a netCDF file: it starts with {text!r} ({kind}). Expected netCDF 3, netCDF 4 or zarr."
     )
+
+
+def _check_whole(file: Path) -> None:
+    size = file.stat().st_size
+    try:
+        expected = expected_size(file)
+    except (EOFError, KeyError, IndexError):  # the header itself is cut off or damaged
+        raise DataError(
+            f"{file.name}: the header is damaged: the file is not whole ({size} bytes). Get it again."
+        ) from None
+    if expected is not None and size < expected:
+        raise DataError(f"{file.name}: the file is not whole: {size} of {expected} bytes are there. Get it again.")
 
 
 def _remote(url: str, cache_dir: Path | None) -> Source:

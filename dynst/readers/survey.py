@@ -25,8 +25,8 @@ __all__ = ["MANY_CHANNELS", "Survey", "survey"]
 MANY_CHANNELS = 8
 """A file with more channels than this must be told which to use."""
 
-_SLAB_BYTES = 16 << 20
-_CHUNK_BYTES = 64 << 20  # a compressed chunk larger than this is read in bands of rows
+_SLAB_BYTES = 4 << 20  # larger is no faster, and zarr holds a slab several times over
+_CHUNK_BYTES = 32 << 20  # a compressed chunk larger than this is read in bands of rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,7 +194,8 @@ class Survey:
             if cells is not None:
                 inside = cells[(cells >= low * width) & (cells < high * width)]
                 site = int(np.searchsorted(cells, low * width))
-                values = values[:, inside - low * width]
+                if len(inside) < values.shape[1]:
+                    values = values[:, inside - low * width]
                 self._tally[0] += int(np.isnan(values).sum())
                 self._tally[1] += values.size
             yield Slab(start, site, values)

@@ -8,6 +8,7 @@ import xarray as xr
 
 from dynst.errors import DataError
 from dynst.readers import read
+from dynst.readers.netcdf3 import expected_size
 
 HERE = Path(__file__).parent
 HOURS = np.datetime64("2020-01-01", "ns") + np.arange(30) * np.timedelta64(1, "h")
@@ -18,7 +19,7 @@ HOURS = np.datetime64("2020-01-01", "ns") + np.arange(30) * np.timedelta64(1, "h
     [
         ("empty.nc", r"empty.nc: the file is empty \(0 bytes\)"),
         ("text_renamed.nc", r"text_renamed.nc: not a netCDF file: it starts with 'station,lat,lon' \(text\)"),
-        ("cut_off_netcdf3.nc", r"cut_off_netcdf3.nc: cannot be opened as netcdf: .*Is the file whole"),
+        ("cut_off_netcdf3.nc", r"cut_off_netcdf3.nc: the header is damaged: the file is not whole \(6 bytes\)"),
         ("cut_off_netcdf4.nc", r"cut_off_netcdf4.nc: cannot be opened as netcdf: .*Is the file whole"),
         ("forecast.grib", r"forecast.grib: GRIB is not read. Convert it to netCDF"),
         ("no_such_file.nc", r"no_such_file.nc: no such file, folder or pattern"),
@@ -165,3 +166,28 @@ def test_an_unreachable_url_is_one_clear_line(tmp_path):
         read("memory://nowhere/x.nc", cache_dir=tmp_path)
     with pytest.raises(DataError, match=r"nosuchprotocol://x: cannot be reached"):
         read("nosuchprotocol://x", cache_dir=tmp_path)
+
+
+def test_a_damaged_chunk_in_the_middle_names_the_file_and_the_variable(tmp_path):
+    whole = dataset(values=np.random.default_rng(0).standard_normal((30, 3, 3)).astype("f4"))
+    whole.to_zarr(tmp_path / "x.zarr", zarr_format=2, consolidated=True, encoding={"t": {"chunks": (10, 3, 3)}})
+    (tmp_path / "x.zarr" / "t" / "1.0.0").write_bytes(b"no chunk")
+    with pytest.raises(DataError, match=r"x.zarr: t cannot be read from step .*The file is damaged"):
+        read(str(tmp_path / "x.zarr"))
+
+
+@pytest.mark.parametrize("kind", ["NETCDF3_CLASSIC", "NETCDF3_64BIT"])
+@pytest.mark.parametrize("unlimited", [False, True])
+def test_a_whole_netcdf3_file_has_the_size_that_its_header_promises(tmp_path, kind, unlimited):
+    data = dataset().assign(u=dataset().t.astype("i2"))
+    data.to_netcdf(tmp_path / "x.nc", format=kind, unlimited_dims=["time"] if unlimited else [])
+    size = (tmp_path / "x.nc").stat().st_size
+    assert size - 3 <= expected_size(tmp_path / "x.nc") <= size  # but for padding
+
+
+def test_a_cut_off_netcdf3_file_is_never_read_as_if_whole(tmp_path):
+    dataset().to_netcdf(tmp_path / "x.nc", format="NETCDF3_64BIT")
+    content = (tmp_path / "x.nc").read_bytes()
+    (tmp_path / "x.nc").write_bytes(content[: len(content) // 2])
+    with pytest.raises(DataError, match=r"x.nc: the file is not whole: \d+ of \d+ bytes"):
+        read(str(tmp_path / "x.nc"))

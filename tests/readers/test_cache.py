@@ -129,3 +129,17 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path, small_limit
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DataError, match=r"cannot be converted into .* DYNST_CACHE"):
         read(record(tmp_path / "x.nc"), cache_dir=tmp_path / "file")
+
+
+def test_a_store_with_longitude_first_is_read_in_whole_chunks(tmp_path, small_limits, monkeypatch):
+    import zarr
+
+    data = xr.open_dataset(record(tmp_path / "x.nc")).load().transpose("time", "lon", "lat")
+    data.to_zarr(tmp_path / "x.zarr", zarr_format=2, consolidated=True)
+
+    def by_points(*args, **kwargs):
+        pytest.fail("single points were read")
+
+    monkeypatch.setattr(zarr.Array, "get_coordinate_selection", by_points)
+    one, other = (read(str(tmp_path / name), cache_dir=tmp_path / "cache") for name in ("x.zarr", "x.nc"))
+    np.testing.assert_array_equal(one.series.read(0, 60), other.series.read(0, 60))
