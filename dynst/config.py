@@ -103,9 +103,11 @@ class Study(BaseModel):
     out: str | None = None
 
     @model_validator(mode="after")
-    def _one_budget(self) -> Study:
+    def _no_contradiction(self) -> Study:
         if self.sparsity is not None and self.sensors is not None:
             raise ValueError("sparsity and sensors exclude each other: give one of them")
+        if self.planner == "dynst" and self.backbone == "linear":
+            raise ValueError("planner dynst trains a network: for the linear backbone choose planner dynst_linear")
         return self
 
     @classmethod

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import re
 import shutil
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import xarray as xr
@@ -26,12 +22,10 @@ try:
 except ImportError:  # Windows has no flock; there the folder's name alone keeps two runs apart
     fcntl = None  # type: ignore[assignment]  # a platform without the module
 
-__all__ = ["RUNS", "Draft", "Run", "claim", "drafts", "find", "provenance", "reopen", "whole"]
+__all__ = ["RUNS", "Draft", "Run", "claim", "drafts", "find", "reopen", "whole"]
 
 RUNS = Path("runs")
 """Where runs go and are looked for unless said otherwise."""
-
-_LIBRARIES = ("dynst", "numpy", "scipy", "torch", "xarray", "zarr", "netCDF4")
 
 
 @dataclass(frozen=True)
@@ -109,7 +103,7 @@ class Draft:
     def finish(self) -> Run:
         """Show the folder under its final name, in one step."""
         (self.path / ".lock").unlink(missing_ok=True)
-        _sync(self.path)
+        _flush(self.path)
         try:
             self.path.rename(self.final)
         except OSError as error:
@@ -117,7 +111,7 @@ class Draft:
                 f"{self.final} exists: it came while this run was being made. Move it away, then "
                 f"`dynst fit --resume {self.name}` puts this one in its place."
             ) from error
-        _sync(self.final.parent)
+        _flush(self.final.parent)
         return Run(self.final)
 
     def discard(self) -> None:
@@ -145,9 +139,9 @@ def whole(path: Path) -> Iterator[Path]:
     part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
         yield part
-        _sync(part)
+        _flush(part)
         part.replace(path)
-        _sync(path.parent)
+        _flush(path.parent)
     finally:
         part.unlink(missing_ok=True)
 
@@ -231,23 +225,6 @@ def drafts() -> list[Draft]:
     return [Draft(path, path.with_name(_shown(path.name))) for path in folders]
 
 
-def provenance(*, seed: int, device: str, data: Mapping[str, object]) -> dict[str, object]:
-    """What one needs to know to make the run again, as JSON types."""
-    return {
-        "dynst": _version("dynst"),
-        "commit": _commit(),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "processor": platform.machine(),
-        "threads": os.environ.get("OMP_NUM_THREADS", str(os.cpu_count())),
-        "libraries": {name: _version(name) for name in _LIBRARIES[1:]},
-        "command": " ".join(["dynst", *sys.argv[1:]]),
-        "seed": seed,
-        "device": device,
-        "data": dict(data),
-    }
-
-
 def _create(final: Path) -> Draft | None:
     hidden = _hidden(final)
     final.parent.mkdir(parents=True, exist_ok=True)
@@ -311,35 +288,11 @@ def _provenance_of(folder: Path) -> dict[str, object]:
     return dict(content)
 
 
-def _sync(path: Path) -> None:
+def _flush(path: Path) -> None:
+    """Wait until what was written to a file or a folder is on the disk."""
     with suppress(OSError):  # some file systems cannot flush a folder; the rename is still atomic
         handle = os.open(path, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:
             os.close(handle)
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed"
-
-
-def _commit() -> str | None:
-    root = Path(__file__).parents[1]
-    if not (root / ".git").exists():
-        return None
-    try:
-        answer = subprocess.run(
-            ["git", "rev-parse", "HEAD"],
-            cwd=root,
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return answer.stdout.strip()

@@ -70,6 +70,7 @@ def test_data_of_a_study_file_are_relative_to_that_file(tmp_path):
         ("[planner]\nsteps = 0", r"\[planner\] steps: 0 came; at least 1 is expected"),
         ("[budget]\nsparsity = 1.0", r"\[budget\] sparsity: 1.0 came; less than 1.0 is expected"),
         ("[budget]\nsparsity = 0.5\nsensors = 3", r"study.toml: sparsity and sensors exclude each other"),
+        ('[planner]\nname = "dynst"\nbackbone = "linear"', r"choose planner dynst_linear"),
         ("seed = 3", r'key "seed" stands outside a table: move it under \[run\]'),
         ("seed", r"study.toml: not valid TOML"),
     ],

@@ -124,11 +124,3 @@ def test_a_file_is_written_whole_or_not_at_all(here):
         stopped()
     assert target.read_text() == "old"
     assert [path.name for path in here.iterdir()] == ["file.txt"]
-
-
-def test_provenance_is_json_and_names_what_a_repetition_needs():
-    known = json.loads(json.dumps(runs.provenance(seed=3, device="cpu", data={"fingerprint": "f"})))
-    assert known["seed"] == 3
-    assert known["data"]["fingerprint"] == "f"
-    assert {"dynst", "commit", "python", "platform", "threads", "libraries", "command", "device"} <= known.keys()
-    assert {"numpy", "torch"} <= known["libraries"].keys()

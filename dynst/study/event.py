@@ -16,7 +16,7 @@ class Event:
     Attributes
     ----------
     stage : str
-        ``read``, ``plan``, ``baselines``, ``judge``, ``refit`` or ``write``.
+        ``read``, ``plan``, ``polish``, ``baselines``, ``judge``, ``refit`` or ``write``.
     text : str
         What is being done, in words.
     done, total : int

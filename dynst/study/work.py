@@ -22,6 +22,7 @@ from dynst.runs import Draft, Run, whole
 from dynst.study.event import Event, Listener, nobody
 from dynst.study.log import Log
 from dynst.study.prepare import Prepared, prepare
+from dynst.study.provenance import provenance, versions
 from dynst.study.refits import NetworkJudge
 from dynst.training.loop import StepRecord
 
@@ -119,9 +120,12 @@ class _Work:
                     f"{self.study.data} changed since run {self.draft.name} was stopped. Put the old data back, or "
                     f"start again with `dynst fit`."
                 )
+            if any(before.get(key) != value for key, value in versions().items()):
+                note = "This run was begun with other versions of dynst or its libraries: the plan may differ."
+                self.listen(Event("read", note=note, run=self.draft.name))
             return before | {"resumed": [*before.get("resumed", []), _now()]}
         data = {"path": self.study.data, "name": self.prepared.field.name, "fingerprint": fingerprint}
-        facts = runs.provenance(seed=self.study.seed, device=self.study.device, data=data)
+        facts = provenance(seed=self.study.seed, device=self.study.device, data=data)
         facts |= {"started": _now(), "facts": self.prepared.facts()}
         self._write_json("provenance.json", facts)
         return facts
@@ -216,6 +220,8 @@ class _Work:
         sparsity = 1 - record.n_active / len(self.prepared.field.sites)
         event = Event("plan", record.phase, record.step + 1, record.steps, run=self.draft.name)
         self.listen(replace(event, loss=record.loss, sparsity=sparsity, swaps=self.swaps))
+        if record.step + 1 == record.steps:
+            self._say("polish", "what-ifs on the trained network, then exact swaps")
 
     def _say(self, stage: str, text: str, done: int = 0, total: int = 0) -> None:
         self.listen(Event(stage, text, done, total, run=self.draft.name))

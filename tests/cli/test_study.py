@@ -12,6 +12,7 @@ import pytest
 from dynst import Study
 from dynst.errors import CheckpointError
 from dynst.study import fit, resume
+from dynst.study.provenance import provenance
 
 SMALL = {"sensors": 4, "planner": "dynst", "steps": 24, "batch": 4, "dim": 8, "depth": 1, "ladder": [0.5, 0.9]}
 
@@ -128,6 +129,17 @@ def test_the_listener_hears_every_step_with_its_loss_sparsity_and_swaps(work):
     assert [event.stage for event in events if event.facts] == ["read"]
 
 
+def test_other_versions_are_said_when_a_run_is_resumed(work, tmp_path):
+    folder, _, _ = work
+    draft = tmp_path / ".older.partial"
+    shutil.copytree(folder / ".writing.partial", draft)
+    known = json.loads((draft / "provenance.json").read_text())
+    (draft / "provenance.json").write_text(json.dumps(known | {"python": "3.0"}))
+    events = []
+    resume(str(tmp_path / "older"), listen=events.append)
+    assert [event for event in events if "other versions" in event.note]
+
+
 def test_data_that_changed_meanwhile_are_refused(work, waves, tmp_path):
     folder, _, _ = work
     draft = tmp_path / ".changed.partial"
@@ -138,3 +150,11 @@ def test_data_that_changed_meanwhile_are_refused(work, waves, tmp_path):
     (draft / "provenance.json").write_text(text.replace(known, "of another file"))
     with pytest.raises(CheckpointError, match=r"waves.nc changed since run changed was stopped"):
         resume(str(tmp_path / "changed"))
+
+
+def test_provenance_is_json_and_names_what_a_repetition_needs():
+    known = json.loads(json.dumps(provenance(seed=3, device="cpu", data={"fingerprint": "f"})))
+    assert known["seed"] == 3
+    assert known["data"]["fingerprint"] == "f"
+    assert {"dynst", "commit", "python", "platform", "threads", "libraries", "command", "device"} <= known.keys()
+    assert {"numpy", "torch"} <= known["libraries"].keys()
