@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +28,12 @@ from dynst.training import (
     StepRecord,
     TrainingState,
     WhatIf,
-    agreement,
     build_forecaster,
-    polish_cost,
+    refine,
     roles,
     seeded,
     train,
 )
-from dynst.training import polish as polish_support
 from dynst.windows import WindowDataset, thin
 
 __all__ = ["IMPORTANCE_IS", "plan"]
@@ -47,11 +44,6 @@ IMPORTANCE_IS = (
 
 _POLISH_WINDOWS = 96  # training windows of a what-if (docs/method.md)
 _VALID_WINDOWS = 96  # validation windows on which the best weights are chosen: enough to tell weights apart
-_POLISH_SHARE = 0.7
-# What-ifs may cost so much of what the training costs, in window forecasts: 40 % of both together, which lets 10
-# sensors through in full. Chosen: with more sensors the choice of single sites matters less (docs/method.md).
-_PROBES = 32  # random swaps on which first-order and measured changes are compared
-_FAITHFUL = 0.5  # rank correlation below which the first-order score is said to be unreliable
 
 
 def plan(
@@ -165,7 +157,14 @@ def plan(
     )
     saver = Saver(checkpoint, every=checkpoint_every, study=_study(task, seed, mask, options))
     what_if = _train(task, state, timing, recipe, saver=saver, listen=listen)
-    mask, notes = _refine(task, state, what_if, timing, recipe, polish=polish)
+    mask, notes = refine(
+        what_if,
+        state.forecaster.mask.state.cpu(),
+        nearest=task.sites.nearest(6),
+        training_cost=3 * steps * batch,  # window forecasts; a backward pass costs about two forward passes
+        seed=seed,
+        wanted=polish,
+    )
     return _ranked(task, state, mask, options=options, notes=notes, exact_sweep=exact_sweep)
 
 
@@ -191,7 +190,8 @@ def _first_mask(task: Task, seed: int, start: Int[ndarray, " k"] | None, *, prun
 
 
 def _schedule(task: Task, mask: MaskState, steps: int, *, curve: str, interval: int | None, alpha: float) -> Schedule:
-    shares = {} if mask.n_active > task.budget else {"prune_until": 0.20}
+    # Without pruning the swaps are all there is, and the cosine alone gives a small budget none.
+    shares: dict[str, Any] = {} if mask.n_active > task.budget else {"prune_until": 0.20, "least_swap": 1}
     return Schedule(
         steps=steps,
         start=mask.n_active,
@@ -246,27 +246,6 @@ def _train(
     return what_if
 
 
-def _refine(
-    task: Task, state: TrainingState, what_if: WhatIf, schedule: Schedule, recipe: Recipe, *, polish: bool
-) -> tuple[MaskState, dict[str, object]]:
-    """The support after what-ifs on the frozen network, and what they showed."""
-    mask = state.forecaster.mask.state.cpu()
-    correlation = agreement(what_if, mask, swaps=_PROBES, generator=seeded(state.seed, 5))
-    notes: dict[str, object] = {"rank_correlation": correlation, "warnings": []}
-    if correlation is not None and correlation < _FAITHFUL:
-        notes["warnings"] = [
-            f"the first-order benefit of a site agrees poorly with what trying it shows (rank correlation "
-            f"{correlation:.2f} over {_PROBES} swaps): trust the swaps that were tried, not the order of the scores"
-        ]
-    training = 3 * schedule.steps * recipe.batch  # window forecasts; a backward pass costs about two forward passes
-    visits = int(_POLISH_SHARE * training) // polish_cost(len(what_if.batch))
-    if not polish or not visits or mask.n_active == mask.n_legal:
-        why = "not asked for" if not polish else "nothing to swap" if visits else "too dear for so short a training"
-        return mask, notes | {"polish": f"skipped: {why}"}
-    mask, done = polish_support(what_if, mask, nearest=task.sites.nearest(6), visits=visits)
-    return mask, notes | {"polish": asdict(done) | {"swaps": [list(swap) for swap in done.swaps]}}
-
-
 def _ranked(
     task: Task,
     state: TrainingState,
@@ -281,7 +260,9 @@ def _ranked(
     ever = selected
     if exact_sweep:
         selected, swept = swap_sweep(task, selected, seed=state.seed, sweeps=1)
-        notes = notes | {"exact_sweep": swept if swept["sweeps"] else "skipped: too dear for so many sensors"}
+        notes = notes | {
+            "exact_sweep": swept if swept["sweeps"] else "skipped: too dear for so many sensors, or nothing to swap"
+        }
     else:
         notes = notes | {"exact_sweep": "skipped: not asked for"}
     importance = marginal_values(task, selected)

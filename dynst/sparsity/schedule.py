@@ -67,6 +67,8 @@ class Schedule:
         (0.2, 0.55, 0.85: the study's values, docs/method.md). Equal ones skip a phase.
     alpha : float
         Twice the mean share of sensors swapped at an update; RigL's 0.3.
+    least_swap : int
+        Sites swapped at every update at least. With 0, as in RigL, a budget of up to three sensors is never swapped.
     curve : str
         How the count falls while pruning, a name in `SCHEDULES`.
 
@@ -94,6 +96,7 @@ class Schedule:
     prune_until: float = 0.55
     swap_until: float = 0.85
     alpha: float = 0.3
+    least_swap: int = 0
     curve: str = "geometric"
 
     def __post_init__(self) -> None:
@@ -108,8 +111,11 @@ class Schedule:
                 "the shares warm_up, prune_until and swap_until must rise within [0, 1]; "
                 f"{self.warm_up:g}, {self.prune_until:g} and {self.swap_until:g} came."
             )
-        if not 0 <= self.alpha <= 1:
-            raise ConfigError(f"alpha must be within [0, 1]; {self.alpha:g} came.")
+        if not 0 <= self.alpha <= 1 or not 0 <= self.least_swap <= self.target:
+            raise ConfigError(
+                f"alpha must be within [0, 1] and least_swap between 0 and the target of {self.target}; "
+                f"{self.alpha:g} and {self.least_swap} came."
+            )
         if self.start > self.target and not self._prune_updates:
             raise ConfigError("a schedule that prunes needs at least one step between warm_up and prune_until.")
 
@@ -142,12 +148,12 @@ class Schedule:
         return min(max(count, self.target), self.start)
 
     def n_swap(self, step: int) -> int:
-        """Sites regrown at the end of a step: ``floor(alpha / 2 * (1 + cos(pi * u / u_end)) * target)``."""
+        """Sites regrown after a step: ``floor(alpha / 2 * (1 + cos(pi * u / u_end)) * target)``, or `least_swap`."""
         update = self._swap_update(step)
-        if update is None:
+        if update is None or not self.alpha:
             return 0
         cosine = 1 + math.cos(math.pi * update / self._swap_updates)
-        return math.floor(self.alpha / 2 * cosine * self.target)
+        return max(math.floor(self.alpha / 2 * cosine * self.target), self.least_swap)
 
     def is_final(self, step: int) -> bool:
         """Whether the support that step `step` is computed with stays to the end."""

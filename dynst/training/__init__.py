@@ -5,7 +5,7 @@ from dynst.training.checkpoint import Saver, restore_training, save_training
 from dynst.training.forecaster import MaskedForecaster
 from dynst.training.loop import StepRecord, evaluate, train
 from dynst.training.losses import sample_mse, weighted_mse
-from dynst.training.polish import Polish, agreement, polish, polish_cost
+from dynst.training.polish import Polish, agreement, polish, refine
 from dynst.training.recipe import PRECISIONS, Recipe
 from dynst.training.state import TrainingState, seeded
 from dynst.training.what_if import WhatIf
@@ -23,7 +23,7 @@ __all__ = [
     "build_forecaster",
     "evaluate",
     "polish",
-    "polish_cost",
+    "refine",
     "restore_training",
     "roles",
     "sample_mse",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
@@ -12,13 +12,20 @@ from scipy.stats import rankdata
 from torch import Tensor
 
 from dynst.sparsity import MaskState
+from dynst.training.state import seeded
 from dynst.training.what_if import WhatIf
 
-__all__ = ["Polish", "agreement", "polish", "polish_cost"]
+__all__ = ["Polish", "agreement", "polish", "polish_cost", "refine"]
 
 _SHORT_LIST = 10  # candidates by gate gradient; the figures of this module are the study's (docs/method.md)
 _NEIGHBOURS = 3  # candidates among the nearest sites
 _LEAST_GAIN = 1e-3  # share by which the loss must fall
+_SHARE = 0.7
+# A polish may cost so much of what the training costs, in window forecasts: 40 % of both together, which lets 10
+# sensors through in full. Chosen: with more sensors the choice of single sites matters less (docs/method.md).
+_LEAST_VISITED = 0.1  # a polish that could try a smaller share of the sensors is left out: it could not matter
+_PROBES = 32  # random swaps on which first-order and measured changes are compared, on every third window
+_FAITHFUL = 0.5  # rank correlation below which the first-order score is said to be unreliable
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,48 @@ class Polish:
     swaps: tuple[tuple[int, int], ...]
     before: float
     after: float
+
+
+def refine(
+    what_if: WhatIf, mask: MaskState, *, nearest: Int[ndarray, "n j"], training_cost: int, seed: int, wanted: bool
+) -> tuple[MaskState, dict[str, object]]:
+    """The support after a polish as long as the training pays for, and what the what-ifs showed.
+
+    Parameters
+    ----------
+    what_if, mask, nearest
+        See `polish`.
+    training_cost : int
+        Window forecasts that the training was worth. The polish is cut by counting forecasts, never by the clock.
+    seed : int
+        Of the probes.
+    wanted : bool
+        Whether to polish at all.
+
+    Returns
+    -------
+    MaskState
+        The support, of the same count.
+    dict
+        JSON types: `rank_correlation` of first-order and measured changes, `polish`, `warnings`.
+    """
+    correlation = agreement(what_if.thinned(3), mask, swaps=_PROBES, generator=seeded(seed, 5))
+    notes: dict[str, object] = {"rank_correlation": correlation, "warnings": []}
+    if correlation is not None and correlation < _FAITHFUL:
+        notes["warnings"] = [
+            f"the first-order benefit of a site agrees poorly with what trying it shows (rank correlation "
+            f"{correlation:.2f} over {_PROBES} swaps): trust the swaps that were tried, not the order of the scores"
+        ]
+    visits = int(_SHARE * training_cost) // polish_cost(len(what_if.batch))
+    movable = int((mask.active & ~mask.fixed).sum())
+    if not wanted:
+        return mask, notes | {"polish": "skipped: not asked for"}
+    if not movable or mask.n_active == mask.n_legal:
+        return mask, notes | {"polish": "skipped: nothing to swap"}
+    if visits < _LEAST_VISITED * movable or not visits:
+        return mask, notes | {"polish": f"skipped: only {visits} of {movable} sensors could be tried at this cost"}
+    mask, done = polish(what_if, mask, nearest=nearest, visits=visits)
+    return mask, notes | {"polish": asdict(done) | {"swaps": [list(swap) for swap in done.swaps]}}
 
 
 def polish_cost(windows: int) -> int:

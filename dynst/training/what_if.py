@@ -41,6 +41,10 @@ class WhatIf:
         self.batch = to_device(batch, str(weight.device))
         self.forecasts = 0  # windows forecast so far: the measure of cost
 
+    def thinned(self, every: int) -> WhatIf:
+        """The same network, asked about every so many-th of the windows."""
+        return WhatIf(self.forecaster, _cut(self.batch, slice(None, None, every)), self.weight)
+
     def losses(self, layouts: Bool[Tensor, "l n"]) -> Float[Tensor, " l"]:
         """Loss of each layout over all windows."""
         assert len(set(layouts.sum(1).tolist())) <= 1, "what-ifs are only comparable at one count"
@@ -102,19 +106,17 @@ class WhatIf:
 
 def _parts(batch: WindowBatch) -> list[WindowBatch]:
     size = max(1, min(len(batch), _VALUES // batch.inputs.shape[2]))
+    return [_cut(batch, slice(i, i + size)) for i in range(0, len(batch), size)]
 
-    def cut(values: Tensor | None, i: int) -> Tensor | None:
-        return None if values is None else values[i : i + size]
 
-    return [
-        WindowBatch(
-            batch.inputs[i : i + size],
-            batch.targets[i : i + size],
-            cut(batch.inputs_observed, i),
-            cut(batch.targets_observed, i),
-        )
-        for i in range(0, len(batch), size)
-    ]
+def _cut(batch: WindowBatch, rows: slice) -> WindowBatch:
+    inputs, targets = batch.inputs_observed, batch.targets_observed
+    return WindowBatch(
+        batch.inputs[rows],
+        batch.targets[rows],
+        None if inputs is None else inputs[rows],
+        None if targets is None else targets[rows],
+    )
 
 
 def _ordered(values: Float[Tensor, " n"], among: Bool[Tensor, " n"]) -> Tensor:

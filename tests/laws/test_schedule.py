@@ -30,6 +30,7 @@ def schedules(draw):
         prune_until=shares[1] / 20,
         swap_until=shares[2] / 20,
         alpha=draw(st.floats(0, 1)),
+        least_swap=draw(st.integers(0, min(2, target))),
         curve=draw(st.sampled_from(sorted(SCHEDULES))),
     )
 
@@ -73,9 +74,10 @@ def test_swaps_decline_by_the_cosine_and_happen_only_at_updates_of_drop_regrow(s
         else:
             assert schedule.n_swap(step) == 0
     u_end = len(swaps)
-    expected = [
+    cosine = [
         math.floor(schedule.alpha / 2 * (1 + math.cos(math.pi * u / u_end)) * schedule.target) for u in range(u_end)
     ]
+    expected = [max(count, schedule.least_swap) for count in cosine]
     assert swaps == expected
     assert swaps == sorted(swaps, reverse=True)
 

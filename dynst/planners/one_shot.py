@@ -1,0 +1,75 @@
+"""One shot: a dense network is trained briefly, and the sites are ranked once by their accumulated saliency.
+
+The counterpart of SNIP (Lee et al., arXiv 1810.02340) for sensors: what DynST is without the dynamic part.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dynst.domain import Plan
+from dynst.planners.base import Task, finish_plan
+from dynst.sparsity import SALIENCIES, MaskState, Schedule
+from dynst.training import Recipe, TrainingState, build_forecaster, roles, seeded, train
+from dynst.windows import WindowDataset
+
+__all__ = ["plan"]
+
+
+def plan(
+    task: Task,
+    *,
+    seed: int,
+    steps: int = 150,
+    batch: int = 16,
+    dim: int = 32,
+    depth: int = 3,
+    patch: int = 2,
+    evidence: str = "gradient",
+    device: str = "cpu",
+) -> Plan:
+    """Sites in the order of their saliency for a network that saw all of them.
+
+    Parameters
+    ----------
+    task : Task
+        What to plan for.
+    seed : int
+        Of weights and order of windows.
+    steps, batch, device
+        Length of the training (150 steps, chosen: the loss of the dense network has levelled by then), see `Recipe`.
+    dim, depth, patch : int
+        Shape of the network, see `dynst.backbones.STLight`.
+    evidence : str
+        The saliency; ``gradient`` sums the sizes of the gate gradients over the second half of the training.
+
+    Raises
+    ------
+    DataError
+        If training diverges.
+    """
+    recipe = Recipe(batch=batch, drop_by=evidence, grow_by=evidence, conditioned=False, device=device)
+    mask = MaskState.dense(*roles(task.sites), generator=seeded(seed, 3))
+    shape: dict[str, Any] = {"dim": dim, "depth": depth, "patch": patch}
+    state = TrainingState.start(build_forecaster(task.train, task.window, mask, seed=seed, **shape), recipe, seed=seed)
+    data = WindowDataset(task.train, task.window, task.scaling)
+    for record in train(
+        state, data, schedule=Schedule.constant(steps, mask.n_active), recipe=recipe, weight=task.weight
+    ):
+        if record.step == steps // 2:
+            state.evidence = state.evidence.renew()  # what an untrained network finds important says little
+    saliency = SALIENCIES[evidence](state.forecaster.mask.state.cpu(), state.evidence).double().numpy()
+    legal = task.sites.legal
+    order = legal[np.argsort(-saliency[legal], kind="stable")]
+    size = np.abs(saliency[legal]).sum()
+    return finish_plan(
+        task,
+        order,
+        saliency / size if size > 0 else saliency,
+        planner="one_shot",
+        importance_is=f"saliency ({evidence}) in the dense network, as a share of the sum over all sites",
+        seed=seed,
+        provenance={"options": {"steps": steps, "batch": batch, "evidence": evidence, **shape}},
+    )
