@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from dynst.runs import Run
 
 __all__ = ["show_results"]
+
+_CHANNELS = 2  # with more of them their columns no longer fit beside the rest
 
 _FRAMES = {
     "floor": "floor (no sensor)",
@@ -44,21 +47,23 @@ def show_results(run: Run, *, as_json: bool = False) -> None:
 def _budget_table(plan: Plan, curve: Curve, *, judge: str) -> None:
     """All plans, then what they are read against; how the plan does against each, with its interval."""
     rows = curve.table(plan.budget)
-    several = len(curve.channels) > 1
-    units = [f"{name} ({unit})" for name, unit in zip(curve.channels, curve.units, strict=True)]
-    errors = ["all (sd)", *units] if several else [f"error ({rows[0].units})"]
+    shown = curve.channels if 1 < len(curve.channels) <= _CHANNELS else ()
+    units = dict(zip(curve.channels, curve.units, strict=True))
+    overall = "error\n(sd)" if len(curve.channels) > 1 else f"error\n({rows[0].units})"
     plans, frames = ([row for row in rows if row.is_frame is frame] for frame in (False, True))
     show_table(
         f"Error of the forecast of all {len(plan.sites)} sites from {plan.budget} sensors, test period, {judge}",
-        ["planner", *errors, "vs random", "plan vs it", "95 %", ""],
-        [_cells(row, plan, curve, several=several) for row in [*plans, *frames]],
+        ["planner", overall, *(f"{name}\n({units[name]})" for name in shown), "vs\nrandom", "plan\nvs it", "95 %", ""],
+        [_cells(row, plan, curve, shown) for row in [*plans, *frames]],
         bold=plan.planner,
         rule=len(plans),
     )
+    if len(curve.channels) > 1:
+        say("error (sd): all channels together, in their training standard deviations; each channel is in curve.csv")
 
 
-def _cells(row: CurveRow, plan: Plan, curve: Curve, *, several: bool) -> list[str]:
-    cells = [_name(row), _number(row.error), *(_number(value) for value in row.per_channel.values() if several)]
+def _cells(row: CurveRow, plan: Plan, curve: Curve, shown: Sequence[str]) -> list[str]:
+    cells = [_name(row), _number(row.error), *(_number(row.per_channel[name]) for name in shown)]
     if row.is_frame:
         return [*cells, "", "", "", ""]
     if row.planner == "uniform_random" and row.seeds > 1:

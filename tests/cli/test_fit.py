@@ -14,7 +14,7 @@ def test_a_run_ends_with_a_table_a_folder_and_the_next_command(finished):
     assert f"dynst export-map runs/{folder.name} --format png" in done.stdout
     for planner in ("dynst", "dynst_linear", "coverage", "uniform_random x 20", "floor (no sensor)", "persistence"):
         assert planner in done.stdout
-    assert "error (K)" in done.stdout
+    assert "(K)" in done.stdout
 
 
 def test_progress_and_findings_go_to_stderr(finished):
