@@ -56,7 +56,9 @@ def measure(case: tuple[int, int, int, int, int, int], repeats: int) -> list[Row
     steps = train(run, data, schedule=Schedule.constant(10**9, budget), recipe=recipe, weight=field.sites.weight)
 
     mask, generator = SensorMask(state, flag=True), torch.Generator().manual_seed(0)
-    optimiser = torch.optim.AdamW(mask.parameters(), fused=True)
+    other = torch.nn.Parameter(torch.zeros(1))  # stands for the network: its optimiser runs with or without a mask
+    alone = torch.optim.AdamW([other], fused=True)
+    optimiser = torch.optim.AdamW([{"params": [other]}, {"params": [mask.score], "weight_decay": 0.0}], fused=True)
     inputs = data.batch(np.arange(batch)).inputs
     upstream = torch.randn(batch, n, 5)
     evidence = Evidence.empty(n)
@@ -64,6 +66,7 @@ def measure(case: tuple[int, int, int, int, int, int], repeats: int) -> list[Row
     def machinery() -> None:
         nonlocal evidence
         optimiser.zero_grad(set_to_none=True)
+        other.grad = torch.zeros(1)
         others = other_layouts(mask.state, batch // 2, around=budget, generator=generator)
         mask(morph(inputs), others).backward(upstream)
         assert mask.score.grad is not None
@@ -75,8 +78,11 @@ def measure(case: tuple[int, int, int, int, int, int], repeats: int) -> list[Row
         drop_regrow(state, drop_by=saliency, grow_by=saliency, n_active=budget, n_swap=budget // 7)
 
     def ordinary() -> None:
-        """What a run without a mask would do in its place: nothing but the morph."""
+        """What a run without a mask would do in its place: the morph, and the optimiser without the scores."""
+        alone.zero_grad(set_to_none=True)
+        other.grad = torch.zeros(1)
         morph(inputs)
+        alone.step()
 
     step, gate, plain, change = interleaved(
         lambda: next(steps), machinery, ordinary, update, repeats=repeats, warm_up=2

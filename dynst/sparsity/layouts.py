@@ -33,8 +33,8 @@ def moved_layouts(
     moves = (share * state.n_active).round().clamp(min(1, ceiling), ceiling).long()
     layouts = state.active.repeat(count, 1)
     for layout, some in zip(layouts, moves.tolist(), strict=True):
-        layout[_some(free, some, generator)] = False
-        layout[_some(room, some, generator)] = True
+        layout.index_fill_(0, _some(free, some, generator), False)
+        layout.index_fill_(0, _some(room, some, generator), True)
     return layouts
 
 
@@ -54,7 +54,7 @@ def random_layouts(state: MaskState, count: int, *, around: int, generator: torc
     size = size.clamp(max(n_fixed, 1), state.n_legal) - n_fixed
     layouts = state.fixed.repeat(count, 1)
     for layout, some in zip(layouts, size.tolist(), strict=True):
-        layout[_some(free, some, generator)] = True
+        layout.index_fill_(0, _some(free, some, generator), True)
     return layouts
 
 

@@ -12,6 +12,8 @@ from dynst.sparsity.state import MaskState
 
 __all__ = ["SensorMask"]
 
+_CACHED = 1 << 16  # numbers of a product that stays in the cache
+
 
 class SensorMask(nn.Module):
     """Gate of every site: the support decides what passes, the score of every site receives the gradient.
@@ -116,10 +118,12 @@ class _Gate(torch.autograd.Function):
         to_stream = grad[..., :f] * gate.unsqueeze(-1) if ctx.needs_input_grad[0] else None
         if not ctx.needs_input_grad[1]:
             return to_stream, None, None, None, None, None
-        # Sample by sample: one sum that stays in the cache, in place of a product as large as the batch.
+        # A few samples at a time, so that their product stays in the cache.
+        size = max(1, _CACHED // (stream.shape[1] * f))
         products = stream.new_zeros(stream.shape[1:])
-        for x, g in zip(stream[:own], grad[:own], strict=True):
-            products.addcmul_(x, g[:, :f])
+        for i in range(0, own, size):
+            some = slice(i, min(i + size, own))
+            products += (stream[some] * grad[some, :, :f]).sum(0)
         to_score = products.sum(-1)
         if ctx.flag:
             flags = grad[:own, :, f]
