@@ -1,0 +1,70 @@
+"""What the documents say is true: their example runs, and what they name exists."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import dynst
+from dynst.export import EXPORTERS
+from dynst.planners import PLANNERS
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+METHOD = (ROOT / "docs" / "method.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def help_of(*command: str) -> str:
+    run = subprocess.run(
+        [sys.executable, "-m", "dynst", *command, "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"COLUMNS": "200", "PATH": ""},
+    )
+    return run.stdout
+
+
+def test_the_python_example_of_the_readme_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (example,) = blocks("python")
+    names = {}
+    exec(example, names)
+    assert names["run"].plan.budget == 20
+
+
+@pytest.mark.parametrize("command", ["inspect", "fit", "export-map"])
+def test_every_command_stands_in_the_readme_with_options_that_exist(command):
+    lines = [line for block in blocks("bash") for line in block.splitlines() if f"dynst {command}" in line]
+    assert lines, f"README does not show `dynst {command}`"
+    known = help_of(command)
+    for option in re.findall(r"(?<!\w)--?[a-z][\w-]*", " ".join(line.split(f"dynst {command}")[1] for line in lines)):
+        assert re.search(rf"{option}\b", known), f"`dynst {command}` has no {option}"
+
+
+def test_every_planner_and_export_format_is_documented():
+    for name in PLANNERS:
+        assert f"`{name}`" in METHOD, f"docs/method.md does not name the planner {name}"
+    for name in EXPORTERS:
+        assert name in README, f"README does not name the format {name}"
+
+
+def test_every_public_name_says_what_it_is():
+    undocumented = [name for name in dynst.__all__ if not (getattr(dynst, name).__doc__ or "").strip()]
+    assert not undocumented
+
+
+def test_links_between_the_documents_lead_somewhere():
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_shipped_samples_stay_small():
+    assert sum(path.stat().st_size for path in (ROOT / "data").iterdir()) < 1_000_000
