@@ -173,14 +173,12 @@ class Study(BaseModel):
         Examples
         --------
         >>> Study(steps=50, polish=False).network("one_shot")
-        {'steps': 50}
+        {'steps': 50, 'device': 'auto'}
         """
         names: tuple[str, ...] = ("dim", "depth", "patch", "steps", "batch", "device")
         if planner == "dynst":
             names += ("evidence", "schedule", "prune", "regrow", "rewind", "l1", "polish", "precision")
         options = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-        if planner != "dynst" and self.device == "auto":
-            del options["device"]  # it has a default of its own, like the rest
         if options.get("polish") is False:
             options["exact_sweep"] = False  # "as published" means neither kind of swap after training
         return options

@@ -13,7 +13,7 @@ from numpy import ndarray
 from dynst.backbones.linear import fit_ridge, fit_ridge_dual
 from dynst.backbones.persistence import persistence
 from dynst.domain import Channel, Field, Sites, Window
-from dynst.errors import ConfigError
+from dynst.errors import ConfigError, DataError
 from dynst.evaluation.modes import Basis, Grams, features
 from dynst.evaluation.score import ErrorTally, Score
 from dynst.windows import Design, Scaling, Split, design, fit_starts, window_starts
@@ -176,13 +176,20 @@ class LinearJudge:
     def _design(self, field: Field, limit: int, max_bytes: int) -> Design:
         starts = window_starts(field, self.window)
         starts = fit_starts(starts, field, self.window, limit=limit, max_bytes=max_bytes, seed=self.seed)
-        return design(field, self.window, self.scaling, starts)
+        block = design(field, self.window, self.scaling, starts)
+        if block.observed is not None and not block.observed.any():
+            raise DataError(
+                "training, validation or test time holds no value of the forecast channels: nothing can be judged. "
+                "Forecast a channel that is observed until the end (--predict), or cut the record."
+            )
+        return block
 
     @cached_property
     def _fitted(self) -> tuple[Float[ndarray, "m n f"], Basis]:
         """Training inputs and the modes of the training targets, whose full fields are not kept."""
         train = self._design(self.split.train, self._limit, self._max_bytes)
-        return train.inputs, Basis.of(train.targets, self._valid.targets, self.sites.weight)
+        share = None if train.observed is None else train.observed.mean(axis=0)
+        return train.inputs, Basis.of(train.targets, self._valid.targets, self.sites.weight, share)
 
     @property
     def _train(self) -> Float[ndarray, "m n f"]:

@@ -215,6 +215,8 @@ def _comparison(
             continue
         errors = [np.stack([score.per_window for score in scores[names[i], k]]) for i in known]
         finite = np.isfinite(np.concatenate(errors)).all(axis=0)
+        if not finite.any():
+            continue
         errors = [error[:, finite] for error in errors]
         block = _common_block(errors)
         weights = resampling_weights(int(finite.sum()), block)

@@ -34,15 +34,14 @@ from dynst.training import (
     seeded,
     train,
 )
-from dynst.windows import WindowDataset, thin
+from dynst.windows import WindowDataset, fit_starts, thin
 
 __all__ = ["IMPORTANCE_IS", "plan"]
 
-IMPORTANCE_IS = (
-    "share of the linear forecast objective by which it rises without the sensor (falls with it, where there is none)"
-)
+IMPORTANCE_IS = "share of the linear forecast error that the sensor takes away, or would take away where there is none"
 
 _POLISH_WINDOWS = 96  # training windows of a what-if (docs/method.md)
+_POLISH_BYTES = 128 << 20  # fewer windows where they would take more
 _VALID_WINDOWS = 96  # validation windows on which the best weights are chosen: enough to tell weights apart
 
 
@@ -84,11 +83,12 @@ def plan(
     task : Task
         What to plan for.
     seed : int
-        Of weights, order of windows and other layouts: the same task, seed and options give the same plan.
+        Of weights, order of windows and other layouts: the same task, seed and options give the same plan, bit for
+        bit on a CPU (a GPU may add in another order).
     backbone : str
         Network to train, a name in `dynst.backbones.BACKBONES`.
     steps, batch, learning_rate, weight_decay, l1, rewind, precision, device
-        See `dynst.training.Recipe`; the device may also be ``auto``.
+        See `dynst.training.Recipe`.
     dim, depth, patch : int
         Shape of the network, see `dynst.backbones.STLight`.
     evidence : str
@@ -143,9 +143,10 @@ def plan(
         conditioned=conditioned,
         rewind=rewind,
         precision=precision,
-        device=_device(device),
+        device=device,
         evaluate_every=max(10, steps // 12),
     )
+    options["device"] = recipe.device
     mask = _first_mask(task, seed, start, prune=prune)
     timing = _schedule(task, mask, steps, curve=schedule, interval=interval, alpha=alpha if regrow else 0.0)
     state = TrainingState.start(
@@ -165,13 +166,8 @@ def plan(
         seed=seed,
         wanted=polish,
     )
+    del what_if  # its windows are not needed beside the matrices of the linear forecaster
     return _ranked(task, state, mask, options=options, notes=notes, exact_sweep=exact_sweep)
-
-
-def _device(name: str) -> str:
-    if name != "auto":
-        return name
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _first_mask(task: Task, seed: int, start: Int[ndarray, " k"] | None, *, prune: bool) -> MaskState:
@@ -233,7 +229,8 @@ def _train(
     data = WindowDataset(task.train, task.window, task.scaling)
     valid = WindowDataset(task.valid, task.window, task.scaling)
     valid = WindowDataset(task.valid, task.window, task.scaling, thin(valid.starts, _VALID_WINDOWS))
-    windows = data.batch(thin(np.arange(len(data)), _POLISH_WINDOWS))
+    fitting = fit_starts(data.starts, task.train, task.window, limit=_POLISH_WINDOWS, max_bytes=_POLISH_BYTES)
+    windows = data.batch(thin(np.arange(len(data)), max(3, len(fitting))))
     area = torch.as_tensor(task.weight, dtype=torch.float32, device=recipe.device)
     what_if = WhatIf(state.forecaster, windows, area)
     saver.restore(state)
@@ -257,7 +254,8 @@ def _ranked(
 ) -> Plan:
     """The plan: sensors in the order in which the linear forecaster would add them, then who left last."""
     selected = mask.active.nonzero().squeeze(-1).numpy()
-    ever = selected
+    trained = state.forecaster.mask.state.cpu().active.nonzero().squeeze(-1).numpy()
+    ever = np.union1d(trained, selected)  # what a swap displaces left last
     if exact_sweep:
         selected, swept = swap_sweep(task, selected, seed=state.seed, sweeps=1)
         notes = notes | {

@@ -11,15 +11,12 @@ from numpy import ndarray
 from dynst.domain import Plan
 from dynst.planners.base import Task, finish_plan
 from dynst.planners.linear_evidence import LinearEvidence, linear_evidence, marginal_values
-from dynst.planners.swaps import Bench, greedy_order, swap_sweep
+from dynst.planners.swaps import Bench, affordable_picks, greedy_order, swap_sweep
 
 __all__ = ["IMPORTANCE_IS", "plan"]
 
-IMPORTANCE_IS = (
-    "share of the linear forecast objective by which it rises without the sensor (falls with it, where there is none)"
-)
+IMPORTANCE_IS = "share of the linear forecast error that the sensor takes away, or would take away where there is none"
 _ONE_BY_ONE = 64  # at most so many sensors: regrow one at a time by exact gain, so that twins never come together
-_UPDATES = 16  # so many sensors may leave a bench one by one before a new inverse is cheaper
 
 
 def plan(
@@ -66,14 +63,16 @@ def plan(
             score = evidence.score(support)
             if score < lowest:
                 best, lowest = support, score
+    left[support], left[best] = len(targets) + 1.0, len(targets) + 2.0  # what a swap displaces left last
     best, polish = swap_sweep(task, best, seed=seed, sweeps=sweeps, evidence=evidence)
     head = greedy_order(evidence, best, task.sites.fixed)
     rest = np.setdiff1d(legal, best)
-    order = np.concatenate([head, rest[np.argsort(-left[rest], kind="stable")]])
+    value = marginal_values(task, best)
+    order = np.concatenate([head, rest[np.lexsort((rest, -value[rest], -left[rest]))]])
     return finish_plan(
         task,
         order,
-        marginal_values(task, best),
+        value,
         planner="dynst_linear",
         importance_is=IMPORTANCE_IS,
         seed=seed,
@@ -108,7 +107,7 @@ def _round(  # noqa: PLR0917 - one step of the loop of `plan`, called once
     left[support[gone]] = number + 0.5 * finite / max(float(finite.max(initial=0.0)), 1e-300)
     if not regrow:
         return keep
-    if target > _ONE_BY_ONE:
+    if target > _ONE_BY_ONE or affordable_picks(evidence, evidence.shape[0], most=regrow) < regrow:
         free = np.setdiff1d(task.sites.legal, keep)
         value = evidence.gradient(keep, free)
         return np.sort(np.concatenate([keep, free[np.argsort(-value, kind="stable")[:regrow]]]))

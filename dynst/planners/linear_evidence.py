@@ -164,8 +164,16 @@ class LinearEvidence:
 
     def _exact(self, support: Int[ndarray, " k"], sites: Int[ndarray, " s"] | None, *, sign: float) -> ndarray:
         sites = np.arange(self.shape[0]) if sites is None else sites
-        solved = self.solve(support)
-        return change(self.moments(solved, sites), [state.error for state in solved], sign)
+        return self.change_of(self.solve(support), sites, sign)
+
+    def change_of(self, solved: list[Solved], sites: Int[ndarray, " s"], sign: float) -> Float[ndarray, " s"]:
+        """Fall of the score by adding (`sign` 1) or rise by dropping (-1) each of `sites`; no large matrix is kept."""
+        errors, value = [state.error for state in solved], np.empty(len(sites))
+        size = max(1, _BLOCK // self.shape[1] ** 2)
+        for start in range(0, len(sites), size):
+            place = slice(start, start + size)
+            value[place] = change(self.moments(solved, sites[place]), errors, sign)
+        return value
 
     def _blocks(self, sites: Int[ndarray, " s"]) -> Iterator[tuple[slice, Float[ndarray, "b f m"]]]:
         n, f, m = self.shape
@@ -295,7 +303,7 @@ def _factor(gram: Float[ndarray, "m m"], power: float, components: int) -> Float
 
 
 def marginal_values(task: Task, selected: Int[ndarray, " k"]) -> Float[ndarray, " n"]:
-    """Share of the objective by which it rises without a selected site, or falls with another one added.
+    """Share of the error that a selected site takes away, or that another one would take away.
 
     Parameters
     ----------
@@ -311,10 +319,9 @@ def marginal_values(task: Task, selected: Int[ndarray, " k"]) -> Float[ndarray, 
     """
     evidence = linear_evidence(task)
     solved = evidence.solve(selected)
-    errors = [state.error for state in solved]
     sites = np.arange(evidence.shape[0])
     others = np.setdiff1d(sites, selected)
     value = np.zeros(len(sites))
-    value[selected] = change(evidence.moments(solved, selected), errors, -1.0)
-    value[others] = change(evidence.moments(solved, others), errors, 1.0)
+    value[selected] = evidence.change_of(solved, selected, -1.0)
+    value[others] = evidence.change_of(solved, others, 1.0)
     return share(value)

@@ -17,6 +17,10 @@ _TOLERANCE = 1e-4  # smallest fall of the score that counts; below 1e-2 further 
 _OPERATIONS = 1e11  # multiplications that swaps or a greedy order may cost: about 15 s on one core
 
 
+_BYTES = 1 << 30  # that the moments of a bench may take at the worst moment of a swap,
+_COPIES = 9  # when so many matrices of f x f numbers per site and term are alive (measured)
+
+
 @dataclass(frozen=True, eq=False)
 class Bench:
     """A set of sensors with the exact worth of every site, kept up to date as sensors come and go.
@@ -104,8 +108,10 @@ class Bench:
 
 
 def affordable_picks(evidence: LinearEvidence, sites: int, *, most: int) -> int:
-    """How many picks over a bench of `sites`, at most `most`, fit into the operations allowed: no clock is asked."""
+    """How many picks over a bench of `sites`, at most `most`, fit into operations and memory: no clock is asked."""
     _, f, m = evidence.shape
+    if _COPIES * 8 * sites * f * f * len(evidence.terms) > _BYTES:
+        return 0
     return int(min(most, _OPERATIONS // (4 * m * f * f * max(1, sites) * len(evidence.terms))))
 
 
@@ -126,8 +132,9 @@ def greedy_order(
     free = np.setdiff1d(selected, start)
     picks = affordable_picks(evidence, len(selected), most=len(free))
     order = list(start)
-    bench = Bench.of(evidence, start, np.concatenate([start, free]))
+    bench = Bench.of(evidence, start, np.concatenate([start, free])) if picks else None
     for _ in range(picks):
+        assert bench is not None
         best = int(bench.sites[np.argmax(bench.gains())])
         order.append(best)
         bench = bench.toggle(best)

@@ -154,7 +154,8 @@ def agreement(what_if: WhatIf, mask: MaskState, *, swaps: int, generator: torch.
     count = min(swaps, len(out) * len(into))
     if count < 4:
         return None
-    pairs = torch.randperm(len(out) * len(into), generator=generator)[:count]
+    pairs = _some_of(len(out) * len(into), count, generator)
+    count = len(pairs)
     leaving, coming = out[pairs // len(into)], into[pairs % len(into)]
     layouts = mask.active.repeat(count, 1)
     rows = torch.arange(count)
@@ -162,6 +163,14 @@ def agreement(what_if: WhatIf, mask: MaskState, *, swaps: int, generator: torch.
     layouts[rows, coming] = True
     gradient = what_if.gradient(mask.active).cpu()
     return _spearman(gradient[coming] - gradient[leaving], what_if.losses(layouts).cpu())
+
+
+def _some_of(total: int, count: int, generator: torch.Generator) -> Int[Tensor, " s"]:
+    """About `count` different numbers below `total`, without listing all of them: pairs of sites are very many."""
+    if total <= 1 << 16:
+        return torch.randperm(total, generator=generator)[:count]
+    drawn = torch.tensor(sorted(set(torch.randint(total, (4 * count,), generator=generator).tolist())))
+    return drawn[torch.randperm(len(drawn), generator=generator)[:count]]
 
 
 def _candidates(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import torch
+
 from dynst.errors import ConfigError, unknown_name
 from dynst.sparsity import SALIENCIES
 
@@ -43,7 +45,7 @@ class Recipe:
     precision : str
         ``32`` or ``bf16``.
     device : str
-        Where to compute, as torch names it.
+        Where to compute, as torch names it, or ``auto``: the GPU if there is one.
     evaluate_every : int
         Steps between two validations.
 
@@ -75,6 +77,8 @@ class Recipe:
     evaluate_every: int = 50
 
     def __post_init__(self) -> None:
+        if self.device == "auto":
+            object.__setattr__(self, "device", "cuda" if torch.cuda.is_available() else "cpu")
         for name in (self.drop_by, self.grow_by):
             if name not in SALIENCIES:
                 raise ConfigError(unknown_name("saliency", name, SALIENCIES))

@@ -79,7 +79,7 @@ class TrainingState:
 
     def keep_best(self, error: float) -> bool:
         """Remember the weights if `error` is the lowest so far; whether it was."""
-        if error >= self.best_error:
+        if not error < self.best_error:  # NaN is never the best
             return False
         self.best_error, self.best = error, _copied(self.forecaster)
         return True
