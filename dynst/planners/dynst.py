@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from numpy import ndarray
 
 from dynst.domain import Plan
@@ -252,10 +252,8 @@ def _ranked(
     notes: dict[str, object],
     exact_sweep: bool,
 ) -> Plan:
-    """The plan: sensors in the order in which the linear forecaster would add them, then who left last."""
+    """The plan after the exact sweep, its sensors in the order in which the linear forecaster would add them."""
     selected = mask.active.nonzero().squeeze(-1).numpy()
-    trained = state.forecaster.mask.state.cpu().active.nonzero().squeeze(-1).numpy()
-    ever = np.union1d(trained, selected)  # what a swap displaces left last
     if exact_sweep:
         selected, swept = swap_sweep(task, selected, seed=state.seed, sweeps=1)
         notes = notes | {
@@ -263,13 +261,10 @@ def _ranked(
         }
     else:
         notes = notes | {"exact_sweep": "skipped: not asked for"}
-    importance = marginal_values(task, selected)
-    head = greedy_order(linear_evidence(task), selected, task.sites.fixed)
-    rest = _by_leaving(task, state, ever, selected, importance)
     return finish_plan(
         task,
-        np.concatenate([head, rest]),
-        importance,
+        greedy_order(linear_evidence(task), task.sites, selected),
+        marginal_values(task, selected),
         planner="dynst",
         importance_is=IMPORTANCE_IS,
         seed=state.seed,
@@ -280,19 +275,3 @@ def _ranked(
             **notes,
         },
     )
-
-
-def _by_leaving(
-    task: Task,
-    state: TrainingState,
-    last: Int[ndarray, " k"],
-    selected: Int[ndarray, " k"],
-    importance: Float[ndarray, " n"],
-) -> Int[ndarray, " m"]:
-    """The legal sites that are not selected: who left last comes first, of one update the more important one."""
-    left = np.full(len(task.sites), -1)
-    for step, _, deaths in state.history:
-        left[deaths] = step
-    left[last] = np.iinfo(left.dtype).max
-    rest = np.setdiff1d(task.sites.legal, selected)
-    return rest[np.lexsort((rest, -importance[rest], -left[rest]))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from numpy import ndarray
 
 from dynst.domain import Plan
@@ -52,27 +52,21 @@ def plan(
     evidence = linear_evidence(task)
     legal, k = task.sites.legal, task.budget
     targets = _targets(len(legal), k, ratio) + [k] * rounds
-    left = np.zeros(len(task.sites))  # round in which a site last left, and its loss as the tie-break below it
     support, best, lowest = legal, legal, math.inf
     for number, target in enumerate(targets, start=1):
         wanted = round(alpha / 2 * (1 + math.cos(math.pi * number / len(targets))) * target)
         count = max(1, wanted) if target == k else wanted
         count = min(count, target - len(task.sites.fixed), len(legal) - target)
-        support = _round(evidence, task, support, target, max(0, count), number, left)
+        support = _round(evidence, task, support, target, max(0, count))
         if target == k:
             score = evidence.score(support)
             if score < lowest:
                 best, lowest = support, score
-    left[support], left[best] = len(targets) + 1.0, len(targets) + 2.0  # what a swap displaces left last
     best, polish = swap_sweep(task, best, seed=seed, sweeps=sweeps, evidence=evidence)
-    head = greedy_order(evidence, best, task.sites.fixed)
-    rest = np.setdiff1d(legal, best)
-    value = marginal_values(task, best)
-    order = np.concatenate([head, rest[np.lexsort((rest, -value[rest], -left[rest]))]])
     return finish_plan(
         task,
-        order,
-        value,
+        greedy_order(evidence, task.sites, best),
+        marginal_values(task, best),
         planner="dynst_linear",
         importance_is=IMPORTANCE_IS,
         seed=seed,
@@ -88,23 +82,14 @@ def _targets(dense: int, k: int, ratio: float) -> list[int]:
     return targets or [k]
 
 
-def _round(  # noqa: PLR0917 - one step of the loop of `plan`, called once
-    evidence: LinearEvidence,
-    task: Task,
-    support: Int[ndarray, " j"],
-    target: int,
-    regrow: int,
-    number: int,
-    left: Float[ndarray, " n"],
+def _round(
+    evidence: LinearEvidence, task: Task, support: Int[ndarray, " j"], target: int, regrow: int
 ) -> Int[ndarray, " k"]:
     """One round: sensors of least loss leave until `target - regrow` are left, then `regrow` come back or anew."""
     loss = evidence.losses(support)
     loss[np.isin(support, task.sites.fixed)] = np.inf
     ranked = np.argsort(-loss, kind="stable")
     keep = np.sort(support[ranked[: target - regrow]])
-    gone = ranked[target - regrow :]
-    finite = loss[gone]
-    left[support[gone]] = number + 0.5 * finite / max(float(finite.max(initial=0.0)), 1e-300)
     if not regrow:
         return keep
     if target > _ONE_BY_ONE or affordable_picks(evidence, evidence.shape[0], most=regrow) < regrow:

@@ -8,7 +8,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
+from dynst.domain import Role, Sites
 from dynst.planners.base import Task
+from dynst.planners.farthest import farthest_point
 from dynst.planners.linear_evidence import LinearEvidence, Solved, change, linear_evidence
 
 __all__ = ["Bench", "affordable_picks", "affordable_sweeps", "greedy_order", "swap_sweep"]
@@ -17,6 +19,7 @@ _TOLERANCE = 1e-4  # smallest fall of the score that counts; below 1e-2 further 
 _OPERATIONS = 1e11  # multiplications that swaps or a greedy order may cost: about 15 s on one core
 
 
+_PICKS = 64  # sensors ordered one by one by exact gain
 _BYTES = 1 << 30  # that the moments of a bench may take at the worst moment of a swap,
 _COPIES = 9  # when so many matrices of f x f numbers per site and term are alive (measured)
 
@@ -121,27 +124,25 @@ def affordable_sweeps(evidence: LinearEvidence, sensors: int, *, most: int) -> i
     return affordable_picks(evidence, n, most=2 * most * max(1, sensors)) // (2 * max(1, sensors))
 
 
-def greedy_order(
-    evidence: LinearEvidence, selected: Int[ndarray, " k"], start: Int[ndarray, " j"] | None = None
-) -> Int[ndarray, " k"]:
-    """The selected sites in greedy order of addition: `start` first, then each time the one with the largest gain.
+def greedy_order(evidence: LinearEvidence, sites: Sites, selected: Int[ndarray, " k"]) -> Int[ndarray, " k"]:
+    """The selected sites in the order of building: fixed ones, then each time the one with the largest gain.
 
-    Where that would cost too many operations, the remainder follows by what the full plan loses without them.
+    After 64 picks, or where they would cost too much, the rest of the selected sites follows by farthest point: gains
+    are by then too small to tell sites apart, and neighbours would come one after the other.
     """
-    start = np.zeros(0, np.int64) if start is None else np.asarray(start, np.int64)
-    free = np.setdiff1d(selected, start)
-    picks = affordable_picks(evidence, len(selected), most=len(free))
-    order = list(start)
-    bench = Bench.of(evidence, start, np.concatenate([start, free])) if picks else None
+    free = np.setdiff1d(selected, sites.fixed)
+    picks = affordable_picks(evidence, len(selected), most=min(_PICKS, len(free)))
+    order = sites.fixed.tolist()
+    bench = Bench.of(evidence, sites.fixed, np.concatenate([sites.fixed, free])) if picks else None
     for _ in range(picks):
         assert bench is not None
         best = int(bench.sites[np.argmax(bench.gains())])
         order.append(best)
         bench = bench.toggle(best)
-    rest = np.setdiff1d(free, order)
-    if len(rest):
-        order += rest[np.argsort(-evidence.losses(np.sort(selected), rest), kind="stable")].tolist()
-    return np.array(order, np.int64)
+    role = np.full(len(sites), Role.FORBIDDEN, np.int8)
+    role[selected] = Role.CANDIDATE
+    head = np.array(order, np.int64)
+    return np.concatenate([head, farthest_point(sites.with_role(role), head, len(selected) - len(head))])
 
 
 def swap_sweep(

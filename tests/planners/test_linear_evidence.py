@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from dynst.domain import Role, Sites
 from dynst.planners.linear_evidence import LinearEvidence, Term, linear_evidence, marginal_values, share
 from dynst.planners.swaps import Bench, affordable_picks, greedy_order, swap_sweep
 
@@ -88,11 +89,13 @@ def test_a_local_optimum_is_left_alone(task):
 
 
 def test_the_greedy_order_takes_the_best_first(evidence):
-    order = greedy_order(evidence, SUPPORT)
+    sites = Sites(np.arange(float(evidence.shape[0])), np.zeros(evidence.shape[0]))
+    order = greedy_order(evidence, sites, SUPPORT)
     assert sorted(order.tolist()) == SUPPORT.tolist()
     scores = {s: evidence.score(np.array([s])) for s in SUPPORT.tolist()}
     assert order[0] == min(scores, key=scores.get)
-    assert greedy_order(evidence, SUPPORT, np.array([11]))[0] == 11
+    standing = sites.with_role(np.where(np.arange(len(sites)) == 11, Role.FIXED, Role.CANDIDATE))
+    assert greedy_order(evidence, standing, SUPPORT)[0] == 11
 
 
 def test_operations_are_counted_not_clocked(evidence):
