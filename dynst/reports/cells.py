@@ -95,6 +95,7 @@ def _halves(
     ahead[..., 0] = _short(ahead[..., 0], geographic)
     if not periodic:
         ahead[(slice(None),) * axis + (-1,)] = np.nan
+    ahead[np.isnan(ahead).any(axis=-1)] = np.nan  # half a way, as into a row that holds no site, is none
     behind = np.roll(ahead, 1, axis=axis)
     missing_ahead, missing_behind = np.isnan(ahead), np.isnan(behind)
     return np.where(missing_ahead, behind, ahead) / 2, np.where(missing_behind, ahead, behind) / 2

@@ -49,3 +49,11 @@ def test_the_seam_of_a_full_turn_is_a_neighbour_like_any_other(start):
     x = (np.arange(8) * 45.0 + 45 * start + 180) % 360 - 180
     corners = cell_corners(x, np.zeros(8), GridLayout((1, 8), np.arange(8), periodic=True), geographic=True)
     np.testing.assert_allclose(np.ptp(corners[..., 0], axis=1), 45.0)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_sites_in_one_row_or_column_of_a_larger_grid_have_square_cells(axis):
+    cell = np.array([[0, 1], [0, 3]][axis])  # the other row, or column, of 2 x 3 holds no site
+    x, y = (np.array([0.0, 2.0]), np.zeros(2)) if axis == 0 else (np.zeros(2), np.array([0.0, 2.0]))
+    corners = cell_corners(x, y, GridLayout((2, 3), cell), geographic=False)
+    assert np.ptp(corners, axis=1).tolist() == [[2.0, 2.0]] * 2
