@@ -31,10 +31,10 @@ def rng():
 @pytest.fixture(scope="session")
 def shared_data():
     """Folder of larger real data files that do not ship with the project; tests that need it are skipped without it."""
-    folder = Path(os.environ.get("DYNST_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
-    if not folder.is_dir():
+    folder = os.environ.get("DYNST_TEST_DATA")
+    if not folder or not Path(folder).is_dir():
         pytest.skip("set DYNST_TEST_DATA to the folder of larger real data sets")
-    return folder
+    return Path(folder)
 
 
 def wave_field(*, rows=6, columns=8, steps=160, noise=0.1, seed=0, channels=1):
