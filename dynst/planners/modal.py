@@ -13,7 +13,7 @@ from dynst.planners.base import Task
 
 __all__ = ["RANK", "REACH", "ModalField", "modal_field"]
 
-RANK = 100  # modes kept; docs/performance.md times all planners at this rank
+RANK = 100  # modes kept; benchmarks/planners.py times all planners at this rank
 _ROUNDING = 1e-4  # amplitude relative to the first mode below which a mode is rounding of float32 values
 REACH = 5  # picks beyond REACH x rank follow nothing but rounding: farthest point ranks the rest
 
