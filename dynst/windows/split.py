@@ -61,10 +61,14 @@ def split_by_time(field: Field, window: Window, *, shares: tuple[float, float, f
     """
     if min(shares) <= 0 or abs(sum(shares) - 1) > 1e-9:
         raise ConfigError(f"the shares of a split must be positive and add up to 1; {shares} came.")
-    usable = max(0, field.steps - 2 * window.embargo)
-    first = round(shares[0] * usable)
-    second = round((shares[0] + shares[1]) * usable)
-    return _blocks(field, window, first, second - first, usable - second)
+    train, valid, test = _lengths(field.steps, window, shares)
+    if min(train, valid, test) < window.length:
+        raise DataError(
+            f"history {window.history} + horizon {window.prediction} needs a record of at least "
+            f"{_least_steps(window, shares)} steps for training, validation and test blocks; {field.steps} are there. "
+            "Choose shorter ones."
+        )
+    return _blocks(field, window, train, valid, test)
 
 
 def rolling_origins(
@@ -143,6 +147,21 @@ def thin(starts: Int[ndarray, " m"], limit: int, *, seed: int = 0) -> Int[ndarra
     low, high = np.ceil(edges[:-1] - 1e-9).astype(int), np.ceil(edges[1:] - 1e-9).astype(int)
     chosen: ndarray = starts[np.random.default_rng(seed).integers(low, high)]
     return chosen
+
+
+def _lengths(steps: int, window: Window, shares: tuple[float, float, float]) -> tuple[int, int, int]:
+    usable = max(0, steps - 2 * window.embargo)
+    first = round(shares[0] * usable)
+    second = round((shares[0] + shares[1]) * usable)
+    return first, second - first, usable - second
+
+
+def _least_steps(window: Window, shares: tuple[float, float, float]) -> int:
+    """The shortest record of one run each of whose blocks holds a window."""
+    steps = 2 * window.embargo + int((window.length - 1) / min(shares))  # a step or two short, because of rounding
+    while min(_lengths(steps, window, shares)) < window.length:
+        steps += 1
+    return steps
 
 
 def _blocks(field: Field, window: Window, train: int, valid: int, test: int) -> Split:

@@ -1,5 +1,6 @@
 """Laws of the split: nothing of one block reaches another, and no window crosses a run."""
 
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -89,12 +90,31 @@ def test_thinned_windows_begin_at_every_hour_of_the_day():
 
 
 def test_a_block_without_a_window_is_one_clear_error():
-    with pytest.raises(DataError, match="block"):
+    with pytest.raises(
+        DataError, match=r"history 4 \+ horizon 4 needs a record of at least \d+ steps .*; 12 are there"
+    ):
         split_by_time(counting_field(12), Window(4, 4))
     with pytest.raises(DataError, match="holds no window"):
         split_by_time(counting_field(60, np.arange(60)), Window(1, 1))
     with pytest.raises(DataError, match="are too few for blocks"):
         rolling_origins(counting_field(40), Window(4, 4), origins=(0.8,))
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    history=st.integers(1, 1200),
+    prediction=lengths,
+    shares=st.sampled_from([(0.65, 0.17, 0.18), (0.5, 0.3, 0.2), (0.98, 0.01, 0.01)]),
+)
+def test_the_length_said_to_be_needed_is_the_least_that_will_do(history, prediction, shares):
+    window = Window(history, prediction)
+    with pytest.raises(DataError, match="at least") as caught:
+        split_by_time(counting_field(6), window, shares=shares)
+    least = int(re.search(r"at least (\d+) steps", str(caught.value))[1])
+    split = split_by_time(counting_field(least), window, shares=shares)
+    assert min(len(window_starts(b, window)) for b in (split.train, split.valid, split.test))
+    with pytest.raises(DataError, match="at least"):
+        split_by_time(counting_field(least - 1), window, shares=shares)
 
 
 def test_shares_that_do_not_add_up_are_refused():
