@@ -8,9 +8,13 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the checkout, not an installed dynst
 
 from dynst.domain import Field, GridLayout, Sites, Window
 from dynst.errors import DynstError
