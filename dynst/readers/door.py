@@ -59,8 +59,10 @@ def resolve(data: str) -> str:
     Raises
     ------
     ConfigError
-        If there is no such sample; ``sample:`` alone lists them.
+        If nothing is named, or there is no such sample; ``sample:`` alone lists them.
     """
+    if not data.strip():
+        raise ConfigError("no data are named. Give a file, a folder, a pattern, a URL or sample:NAME.")
     if not data.startswith("sample:"):
         return data
     name = data.removeprefix("sample:")
@@ -69,4 +71,4 @@ def resolve(data: str) -> str:
             f"which sample? Choose one of: {', '.join(f'sample:{known}' for known in list_samples())} "
             f"(default sample:{DEFAULT_SAMPLE})."
         )
-    return str(sample_path(name))
+    return sample_path(name)

@@ -1,4 +1,4 @@
-"""The small real records that ship with the package."""
+"""The records that need no file of the user's: small real ones that ship with the package, and made ones."""
 
 from __future__ import annotations
 
@@ -12,34 +12,47 @@ DEFAULT_SAMPLE = "era5_natl_msl"
 """What `dynst fit` runs on when no data are named."""
 
 
+_MADE = {
+    "planted": "Made, not measured: some sites know the others' future; with a seed, synthetic:planted[:SEED]",
+    "white_noise": "Made, not measured: nothing can be forecast; with a seed, synthetic:white_noise[:SEED]",
+}
+
+
 def list_samples() -> dict[str, str]:
-    """Names of the samples, each with the first line of its card.
+    """Names of the samples, each with the first line of its card, and of the made records.
 
     Examples
     --------
-    >>> "era5_natl_msl" in list_samples()
-    True
+    >>> "era5_natl_msl" in list_samples(), "planted" in list_samples()
+    (True, True)
     """
     cards = {path.stem: path for path in sorted(_folder().glob("*.md"))}
     return {
         path.stem: cards[path.stem].read_text(encoding="utf-8").splitlines()[0].lstrip("# ").strip()
         for path in sorted(_folder().glob("*.nc"))
         if path.stem in cards
-    }
+    } | _MADE
 
 
-def sample_path(name: str) -> Path:
-    """File of a sample.
+def sample_path(name: str) -> str:
+    """File of a sample; of a made record, what `read` knows it by.
 
     Raises
     ------
     ConfigError
         If there is no sample of this name.
+
+    Examples
+    --------
+    >>> sample_path("planted:7")
+    'synthetic:planted:7'
     """
     known = list_samples()
+    if name.partition(":")[0] in _MADE:
+        return f"synthetic:{name}"
     if name not in known:
         raise ConfigError(unknown_name("sample", name, known))
-    return _folder() / f"{name}.nc"
+    return str(_folder() / f"{name}.nc")
 
 
 def _folder() -> Path:

@@ -21,6 +21,17 @@ __all__ = ["Handles", "Source", "cache_folder", "locate", "writable"]
 _NETCDF = (b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x89HDF\r\n\x1a\n")
 _SUFFIXES = (".nc", ".nc4", ".cdf", ".netcdf")
 _ZARR_MARKS = ("zarr.json", ".zgroup", ".zmetadata")
+_PACKAGES = {
+    "http": "aiohttp",
+    "https": "aiohttp",
+    "s3": "s3fs",
+    "s3a": "s3fs",
+    "gs": "gcsfs",
+    "gcs": "gcsfs",
+    "abfs": "adlfs",
+    "az": "adlfs",
+}
+_NO_FILE = "neither a file nor a folder, but a device, a pipe or a socket. Write the data to a netCDF file first."
 _WHOLE = 16 << 20  # bytes up to which all content is hashed; 1 s for a gigabyte would be felt at each start
 _SAMPLES, _SAMPLE = 16, 65536
 
@@ -114,7 +125,14 @@ def locate(path: str, *, cache_dir: Path | None = None) -> Source:
 
 def _local_files(path: str) -> list[str] | None:
     """The netCDF files of a path; None for a zarr store."""
-    place = Path(path).expanduser()
+    try:
+        return _listed(path, Path(path).expanduser())
+    except (OSError, RuntimeError, ValueError) as err:  # no permission, too long a name, an unknown home, a zero byte
+        reason = getattr(err, "strerror", None) or str(err)
+        raise DataError(f"{path!r}: cannot be looked at: {reason}. Check the path and its permissions.") from err
+
+
+def _listed(path: str, place: Path) -> list[str] | None:
     if not place.exists():
         found = sorted(glob.glob(str(place), recursive=True))  # noqa: PTH207 - the pattern may be absolute
         if not found:
@@ -122,6 +140,8 @@ def _local_files(path: str) -> list[str] | None:
         return found
     if place.is_file():
         return [str(place)]
+    if not place.is_dir():
+        raise DataError(f"{path}: {_NO_FILE}")
     if any((place / mark).exists() for mark in _ZARR_MARKS):
         return None
     inside = [p for p in sorted(place.iterdir()) if p.suffix.lower() in _SUFFIXES]
@@ -142,6 +162,8 @@ def _check_netcdf(file: str) -> None:
     name = Path(file).name
     if Path(file).is_dir():
         raise DataError(f"{name}: a folder came where a netCDF file was expected. Give a pattern that matches files.")
+    if not Path(file).is_file():  # to open a pipe would wait for ever
+        raise DataError(f"{name}: {_NO_FILE}")
     try:
         with Path(file).open("rb") as stream:
             start = stream.read(64)
@@ -176,10 +198,23 @@ def _check_whole(file: Path) -> None:
         raise DataError(f"{file.name}: the file is not whole: {size} of {expected} bytes are there. Get it again.")
 
 
-def _remote(url: str, cache_dir: Path | None) -> Source:
+def _file_system(url: str, protocol: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    if protocol not in fsspec.available_protocols():
+        raise DataError(f'{url}: the protocol "{protocol}://" is unknown. Use https://, s3://, gs:// or a local path.')
     try:
         fs, root = fsspec.core.url_to_fs(url)
-        protocol = url.split("://", maxsplit=1)[0]
+    except ImportError as err:
+        missing = _PACKAGES.get(protocol) or err.name
+        if missing is None:
+            raise DataError(f"{url}: reading {protocol}:// needs another package: {err}.") from err
+        raise DataError(f"{url}: reading {protocol}:// needs the package {missing}: pip install {missing}") from err
+    return fs, root
+
+
+def _remote(url: str, cache_dir: Path | None) -> Source:
+    protocol = url.split("://", maxsplit=1)[0]
+    try:
+        fs, root = _file_system(url, protocol)
         if any(fs.exists(f"{root.rstrip('/')}/{mark}") for mark in _ZARR_MARKS):
             members = sorted(fs.find(root))
             digest = hashlib.sha256(root.encode())

@@ -1,13 +1,15 @@
 """Each malformed file gives its own line: what was wrong, what came, what to do."""
 
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from dynst.errors import DataError
-from dynst.readers import read
+from dynst.errors import ConfigError, DataError
+from dynst.readers import inspect, read
 from dynst.readers.netcdf3 import expected_size
 
 HERE = Path(__file__).parent
@@ -164,8 +166,39 @@ def test_variables_of_two_periods_share_no_time(tmp_path):
 def test_an_unreachable_url_is_one_clear_line(tmp_path):
     with pytest.raises(DataError, match=r"memory://nowhere/x.nc: nothing is there"):
         read("memory://nowhere/x.nc", cache_dir=tmp_path)
-    with pytest.raises(DataError, match=r"nosuchprotocol://x: cannot be reached"):
+    with pytest.raises(DataError, match=r'nosuchprotocol://x: the protocol "nosuchprotocol://" is unknown'):
         read("nosuchprotocol://x", cache_dir=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("url", "module", "package"),
+    [("https://x.org/x.nc", "fsspec.implementations.http", "aiohttp"), ("s3://bucket/x.nc", "s3fs", "s3fs")],
+)
+def test_a_url_whose_package_is_missing_names_the_package(url, module, package, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules["fsspec.registry"], "_registry", {})  # as in a fresh process
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(DataError, match=rf"needs the package {package}: pip install {package}$") as caught:
+        read(url, cache_dir=tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_no_file_is_one_clear_line_and_is_never_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.nc")
+    for path in ("/dev/null", str(tmp_path / "pipe.nc"), str(tmp_path / "*.nc")):
+        with pytest.raises(DataError, match="neither a file nor a folder"):
+            read(path)
+        with pytest.raises(DataError, match="neither a file nor a folder"):
+            inspect(path)
+    with pytest.raises(DataError, match=r"cannot be looked at: File name too long"):
+        read("x" * 5000)
+
+
+@pytest.mark.parametrize("data", ["", "  "])
+def test_no_data_is_said_so(data):
+    with pytest.raises(ConfigError, match="no data are named"):
+        read(data)
+    with pytest.raises(ConfigError, match="no data are named"):
+        inspect(data)
 
 
 def test_a_damaged_chunk_in_the_middle_names_the_file_and_the_variable(tmp_path):
