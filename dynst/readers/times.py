@@ -21,6 +21,9 @@ __all__ = ["Runs", "Times", "decode_times", "find_runs", "join"]
 _HANDFUL = 6  # chosen: shorter than any window that trains, validates and tests anything
 _DAY = 86_400_000_000_000
 _WORDS = ((_DAY, "day"), (3_600_000_000_000, "h"), (60_000_000_000, "min"), (1_000_000_000, "s"), (1, "ns"))
+_SHORT = {"second": "s", "sec": "s", "minute": "min", "hour": "h", "hr": "h", "d": "day"}  # one style with dates
+_COUNTED = {f"{word}s": word for word in ("day", "week", "month", "year", "step")}
+_SHORT |= {f"{word}s": short for word, short in _SHORT.items()} | _COUNTED
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,7 +205,9 @@ def _months(step: int) -> str:
 
 def _say_step(step: float, times: Times) -> str:
     if not times.decoded:
-        return f"{step:g} {times.unit}"
+        unit = times.unit.lower()
+        word = _SHORT.get(unit, unit)
+        return f"{step:g} {word}{'s' if f'{word}s' in _COUNTED and step != 1 else ''}"
     size, word = next((item for item in _WORDS if step >= item[0] and step % item[0] == 0), _WORDS[-1])
     count = step / size
     return f"{count:g} {word}{'s' if word == 'day' and count != 1 else ''}"

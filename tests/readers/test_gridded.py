@@ -297,5 +297,5 @@ def test_a_calendar_without_civil_dates_counts_steps(grid_file):
     time = ("time", np.arange(40) + 0.5, {"units": "days since 2000-01-01", "calendar": "360_day"})
     field = read(grid_file(time=time))
     np.testing.assert_array_equal(field.time, np.arange(40))
-    assert field.cadence == "1 days"
+    assert field.cadence == "1 day"
     assert any("360_day" in note for note in field.source["notes"])

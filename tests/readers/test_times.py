@@ -53,6 +53,22 @@ def test_cadence_in_words(axis, cadence):
     assert (runs.cadence, runs.run.max()) == (cadence, 0)
 
 
+@pytest.mark.parametrize(
+    ("unit", "step", "cadence"),
+    [
+        ("hour", 730.485, "730.485 h"),
+        ("Hours", 6.0, "6 h"),
+        ("days", 1.0, "1 day"),
+        ("d", 2.0, "2 days"),
+        ("minutes", 30.0, "30 min"),
+        ("months", 3.0, "3 months"),
+        ("step", 1.0, "1 step"),
+    ],
+)
+def test_cadence_without_dates_uses_the_same_words(unit, step, cadence):
+    assert find_runs(Times(np.arange(12) * step, unit), where="x.nc").cadence == cadence
+
+
 def test_middles_of_months_are_even_steps():
     start = np.arange("2000-01", "2004-01", dtype="datetime64[M]")
     middle = start.astype("datetime64[h]") + ((start + 1).astype("datetime64[h]") - start.astype("datetime64[h]")) // 2
