@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dynst.domain import ArraySeries, Channel, Field, GridLayout, Sites, Window
-from dynst.errors import ConfigError
+from dynst.errors import ConfigError, DataError
 from dynst.evaluation import LinearJudge, linear_judge, modes
 from dynst.evaluation.metrics import mse
 from dynst.windows import design, split_by_time, window_starts
@@ -167,6 +167,29 @@ def test_missing_targets_do_not_count_and_missing_inputs_are_the_mean():
     start = judge.split.train.steps + judge.split.valid.steps + 2 * WINDOW.embargo
     counted = design(field, WINDOW, judge.scaling, window_starts(field, WINDOW)).observed
     assert (counted[0, 0, :, 0] == ~gaps[start + 2, :, 0]).all()
+
+
+def test_targets_missing_at_random_do_not_draw_the_forecast_to_the_mean(monkeypatch):
+    values = waves(n=30)
+    sensors = np.array([0, 3])
+    holed = np.where(np.random.default_rng(0).random(values.shape) < 0.5, np.nan, values)
+    holed[:, sensors] = values[:, sensors]
+    complete, judge = judge_of(values).score(sensors).total, judge_of(holed)
+    assert judge.score(sensors).total == pytest.approx(complete, rel=0.2)
+    raw = modes.Basis.of
+    monkeypatch.setattr(modes.Basis, "of", lambda train, valid, weight, share: raw(train, valid, weight))
+    assert judge_of(holed).score(sensors).total > 1.8 * complete  # a gap reads 0: half the amplitude, were it left so
+
+
+def test_a_test_block_without_any_truth_is_an_error_and_no_score():
+    values = waves(c=2)
+    start = judge_of(values).split.train.steps + judge_of(values).split.valid.steps + 2 * WINDOW.embargo
+    values[start:, :, 1] = np.nan
+    field = field_of(values, channels=(Channel("in", predict=False), Channel("out", observe=False)))
+    judge = LinearJudge(split_by_time(field, WINDOW), WINDOW)
+    assert np.isfinite(judge.score(np.array([1]), on="valid").total)
+    with pytest.raises(DataError, match="holds no value of the forecast channels"):
+        judge.score(np.array([1]))
 
 
 def test_the_test_block_is_not_read_before_it_is_scored():

@@ -283,6 +283,22 @@ def test_options_that_make_no_sense_are_a_config_error(wrong, words):
         Recipe(**wrong)
 
 
+def test_an_error_that_is_no_number_is_never_the_best():
+    state = fresh()
+    assert not state.keep_best(math.nan)
+    assert not state.best
+    assert state.keep_best(2.0)
+    assert not state.keep_best(math.nan)
+    assert not state.keep_best(2.0)
+    assert state.keep_best(1.0)
+    assert state.best_error == 1.0
+
+
+def test_device_auto_is_a_device_that_is_there():
+    assert Recipe(device="auto").device == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert torch.zeros(1, device=Recipe(device="auto").device).item() == 0
+
+
 def test_every_window_comes_once_in_each_round_and_the_order_follows_from_the_seed():
     rounds = list(itertools.islice(window_order(12, 4, seed=3), 6))
     for batches in (rounds[:3], rounds[3:]):
