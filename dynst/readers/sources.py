@@ -127,6 +127,8 @@ def _local_files(path: str) -> list[str] | None:
     """The netCDF files of a path; None for a zarr store."""
     try:
         return _listed(path, Path(path).expanduser())
+    except DataError:
+        raise
     except (OSError, RuntimeError, ValueError) as err:  # no permission, too long a name, an unknown home, a zero byte
         reason = getattr(err, "strerror", None) or str(err)
         raise DataError(f"{path!r}: cannot be looked at: {reason}. Check the path and its permissions.") from err
