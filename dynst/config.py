@@ -25,14 +25,30 @@ _FEW_WINDOWS = 500
 _DEFAULT_SENSORS = 20
 # Chosen: beyond some 20 sensors the choice of places hardly matters on smooth fields; below, it does.
 
+_SWITCHES = (
+    "evidence",
+    "drop_by",
+    "schedule",
+    "interval",
+    "alpha",
+    "rate",
+    "prune",
+    "regrow",
+    "rewind",
+    "l1",
+    "polish",
+    "precision",
+)
+"""Options that planner dynst alone understands."""
+
 _TABLES: dict[str, dict[str, str]] = {
     "data": {"path": "data", "observe": "observe", "predict": "predict"},
     "window": {"history": "history", "horizon": "horizon", "stride": "stride"},
     "budget": {"sparsity": "sparsity", "sensors": "sensors"},
     "planner": {
         "name": "planner",
-        **{key: key for key in ("backbone", "dim", "depth", "patch", "steps", "batch", "evidence", "schedule")},
-        **{key: key for key in ("prune", "regrow", "rewind", "l1", "polish")},
+        **{key: key for key in ("backbone", "dim", "depth", "patch", "steps", "batch")},
+        **{key: key for key in _SWITCHES if key != "precision"},
     },
     "judge": {"compare": "compare", "ladder": "ladder", "refit": "refit"},
     "run": {"seed": "seed", "device": "device", "precision": "precision", "out": "out"},
@@ -44,7 +60,13 @@ def _listed(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
-Count = Annotated[int, Field(ge=1)]
+def _no_switch(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError(f"{json.dumps(value)} is no whole number")  # Python counts True as 1
+    return value
+
+
+Count = Annotated[int, Field(ge=1), BeforeValidator(_no_switch)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 
@@ -85,12 +107,16 @@ class Study(BaseModel):
     patch: Count | None = None
     steps: Count | None = None
     batch: Count | None = None
-    evidence: Literal["magnitude", "gradient", "benefit", "exact"] | None = None
+    evidence: Literal["magnitude", "gradient", "benefit", "exact", "random"] | None = None
+    drop_by: Literal["magnitude", "gradient", "benefit", "exact", "random"] | None = None
     schedule: Literal["geometric", "cubic"] | None = None
+    interval: Count | None = None
+    alpha: Annotated[float, Field(ge=0, le=1)] | None = None
+    rate: Literal["one_cycle", "cosine"] | None = None
     prune: bool | None = None
     regrow: bool | None = None
     rewind: bool | None = None
-    l1: Annotated[float, Field(ge=0)] | None = None
+    l1: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     polish: bool | None = None
 
     compare: Literal["quick", "none"] = "quick"
@@ -99,7 +125,7 @@ class Study(BaseModel):
 
     seed: Annotated[int, Field(ge=0)] = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["32", "bf16"] = "32"
+    precision: Annotated[Literal["32", "bf16"], BeforeValidator(str)] = "32"
     out: str | None = None
 
     @model_validator(mode="after")
@@ -108,7 +134,20 @@ class Study(BaseModel):
             raise ValueError("sparsity and sensors exclude each other: give one of them")
         if self.planner == "dynst" and self.backbone == "linear":
             raise ValueError("planner dynst trains a network: for the linear backbone choose planner dynst_linear")
+        if self.planner == "dynst_linear" and self.backbone == "stlight":
+            raise ValueError("planner dynst_linear trains no network: for the backbone stlight choose planner dynst")
+        asked = self._switches
+        if asked and (self.planner not in ("auto", "dynst") or self.backbone == "linear"):
+            other = f"planner {self.planner}" if self.planner != "auto" else "the linear backbone"
+            raise ValueError(
+                f"{asked[0]} is a switch of planner dynst; {other} does not take it: leave one of them out"
+            )
         return self
+
+    @property
+    def _switches(self) -> list[str]:
+        """Options given that planner dynst alone understands."""
+        return [name for name in _SWITCHES if getattr(self, name) != type(self).model_fields[name].default]
 
     @classmethod
     def load(cls, path: Path | None = None, flags: Mapping[str, object] | None = None) -> Study:
@@ -161,6 +200,8 @@ class Study(BaseModel):
         """
         if self.planner != "auto":
             return self.planner, "as asked"
+        if self._switches:
+            return "dynst", f"as asked by {self._switches[0]}"
         if self.backbone == "linear":
             return "dynst_linear", "as asked by the linear backbone"
         if self.backbone == "auto" and train_windows < _FEW_WINDOWS:
@@ -177,7 +218,7 @@ class Study(BaseModel):
         """
         names: tuple[str, ...] = ("dim", "depth", "patch", "steps", "batch", "device")
         if planner == "dynst":
-            names += ("evidence", "schedule", "prune", "regrow", "rewind", "l1", "polish", "precision")
+            names += _SWITCHES
         options = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         if options.get("polish") is False:
             options["exact_sweep"] = False  # "as published" means neither kind of swap after training
@@ -262,6 +303,12 @@ _MENDED: dict[str, Callable[[dict[str, Any]], str]] = {
     "literal_error": _literal,
     "greater_than_equal": lambda e: f"{e['input']} came; at least {e['ctx']['ge']} is expected",
     "less_than": lambda e: f"{e['input']} came; less than {e['ctx']['lt']} is expected",
+    "less_than_equal": lambda e: f"{e['input']} came; at most {e['ctx']['le']} is expected",
+    "finite_number": lambda e: f"{e['input']} came; a finite number is expected",
+    "bool_parsing": lambda e: f"{json.dumps(e['input'])} came; true or false is expected",
+    "bool_type": lambda e: f"{json.dumps(e['input'])} came; true or false is expected",
+    "string_type": lambda e: f"{json.dumps(e['input'])} came; text in quotes is expected",
+    "tuple_type": lambda e: f"{json.dumps(e['input'])} came; a list in brackets is expected",
     "int_parsing": lambda e: f'"{e["input"]}" is no whole number',
     "int_type": lambda e: f"{json.dumps(e['input'])} is no whole number",
     "int_from_float": lambda e: f"{e['input']} is no whole number",

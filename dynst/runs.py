@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 
@@ -22,7 +23,7 @@ try:
 except ImportError:  # Windows has no flock; there the folder's name alone keeps two runs apart
     fcntl = None  # type: ignore[assignment]  # a platform without the module
 
-__all__ = ["RUNS", "Draft", "Run", "claim", "drafts", "find", "reopen", "whole"]
+__all__ = ["RUNS", "Draft", "Run", "claim", "drafts", "find", "provenance_of", "reopen", "whole"]
 
 RUNS = Path("runs")
 """Where runs go and are looked for unless said otherwise."""
@@ -73,7 +74,7 @@ class Run:
     @property
     def provenance(self) -> dict[str, object]:
         """Versions, seed, fingerprint of the data, device, command, and what was said on the way."""
-        return _provenance_of(self.path)
+        return provenance_of(self.path)
 
 
 @dataclass
@@ -226,14 +227,20 @@ def drafts() -> list[Draft]:
 
 
 def _create(final: Path) -> Draft | None:
+    if not final.name:
+        raise ConfigError(f'"{final}" names no run folder. Give --out a name.')
     hidden = _hidden(final)
-    final.parent.mkdir(parents=True, exist_ok=True)
-    if final.exists():
-        return None
     try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        if final.exists():
+            return None
         hidden.mkdir()
-    except FileExistsError:
-        return None
+    except OSError as error:
+        if hidden.is_dir():
+            return None
+        raise ConfigError(
+            f"the run folder {final} cannot be made ({error.strerror}). Give --out a place that is yours to write to."
+        ) from error
     if final.exists():  # another process finished the run of this name in between
         hidden.rmdir()
         return None
@@ -273,6 +280,8 @@ def _shown(name: str) -> str:
 
 def _candidates(name: str) -> list[Path]:
     path = Path(name)
+    if not path.name:  # "", "." and "/" name no run
+        return []
     return [path] if path.is_absolute() else [RUNS / path, path]
 
 
@@ -280,12 +289,21 @@ def _complete(path: Path) -> bool:
     return not path.name.startswith(".") and (path / "plan.nc").is_file() and (path / "provenance.json").is_file()
 
 
-def _provenance_of(folder: Path) -> dict[str, object]:
+def provenance_of(folder: Path) -> dict[str, Any]:
+    """What ``provenance.json`` of a run folder holds.
+
+    Raises
+    ------
+    CheckpointError
+        If it is missing or damaged.
+    """
     try:
         content = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{folder / 'provenance.json'} cannot be read ({error}). Make the run again.") from error
-    return dict(content)
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{folder / 'provenance.json'} is not what dynst wrote. Make the run again.")
+    return content
 
 
 def _flush(path: Path) -> None:

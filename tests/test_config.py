@@ -1,5 +1,7 @@
 """A study comes from defaults, a file and flags; whatever cannot be understood is one line that says where."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -24,7 +26,7 @@ def test_a_study_written_and_read_is_the_same_study(tmp_path):
         observe=("u", "v"),
         sensors=7,
         history=3,
-        planner="coverage",
+        planner="dynst",
         polish=False,
         l1=0.5,
         ladder=(0.5, 0.25),
@@ -111,7 +113,34 @@ def test_short_records_are_planned_with_solved_weights_unless_told_otherwise():
 def test_only_options_that_were_given_reach_the_network_planner():
     study = Study(steps=5, l1=0.1)
     assert study.network() == {"steps": 5, "l1": 0.1, "device": "auto", "precision": "32"}
-    assert study.network("one_shot") == {"steps": 5}
+    assert study.network("one_shot") == {"steps": 5, "device": "auto"}
+
+
+@pytest.mark.parametrize("switch", [{"evidence": "magnitude"}, {"rewind": True}, {"precision": "bf16"}, {"alpha": 0.1}])
+def test_a_switch_of_the_network_chooses_it_or_is_refused_but_never_ignored(switch):
+    assert Study(**switch).chosen_planner(10) == ("dynst", f"as asked by {next(iter(switch))}")
+    for other in ({"planner": "coverage"}, {"planner": "dynst_linear"}, {"backbone": "linear"}):
+        with pytest.raises(ConfigError, match="leave one of them out"):
+            Study.load(None, switch | other)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[window]\nhistory = true", "true is no whole number"),
+        ('[planner]\npolish = "maybe"', '"maybe" came; true or false is expected'),
+        ("[judge]\nladder = 0.5", "0.5 came; a list in brackets is expected"),
+        ("[planner]\nl1 = inf", "finite number"),
+        ("[planner]\nname = 3", "3 came; text in quotes is expected"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_told_in_our_words(tmp_path, text, message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        Study.load(write(tmp_path, text))
+
+
+def test_a_precision_may_be_written_as_a_number(tmp_path):
+    assert Study.load(write(tmp_path, "[run]\nprecision = 32")).precision == "32"
 
 
 def test_without_polish_neither_kind_of_swap_follows_the_training():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import warnings
 from pathlib import Path
@@ -16,6 +17,8 @@ from dynst.cli.inspect import inspect
 from dynst.errors import DynstError
 
 __all__ = ["app", "main"]
+
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO}
 
 app = typer.Typer(
     name="dynst",
@@ -40,6 +43,19 @@ def main() -> None:
     except BrokenPipeError:  # `dynst ... | head` closed the pipe: no error of ours, and nobody is left to read more
         sys.stderr.close()
         sys.exit(0)
+    except (OSError, RuntimeError) as error:
+        reason = _no_room(error)
+        if reason is None:
+            raise
+        complain(f"{reason} Make room or choose another place; a stopped run goes on with: dynst fit --resume latest")
+        sys.exit(2)
+
+
+def _no_room(error: OSError | RuntimeError) -> str | None:
+    """In words, if what failed is the disk and not us; netCDF reports a full disk as a bare HDF error."""
+    if isinstance(error, OSError) and error.errno in _DISK:
+        return f"{error.filename or 'the output'}: {error.strerror}."
+    return "a netCDF file cannot be written; the disk may be full." if "NetCDF: HDF error" in str(error) else None
 
 
 def _version(asked: bool) -> bool:

@@ -51,9 +51,14 @@ def fit(  # noqa: PLR0917  # typer makes an option of each parameter; all are pa
     steps: Annotated[int | None, _method(help="Training steps.")] = None,
     batch: Annotated[int | None, _method(help="Windows per training step.")] = None,
     evidence: Annotated[
-        str | None, _method(metavar="NAME", help="What a site's worth is: magnitude, gradient, benefit or exact.")
+        str | None,
+        _method(metavar="NAME", help="What a site's worth is: magnitude, gradient, benefit, exact or random."),
     ] = None,
+    drop_by: Annotated[str | None, _method(metavar="NAME", help="Another worth for what to drop.")] = None,
     schedule: Annotated[str | None, _method(metavar="NAME", help="How the mask shrinks: geometric or cubic.")] = None,
+    interval: Annotated[int | None, _method(help="Training steps between two updates of the mask.")] = None,
+    alpha: Annotated[float | None, _method(help="How much is swapped at an update; 0.3 as in RigL.")] = None,
+    rate: Annotated[str | None, _method(metavar="NAME", help="Learning rate over time: one_cycle or cosine.")] = None,
     prune: Annotated[bool | None, _method(help="Shrink the mask from all sites; without, begin at random.")] = None,
     regrow: Annotated[bool | None, _method(help="Swap sites at the budget while training.")] = None,
     rewind: Annotated[bool | None, _method(help="Rewind the weights after each round of pruning.")] = None,

@@ -80,13 +80,21 @@ def _name(row: CurveRow) -> str:
 
 def _against(name: str, plan: Plan, curve: Curve) -> tuple[str, str, str]:
     """How much better or worse the plan does than `name`, the interval, and the word for it."""
-    if name == plan.planner or "difference" not in curve.data:
+    found = _compared(name, plan, curve, plan.budget)
+    if found is None:
         return "", "", ""
-    cell = curve.at(plan.budget).sel(planner=plan.planner, against=name)
+    return f"{found['percent']:+.1f} %", f"{found['low']:+.1f} to {found['high']:+.1f}", found["verdict"]
+
+
+def _compared(name: str, plan: Plan, curve: Curve, budget: int) -> dict[str, Any] | None:
+    """The plan against `name`: difference of the error in %, its 95 % interval, and the verdict on the plan."""
+    if name == plan.planner or "difference" not in curve.data or name not in curve.data["against"].values:
+        return None
+    cell = curve.at(budget).sel(planner=plan.planner, against=name)
     change, low, high = (float(cell[key]) for key in ("difference", "low", "high"))
     if not math.isfinite(change):
-        return "", "", ""
-    return f"{change:+.1f} %", f"{low:+.1f} to {high:+.1f}", str(cell["verdict"].item())
+        return None
+    return {"percent": change, "low": low, "high": high, "verdict": str(cell["verdict"].item())}
 
 
 def _curve_table(plan: Plan, curve: Curve) -> None:
@@ -120,7 +128,11 @@ def _document(run: Run, plan: Plan, curve: Curve) -> dict[str, Any]:
     tables = {"table": curve, "refit": run.refit}
     rows = {
         key: [
-            {name: _finite(value) for name, value in dataclasses.asdict(row).items()}
+            {
+                ("verdict_vs_random" if name == "verdict" else name): _finite(value)
+                for name, value in dataclasses.asdict(row).items()
+            }
+            | {"is_frame": row.is_frame, "plan_vs": _compared(row.planner, plan, judged, budget)}
             for budget in judged.budgets
             for row in judged.table(budget)
         ]
@@ -133,7 +145,18 @@ def _document(run: Run, plan: Plan, curve: Curve) -> dict[str, Any]:
         "budget": plan.budget,
         "sites": len(plan.sites),
         "sparsity": plan.sparsity,
-        "sensors": [plan.sites.name[i] for i in plan.selected.tolist()],
+        "sensors": [
+            {
+                "rank": rank,
+                "site": site,
+                "name": plan.sites.name[site],
+                "x": float(plan.sites.x[site]),
+                "y": float(plan.sites.y[site]),
+                "importance": float(plan.importance[rank - 1]),
+            }
+            for rank, site in enumerate(plan.selected.tolist(), start=1)
+        ],
+        "importance_is": plan.importance_is,
         **rows,
         "facts": run.provenance.get("facts", {}),
         "skipped": _skipped(run),

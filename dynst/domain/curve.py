@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 from numpy import ndarray
 
+from dynst.domain.spreadsheet import harmless
 from dynst.errors import DataError
 
 __all__ = ["FRAMES", "Curve", "CurveRow"]
@@ -240,11 +241,11 @@ class Curve:
                 place = (planner, f"{float(data['sparsity'][j]):.6g}", budget)
                 known = np.argwhere(np.isfinite(errors[0][i, j]))
                 for lead, channel, seed in known.tolist():
-                    name, unit = self.channels[channel], self.units[channel]
+                    name, unit = harmless(self.channels[channel]), harmless(self.units[channel])
                     numbers = [f"{error[i, j, lead, channel, seed]:.9g}" for error in errors]
                     writer.writerow((*place, int(data["lead_time"][lead]), name, unit, seed, *numbers, ""))
                 if not len(known):
-                    writer.writerow((*place, *[""] * 7, str(data["reason"].values[i, j])))
+                    writer.writerow((*place, *[""] * 7, harmless(str(data["reason"].values[i, j]))))
         return text.getvalue()
 
     def to_dataset(self) -> xr.Dataset:

@@ -98,12 +98,14 @@ def choose(
     ConfigError
         If there is none.
     """
+    endings = {ending: exporter for exporter in exporters.values() for ending in _endings(exporter)}
+    ending = Path(path or "").suffix.lower()
     if format is not None:
         if format not in exporters:
             raise ConfigError(unknown_name("export format", format, exporters))
+        if endings.get(ending, exporters[format]) is not exporters[format]:
+            raise ConfigError(f"{path} is named like {endings[ending].format}, but {format} was asked for. Choose one.")
         return exporters[format]
-    endings = {ending: exporter for exporter in exporters.values() for ending in _endings(exporter)}
-    ending = Path(path or "").suffix.lower()
     if ending not in endings:
         raise ConfigError(
             f'the ending "{ending}" of {path or "an unnamed file"} names no export format. '
@@ -151,12 +153,19 @@ def _version() -> str:
 def replace_whole(path: str | os.PathLike[str], content: bytes) -> None:
     """Put `content` under `path` in one step, so that nobody ever reads half a file.
 
+    A link is followed; a pipe or a device is written to, not replaced.
+
     Raises
     ------
     ConfigError
         If the folder is missing or cannot be written to.
     """
-    target = Path(path)
+    target = Path(path).resolve()
+    if not target.name or target.is_dir():
+        raise ConfigError(f"{path} is a folder. Give a file in it.")
+    if target.exists() and not target.is_file():
+        target.write_bytes(content)
+        return
     draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
         draft.write_bytes(content)

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from dynst.domain import Frame, GridLayout, Plan
-from dynst.errors import CheckpointError
+from dynst.errors import CheckpointError, DynstError
 from dynst.export.base import Exporter, made_by, ranked, replace_whole
 from dynst.reports.view import lonlat
 
@@ -46,7 +46,9 @@ def load_plan(path: str | os.PathLike[str]) -> tuple[Plan, GridLayout | None]:
             shape = (int(data.attrs["grid_rows"]), int(data.attrs["grid_columns"]))
             layout = GridLayout(shape, data["grid_cell"].values, periodic=bool(data.attrs["grid_periodic"]))
         return Plan.from_dataset(data), layout
-    except (OSError, KeyError, AttributeError, TypeError) as error:
+    except DynstError:
+        raise
+    except (OSError, KeyError, AttributeError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: this is not a plan that dynst wrote ({error}). Name another file.") from error
 
 

@@ -57,6 +57,7 @@ def plan(
     patch: int = 2,
     learning_rate: float = 3e-3,
     weight_decay: float = 3e-2,
+    rate: str = "one_cycle",
     evidence: str = "benefit",
     drop_by: str | None = None,
     schedule: str = "geometric",
@@ -87,7 +88,7 @@ def plan(
         bit on a CPU (a GPU may add in another order).
     backbone : str
         Network to train, a name in `dynst.backbones.BACKBONES`.
-    steps, batch, learning_rate, weight_decay, l1, rewind, precision, device
+    steps, batch, learning_rate, weight_decay, rate, l1, rewind, precision, device
         See `dynst.training.Recipe`.
     dim, depth, patch : int
         Shape of the network, see `dynst.backbones.STLight`.
@@ -137,6 +138,7 @@ def plan(
         batch=batch,
         learning_rate=learning_rate,
         weight_decay=weight_decay,
+        rate=rate,
         l1=l1,
         drop_by=drop_by or evidence,
         grow_by="gradient" if evidence == "magnitude" else evidence,

@@ -8,10 +8,9 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["csv_text", "harmless", "markdown"]
+from dynst.domain.spreadsheet import harmless
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""What spreadsheets may run (OWASP, CSV injection); the last four are the full-width forms of the first."""
+__all__ = ["csv_text", "markdown"]
 
 _NONE = "\N{EN DASH}"
 _MARKUP = re.compile(r"([\\|`*_\[\]<>&])")
@@ -64,17 +63,6 @@ def markdown(rows: Iterable[Mapping[str, object]], *, columns: Sequence[str] | N
         *([_shown(row.get(column), digits) for column in columns] for row in rows),
     ]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def harmless(text: str) -> str:
-    """`text`, with an apostrophe in front if a spreadsheet would take it for a formula.
-
-    Examples
-    --------
-    >>> harmless("@SUM(A1)"), harmless("52.5N 13.4E")
-    ("'@SUM(A1)", '52.5N 13.4E')
-    """
-    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) or text.startswith(_FORMULA) else text
 
 
 def _is_number(value: object) -> bool:

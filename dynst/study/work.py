@@ -114,8 +114,9 @@ class _Work:
         path = self.draft.path / "provenance.json"
         fingerprint = self.prepared.fingerprint
         if path.is_file():
-            before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            if before["data"]["fingerprint"] != fingerprint:
+            before = runs.provenance_of(self.draft.path)
+            known = before.get("data")
+            if not isinstance(known, dict) or known.get("fingerprint") != fingerprint:
                 raise CheckpointError(
                     f"{self.study.data} changed since run {self.draft.name} was stopped. Put the old data back, or "
                     f"start again with `dynst fit`."

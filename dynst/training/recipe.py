@@ -79,6 +79,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.device == "auto":
             object.__setattr__(self, "device", "cuda" if torch.cuda.is_available() else "cpu")
+        if self.device.startswith("cuda") and not torch.cuda.is_available():
+            raise ConfigError("device cuda came, but torch finds no GPU here. Choose cpu or auto.")
         for name in (self.drop_by, self.grow_by):
             if name not in SALIENCIES:
                 raise ConfigError(unknown_name("saliency", name, SALIENCIES))

@@ -85,3 +85,40 @@ def test_an_option_that_does_not_exist(dynst_main):
     code, _, err = dynst_main("fit", "--sensor", 3)
     assert code == 2
     assert "--sensors" in err
+
+
+@pytest.mark.parametrize("name", ["", ".", "/"])
+@pytest.mark.parametrize("command", [("export-map",), ("fit", "--resume")])
+def test_a_name_that_is_none(dynst_main, command, name):
+    is_one_line(*dynst_main(*command, name), says="run")
+
+
+@pytest.mark.parametrize("out", ["/proc/x", "file/sub", "."])
+def test_an_output_folder_that_cannot_be_made(dynst_main, waves, here, out):
+    (here / "file").write_text("in the way")
+    is_one_line(*dynst_main("fit", "-q", "--data", waves, "--planner", "coverage", "--out", out), says="--out")
+
+
+def test_a_gpu_that_is_not_there(dynst_main, waves, monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    arguments = ("fit", "-q", "--data", waves, "--sensors", 4, "--planner", "dynst", "--device", "cuda")
+    is_one_line(*dynst_main(*arguments), says="Choose cpu or auto")
+
+
+def test_a_switch_of_the_network_for_another_planner(dynst_main, waves):
+    arguments = ("fit", "-q", "--data", waves, "--planner", "coverage", "--rewind")
+    is_one_line(*dynst_main(*arguments), says="rewind is a switch of planner dynst")
+
+
+def test_a_full_disk_is_no_bug_of_ours(dynst_main, monkeypatch):
+    import errno
+
+    import dynst.study
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device", "runs/a")
+
+    monkeypatch.setattr(dynst.study, "fit", full)
+    is_one_line(*dynst_main("fit", "-q"), says="dynst fit --resume latest")

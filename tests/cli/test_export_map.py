@@ -55,3 +55,46 @@ def test_an_unknown_format_is_one_line_with_the_known_ones(there, dynst_main):
     assert code == 2
     assert 'Did you mean "geojson"?' in err
     assert len(err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [(("-f", "csv", "-o", "."), "is a folder"), (("--format", "png", "-o", "map.csv"), "Choose one")],
+)
+def test_an_odd_output_is_refused_in_one_line(there, dynst_main, arguments, says):
+    code, out, err = dynst_main("export-map", NAME, *arguments)
+    assert (code, out) == (2, "")
+    assert says in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_a_link_is_followed_and_a_pipe_is_written_to(there, dynst_main):
+    import os
+    import threading
+
+    (there / "real.csv").write_text("old")
+    (there / "link.csv").symlink_to(there / "real.csv")
+    assert dynst_main("export-map", NAME, "-o", "link.csv")[0] == 0
+    assert (there / "link.csv").is_symlink()
+    assert (there / "real.csv").read_text().startswith("rank")
+    os.mkfifo(there / "pipe.csv")
+    got = []
+    reader = threading.Thread(target=lambda: got.append((there / "pipe.csv").read_text()))
+    reader.start()
+    assert dynst_main("export-map", NAME, "-o", "pipe.csv")[0] == 0
+    reader.join(timeout=20)
+    assert got == [(there / "real.csv").read_text()]
+    assert (there / "pipe.csv").is_fifo()
+
+
+def test_a_foreign_plan_and_a_damaged_provenance_are_told(there, dynst_main, waves):
+    import shutil
+
+    for name, file, content in (("foreign", "plan.nc", waves.read_bytes()), ("damaged", "provenance.json", b"{")):
+        shutil.copytree(there / "runs" / NAME, there / "runs" / name)
+        (there / "runs" / name / file).write_bytes(content)
+        command = ("export-map", name, "-f", "csv", "-o", "-") if name == "foreign" else ("fit", "--resume", name)
+        code, _, err = dynst_main(*command)
+        shutil.rmtree(there / "runs" / name)
+        assert code == 2
+        assert len(err.strip().splitlines()) == 1, err

@@ -41,6 +41,16 @@ def test_a_finished_run_is_shown_again_as_one_json_document(finished, dynst_main
     here = [row for row in found["table"] if row["budget"] == 4]
     assert {"dynst", "coverage", "floor"} <= {row["planner"] for row in here}
     assert all(row["units"] == "K" and row["error"] > 0 for row in here)
+    rows = {row["planner"]: row for row in here}
+    assert rows["coverage"]["plan_vs"]["verdict"] in {"better", "tie", "worse"}
+    assert (
+        rows["coverage"]["plan_vs"]["low"]
+        <= rows["coverage"]["plan_vs"]["percent"]
+        <= rows["coverage"]["plan_vs"]["high"]
+    )
+    assert rows["dynst"]["plan_vs"] is None
+    assert rows["floor"]["is_frame"]
+    assert [sensor["rank"] for sensor in found["sensors"]] == [1, 2, 3, 4]
     assert found["facts"]["window"] == {"history": 4, "horizon": 4, "stride": 1}
 
 

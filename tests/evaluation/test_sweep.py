@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from dynst.domain import Curve, Field, GridLayout, Plan, Sites, Window
+from dynst.domain import Channel, Curve, Field, GridLayout, Plan, Sites, Window
 from dynst.errors import ConfigError, DataError
 from dynst.evaluation import LinearJudge, judge_ladder, ladder, summary
 from dynst.windows import split_by_time
@@ -181,3 +181,17 @@ def test_a_ladder_respects_roles_and_holds_each_budget_once():
     sites = Sites(np.arange(50.0), np.zeros(50), role=role)
     assert ladder(sites, budget=6) == (5, 6, 10, 15, 25, 35)
     assert ladder(Sites(np.arange(3.0), np.zeros(3))) == (1, 2)
+
+
+def test_the_csv_of_a_curve_holds_no_formula(rng):
+    field = Field.of(
+        rng.standard_normal((120, 4, 1)),
+        Sites(np.arange(4.0), np.zeros(4)),
+        GridLayout((1, 4), np.arange(4)),
+        channels=(Channel("=cmd|A1", "@sum"),),
+    )
+    judge = LinearJudge(split_by_time(field, Window(1, 1)), Window(1, 1))
+    plan = Plan(np.arange(4), np.ones(4), 2, field.sites, "hand")
+    text = judge_ladder({"hand": [plan]}, judge, [2]).to_csv()
+    assert ",'=cmd|A1,'@sum," in text
+    assert ",=" not in text

@@ -1,0 +1,19 @@
+"""Text from files made harmless for spreadsheets."""
+
+from __future__ import annotations
+
+__all__ = ["harmless"]
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What spreadsheets may run (OWASP, CSV injection); the last four are the full-width forms of the first."""
+
+
+def harmless(text: str) -> str:
+    """`text`, with an apostrophe in front if a spreadsheet would take it for a formula.
+
+    Examples
+    --------
+    >>> harmless("@SUM(A1)"), harmless("52.5N 13.4E")
+    ("'@SUM(A1)", '52.5N 13.4E')
+    """
+    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) or text.startswith(_FORMULA) else text
