@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from dynst.config import Study
+    from dynst.readers import Inspection
 
 __all__ = ["inspect"]
 
@@ -28,10 +32,18 @@ def inspect(
 
     study = Study.load(None, {"data": data, "observe": observe, "predict": predict})
     found = look(data, observe=study.observe or None, predict=study.predict or None)
+    planner = None if found.problem else _planner(study, found)
     if as_json:
-        show_json(found.as_dict())
+        show_json(found.as_dict() | {"planner": planner})
     else:
-        show_facts(found.name, found.rows())
+        show_facts(found.name, [*found.rows(), *([("fit planner", planner)] if planner else [])])
+
+
+def _planner(study: Study, found: Inspection) -> str:
+    """Who would plan, and why."""
+    window = study.window(found.steps)
+    name, why = study.chosen_planner(max(0, found.split[0] - window.length + 1))
+    return f"{name} ({why})"
 
 
 def _samples(*, as_json: bool) -> None:
