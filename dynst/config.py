@@ -62,12 +62,12 @@ def _listed(value: object) -> object:
 
 def _no_switch(value: object) -> object:
     if isinstance(value, bool):
-        raise ValueError(f"{json.dumps(value)} is no whole number")  # Python counts True as 1
+        raise ValueError(f"{json.dumps(value)} is no number")  # Python counts True as 1
     return value
 
 
 Count = Annotated[int, Field(ge=1), BeforeValidator(_no_switch)]
-Share = Annotated[float, Field(ge=0, lt=1)]
+Share = Annotated[float, Field(ge=0, lt=1), BeforeValidator(_no_switch)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 
 
@@ -111,19 +111,19 @@ class Study(BaseModel):
     drop_by: Literal["magnitude", "gradient", "benefit", "exact", "random"] | None = None
     schedule: Literal["geometric", "cubic"] | None = None
     interval: Count | None = None
-    alpha: Annotated[float, Field(ge=0, le=1)] | None = None
+    alpha: Annotated[float, Field(ge=0, le=1), BeforeValidator(_no_switch)] | None = None
     rate: Literal["one_cycle", "cosine"] | None = None
     prune: bool | None = None
     regrow: bool | None = None
     rewind: bool | None = None
-    l1: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    l1: Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_no_switch)] | None = None
     polish: bool | None = None
 
     compare: Literal["quick", "none"] = "quick"
     ladder: Annotated[tuple[Share, ...] | None, BeforeValidator(_listed)] = None
     refit: bool = False
 
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0), BeforeValidator(_no_switch)] = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Annotated[Literal["32", "bf16"], BeforeValidator(str)] = "32"
     out: str | None = None

@@ -127,7 +127,9 @@ def test_a_switch_of_the_network_chooses_it_or_is_refused_but_never_ignored(swit
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[window]\nhistory = true", "true is no whole number"),
+        ("[window]\nhistory = true", "true is no number"),
+        ("[run]\nseed = true", "true is no number"),
+        ("[planner]\nalpha = true", "true is no number"),
         ('[planner]\npolish = "maybe"', '"maybe" came; true or false is expected'),
         ("[judge]\nladder = 0.5", "0.5 came; a list in brackets is expected"),
         ("[planner]\nl1 = inf", "finite number"),

@@ -238,7 +238,7 @@ class Curve:
         errors = [data[name].values for name in ("rmse", "mae", "bias")]
         for i, planner in enumerate(self.planners):
             for j, budget in enumerate(self.budgets):
-                place = (planner, f"{float(data['sparsity'][j]):.6g}", budget)
+                place = (harmless(planner), f"{float(data['sparsity'][j]):.6g}", budget)
                 known = np.argwhere(np.isfinite(errors[0][i, j]))
                 for lead, channel, seed in known.tolist():
                     name, unit = harmless(self.channels[channel]), harmless(self.units[channel])
