@@ -23,7 +23,7 @@ try:
 except ImportError:  # Windows has no flock; there the folder's name alone keeps two runs apart
     fcntl = None  # type: ignore[assignment]  # a platform without the module
 
-__all__ = ["RUNS", "Draft", "Run", "claim", "drafts", "find", "provenance_of", "reopen", "whole"]
+__all__ = ["RUNS", "Draft", "Run", "check_out", "claim", "drafts", "find", "provenance_of", "reopen", "whole"]
 
 RUNS = Path("runs")
 """Where runs go and are looked for unless said otherwise."""
@@ -156,19 +156,45 @@ def claim(base: str, *, out: Path | None = None) -> Draft:
         If `out` exists, finished or as a stopped run.
     """
     if out is not None:
-        if out.exists():
-            raise ConfigError(f"{out} exists already. Give --out another name, or remove it first.")
+        check_out(out)
         draft = _create(out)
         if draft is None:
-            raise ConfigError(
-                f"a stopped or still working run is named {out} already. Continue it with `dynst fit --resume {out}`, "
-                f"or remove {_hidden(out)}."
-            )
+            raise ConfigError(_taken(out))
         return draft
     number = 1
     while (draft := _create(RUNS / f"{base}-{number}")) is None:
         number += 1
     return draft
+
+
+def check_out(out: Path) -> None:
+    """Make sure that a run folder can probably be made there, before any work is done for it.
+
+    Raises
+    ------
+    ConfigError
+        If something of that name exists, or no folder can be made there.
+    """
+    try:
+        if not out.name:
+            raise ConfigError(f'"{out}" names no run folder. Give --out a name.')
+        if os.path.lexists(out):
+            raise ConfigError(f"{out} exists already. Give --out another name, or remove it first.")
+        if _hidden(out).is_dir():
+            raise ConfigError(_taken(out))
+        above = next(folder for folder in out.absolute().parents if folder.exists())
+        possible = above.is_dir() and os.access(above, os.W_OK | os.X_OK)
+    except OSError:  # a name too long, a folder that one may not look into
+        possible = False
+    if not possible:
+        raise ConfigError(f'no run folder can be made at "{out}". Give --out a new name in a folder that is yours.')
+
+
+def _taken(out: Path) -> str:
+    return (
+        f"a stopped or still working run is named {out} already. Continue it with `dynst fit --resume {out}`, "
+        f"or remove {_hidden(out)}."
+    )
 
 
 def reopen(name: str) -> Draft | Run:

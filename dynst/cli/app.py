@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import errno
+import os
 import sys
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, TextIO
 
 import typer
 
-from dynst.cli.console import complain
+from dynst.cli.console import complain, out_of_reach
 from dynst.cli.export_map import export_map
 from dynst.cli.fit import fit
 from dynst.cli.inspect import inspect
@@ -18,7 +19,7 @@ from dynst.errors import DynstError
 
 __all__ = ["app", "main"]
 
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO}
+_UsageError: type[Exception] = typer.BadParameter.__bases__[0]  # typer brings its own click or uses the one installed
 
 app = typer.Typer(
     name="dynst",
@@ -36,26 +37,49 @@ def main() -> None:
     """Run the command line; 0 done, 1 a bug (traceback), 2 the user can mend it (one line), 130 stopped by Ctrl-C."""
     warnings.showwarning = _one_line_warning
     try:
-        app(prog_name="dynst")
+        code = _called()
+        sys.stdout.flush()  # while a full disk can still be told
+    except typer.Abort:
+        sys.exit(130)
     except DynstError as error:
         complain(f"{type(error).__name__}: {error}")
         sys.exit(2)
-    except BrokenPipeError:  # `dynst ... | head` closed the pipe: no error of ours, and nobody is left to read more
-        sys.stderr.close()
-        sys.exit(0)
-    except (OSError, RuntimeError) as error:
-        reason = _no_room(error)
-        if reason is None:
-            raise
-        complain(f"{reason} Make room or choose another place; a stopped run goes on with: dynst fit --resume latest")
-        sys.exit(2)
+    except OSError as error:
+        _give_up(error)
+    except SystemExit as stop:
+        if isinstance(stop.__context__, BrokenPipeError):  # typer makes a silent exit of it
+            _give_up(stop.__context__)
+        raise
+    sys.exit(code)
 
 
-def _no_room(error: OSError | RuntimeError) -> str | None:
-    """In words, if what failed is the disk and not us; netCDF reports a full disk as a bare HDF error."""
-    if isinstance(error, OSError) and error.errno in _DISK:
-        return f"{error.filename or 'the output'}: {error.strerror}."
-    return "a netCDF file cannot be written; the disk may be full." if "NetCDF: HDF error" in str(error) else None
+def _called() -> int:
+    try:
+        return app(prog_name="dynst", standalone_mode=False) or 0
+    except _UsageError as error:
+        return _misused(error)
+
+
+def _misused(error: Exception) -> int:
+    """One line for a wrong command line; the help for an empty one."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()  # type: ignore[attr-defined]  # of click
+    else:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "dynst"
+        complain(f"{error.format_message().rstrip('.')}. See: {command} --help")  # type: ignore[attr-defined]  # of click
+    return 2
+
+
+def _give_up(error: OSError) -> None:
+    """One line and exit code 2 if the disk or whoever reads stdout is the reason; otherwise it is a bug."""
+    reason = out_of_reach(error)
+    if reason is None:
+        raise error
+    with suppress(OSError, ValueError):  # what is still in the buffer cannot be delivered: Python is not to try again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    complain(reason)
+    sys.exit(2)
 
 
 def _version(asked: bool) -> bool:

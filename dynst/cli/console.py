@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 import time
@@ -16,9 +17,10 @@ if TYPE_CHECKING:
 
     from dynst.study import Event
 
-__all__ = ["Watcher", "complain", "console", "say", "show_facts", "show_json", "show_table"]
+__all__ = ["Watcher", "complain", "console", "out_of_reach", "say", "show_facts", "show_json", "show_table"]
 
 _PLAIN_WIDTH = 110  # of tables and lines that go to a file or a pipe
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO}
 _QUIET_SECONDS = 10.0  # between two progress lines where there is no terminal
 
 
@@ -36,6 +38,15 @@ def complain(text: str, *, style: str = "red") -> None:
     from rich.text import Text
 
     Console(stderr=True, highlight=False).print(Text(" ".join(text.split()), style=style), soft_wrap=True)
+
+
+def out_of_reach(error: OSError) -> str | None:
+    """In words, if what failed is the disk, its rights or the reader of stdout, and not us."""
+    if error.errno == errno.EPIPE:
+        return "the output was closed before all of it was read."
+    if error.errno not in _DISK:
+        return None
+    return f"{error.filename or 'the output'}: {error.strerror}. Make room, or choose another place."
 
 
 def show_json(document: object) -> None:

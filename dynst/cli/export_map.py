@@ -33,6 +33,8 @@ def export_map(
     from dynst.export import EXPORTERS, choose
     from dynst.runs import find
 
+    if out is not None and not out.strip():
+        raise ConfigError("-o names no file. Give a name, - for stdout, or leave it out.")
     path = None if out in (None, "-") else out
     exporter = choose(EXPORTERS, format=format_ or (None if path else "geojson"), path=path)
     if out == "-" and not exporter.text and sys.stdout.isatty():

@@ -87,19 +87,29 @@ def fit(  # noqa: PLR0917  # typer makes an option of each parameter; all are pa
     """
     asked = {name: value for name, value in locals().items() if name not in {"study", "resume", "quiet", "as_json"}}
     given = {name: value for name, value in asked.items() if value is not None}
-    from dynst.cli.console import Watcher, complain
+    from dynst.cli.console import Watcher, complain, out_of_reach
 
     with Watcher(quiet=quiet or as_json) as watcher:
         try:
             run = _work(study, given, resume, watcher)
         except KeyboardInterrupt as stop:
             watcher.close()
-            again = f" Continue with: dynst fit --resume {watcher.resumable}" if watcher.resumable else ""
-            complain(f"Stopped.{again}", style="yellow")
+            complain(f"Stopped.{_again(watcher)}", style="yellow")
             raise typer.Exit(130) from stop
+        except OSError as error:
+            reason = out_of_reach(error)
+            if reason is None:
+                raise
+            watcher.close()
+            complain(f"{reason}{_again(watcher)}")
+            raise typer.Exit(2) from error
     from dynst.cli.results import show_results
 
     show_results(run, as_json=as_json)
+
+
+def _again(watcher: Watcher) -> str:
+    return f" Continue with: dynst fit --resume {watcher.resumable}" if watcher.resumable else ""
 
 
 def _work(study: Path | None, given: dict[str, object], resume: str | None, watcher: Watcher) -> Run:

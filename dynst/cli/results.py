@@ -125,6 +125,7 @@ def _curve_table(plan: Plan, curve: Curve) -> None:
 def _document(run: Run, plan: Plan, curve: Curve) -> dict[str, Any]:
     import dataclasses
 
+    across, along = ("longitude", "latitude") if plan.sites.frame == "geographic" else ("x", "y")
     tables = {"table": curve, "refit": run.refit}
     rows = {
         key: [
@@ -150,8 +151,8 @@ def _document(run: Run, plan: Plan, curve: Curve) -> dict[str, Any]:
                 "rank": rank,
                 "site": site,
                 "name": plan.sites.name[site],
-                "x": float(plan.sites.x[site]),
-                "y": float(plan.sites.y[site]),
+                across: float(plan.sites.x[site]),
+                along: float(plan.sites.y[site]),
                 "importance": float(plan.importance[rank - 1]),
             }
             for rank, site in enumerate(plan.selected.tolist(), start=1)

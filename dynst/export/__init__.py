@@ -5,11 +5,11 @@ import os
 from dynst.domain import GridLayout, Plan
 from dynst.export.base import Exporter, choose
 from dynst.export.geojson import GEOJSON
-from dynst.export.netcdf import NETCDF, load_plan, save_plan
+from dynst.export.netcdf import NETCDF, load_plan, save_plan, write_netcdf
 from dynst.export.picture import HTML, PNG
 from dynst.export.table import CSV
 
-__all__ = ["EXPORTERS", "Exporter", "choose", "load_plan", "render", "save_plan", "write"]
+__all__ = ["EXPORTERS", "Exporter", "choose", "load_plan", "render", "save_plan", "write", "write_netcdf"]
 
 EXPORTERS: dict[str, Exporter] = {exporter.format: exporter for exporter in (GEOJSON, CSV, NETCDF, PNG, HTML)}
 """Exporters by format name."""

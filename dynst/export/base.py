@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -159,20 +161,25 @@ def replace_whole(path: str | os.PathLike[str], content: bytes) -> None:
     ------
     ConfigError
         If the folder is missing or cannot be written to.
+    OSError
+        If the disk is full or broken.
     """
+    if Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir():
+        Path(path).write_bytes(content)
+        return
     target = Path(path).resolve()
     if not target.name or target.is_dir():
-        raise ConfigError(f"{path} is a folder. Give a file in it.")
-    if target.exists() and not target.is_file():
-        target.write_bytes(content)
-        return
+        raise ConfigError(f"{path or 'an empty name'} is a folder. Give a file in it.")
     draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
         draft.write_bytes(content)
         os.replace(draft, target)  # noqa: PTH105  # Path.replace hides that this is the atomic one
     except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}:
+            raise  # the request is right, the disk is not
         raise ConfigError(
             f"{target} cannot be written ({error.strerror}). Give a file in a folder that exists and is yours."
         ) from error
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -16,7 +17,7 @@ from dynst.errors import CheckpointError, DynstError
 from dynst.export.base import Exporter, made_by, ranked, replace_whole
 from dynst.reports.view import lonlat
 
-__all__ = ["NETCDF", "load_plan", "save_plan"]
+__all__ = ["NETCDF", "load_plan", "save_plan", "write_netcdf"]
 
 _STRAIGHT = 1e-6  # positions on one row or column of a grid with straight axes agree to so many degrees or metres
 
@@ -48,8 +49,24 @@ def load_plan(path: str | os.PathLike[str]) -> tuple[Plan, GridLayout | None]:
         return Plan.from_dataset(data), layout
     except DynstError:
         raise
-    except (OSError, KeyError, AttributeError, TypeError, ValueError) as error:
+    except (OSError, RuntimeError, KeyError, AttributeError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: this is not a plan that dynst wrote ({error}). Name another file.") from error
+
+
+def write_netcdf(data: xr.Dataset, path: Path) -> None:
+    """Write a netCDF file; that the disk is full, which netCDF calls an HDF error, is an OSError as everywhere.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    try:
+        data.to_netcdf(path, engine="netcdf4")
+    except RuntimeError as error:
+        if "NetCDF: HDF error" not in str(error):
+            raise
+        raise OSError(errno.EIO, "netCDF cannot write it; the disk may be full", str(path)) from error
 
 
 def _render(plan: Plan, *, layout: GridLayout | None, top: int | None, title: str | None) -> bytes:
@@ -136,7 +153,7 @@ def _lines(grid: Float[ndarray, "h w"], axis: int, period: float | None = None) 
 def _bytes(data: xr.Dataset) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "plan.nc"
-        data.to_netcdf(path, engine="netcdf4")
+        write_netcdf(data, path)
         return path.read_bytes()
 
 

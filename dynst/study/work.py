@@ -15,7 +15,7 @@ from dynst.domain import Plan
 from dynst.errors import BudgetError, CheckpointError, ConfigError, DataError
 from dynst.evaluation import LADDER, LinearJudge, judge_ladder, ladder
 from dynst.evaluation.sweep import Judge
-from dynst.export import load_plan, save_plan
+from dynst.export import load_plan, save_plan, write_netcdf
 from dynst.planners import PLANNERS
 from dynst.planners.base import PlannerSkipped, Task
 from dynst.runs import Draft, Run, whole
@@ -24,6 +24,7 @@ from dynst.study.log import Log
 from dynst.study.prepare import Prepared, prepare
 from dynst.study.provenance import provenance, versions
 from dynst.study.refits import NetworkJudge
+from dynst.training import Recipe
 from dynst.training.loop import StepRecord
 
 __all__ = ["fit", "resume"]
@@ -53,8 +54,11 @@ def fit(study: Study, *, listen: Listener = nobody) -> Run:
     DynstError
         One line on what the user can mend. A run stopped by anything else can be resumed.
     """
+    if study.out is not None:
+        runs.check_out(Path(study.out))
+    Recipe(device=study.device)  # refuses a device that is not there, before data are read
     prepared = prepare(study, listen=listen)
-    with runs.claim(prepared.base, out=Path(study.out) if study.out else None) as draft:
+    with runs.claim(prepared.base, out=Path(study.out) if study.out is not None else None) as draft:
         try:
             with whole(draft.path / "study.toml") as part:
                 part.write_text(prepared.resolved().toml() + "\n", encoding="utf-8")
@@ -126,10 +130,15 @@ class _Work:
                 self.listen(Event("read", note=note, run=self.draft.name))
             return before | {"resumed": [*before.get("resumed", []), _now()]}
         data = {"path": self.study.data, "name": self.prepared.field.name, "fingerprint": fingerprint}
-        facts = provenance(seed=self.study.seed, device=self.study.device, data=data)
+        facts = provenance(seed=self.study.seed, device=self._device(), data=data)
         facts |= {"started": _now(), "facts": self.prepared.facts()}
         self._write_json("provenance.json", facts)
         return facts
+
+    def _device(self) -> str:
+        """Where the networks of this study are trained; the solved forecaster computes on the CPU."""
+        trained = self.prepared.planner in _NETWORKS or self.study.refit or self.study.compare != "none"
+        return Recipe(device=self.study.device).device if trained else "cpu"
 
     def _chosen(self, task: Task) -> Plan:
         """The plan of the study's own planner."""
@@ -212,7 +221,7 @@ class _Work:
         with whole(path.with_suffix(".csv")) as part:
             part.write_text(curve.to_csv(), encoding="utf-8")
         with whole(path) as part:
-            curve.to_dataset().to_netcdf(part)
+            write_netcdf(curve.to_dataset(), part)
 
     def _step(self, record: StepRecord) -> None:
         self.log.write(asdict(record))

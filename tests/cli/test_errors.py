@@ -1,5 +1,10 @@
 """What the user can mend is one line on stderr and exit code 2; there is never a traceback and never a run folder."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -82,9 +87,9 @@ def test_resuming_and_exporting_where_there_is_no_run(dynst_main):
 
 
 def test_an_option_that_does_not_exist(dynst_main):
-    code, _, err = dynst_main("fit", "--sensor", 3)
-    assert code == 2
-    assert "--sensors" in err
+    is_one_line(*dynst_main("fit", "--sensor", 3), says="--sensors")
+    is_one_line(*dynst_main("fit", "--sensors", "many"), says="'--sensors'")
+    is_one_line(*dynst_main("fix"), says="dynst --help")
 
 
 @pytest.mark.parametrize("name", ["", ".", "/"])
@@ -117,8 +122,49 @@ def test_a_full_disk_is_no_bug_of_ours(dynst_main, monkeypatch):
 
     import dynst.study
 
-    def full(*_, **__):
+    def full(*_, listen):
+        listen(dynst.study.Event("plan", run="a-1"))
         raise OSError(errno.ENOSPC, "No space left on device", "runs/a")
 
     monkeypatch.setattr(dynst.study, "fit", full)
-    is_one_line(*dynst_main("fit", "-q"), says="dynst fit --resume latest")
+    is_one_line(*dynst_main("fit", "-q"), says="Continue with: dynst fit --resume a-1")
+
+
+def test_a_disk_that_fills_while_a_plan_is_saved_leaves_a_run_to_resume(dynst_main, waves, here, monkeypatch):
+    import xarray as xr
+
+    def full(*_, **__):
+        raise RuntimeError("NetCDF: HDF error")
+
+    monkeypatch.setattr(xr.Dataset, "to_netcdf", full)
+    arguments = ("fit", "-q", "--data", waves, "--planner", "coverage", "--compare", "none", "--out", "mine")
+    is_one_line(*dynst_main(*arguments), says="Continue with: dynst fit --resume mine")
+    assert (here / ".mine.partial").is_dir()
+
+
+@pytest.mark.parametrize("out", ["taken", "file/sub", "", ".", "/", "a" * 300])
+def test_an_odd_output_folder_is_refused_before_any_data_are_read(dynst_main, here, out):
+    (here / "file").write_text("in the way")
+    (here / "taken").symlink_to("nowhere")
+    is_one_line(*dynst_main("fit", "-q", "--data", "not-even-there.nc", "--out", out), says="--out")
+
+
+def test_a_gpu_that_is_not_there_is_refused_for_every_planner_before_data_are_read(dynst_main, monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    arguments = ("fit", "-q", "--data", "not-even-there.nc", "--planner", "coverage", "--device", "cuda")
+    is_one_line(*dynst_main(*arguments), says="Choose cpu or auto")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_stdout_that_takes_nothing_is_one_line(environment, here):
+    command = [sys.executable, "-m", "dynst", "inspect", "sample:"]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    is_one_line(done.returncode, "", done.stderr, says="No space left")
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(command, env=environment, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    is_one_line(done.returncode, "", done.stderr, says="closed")

@@ -59,7 +59,12 @@ def test_an_unknown_format_is_one_line_with_the_known_ones(there, dynst_main):
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
-    [(("-f", "csv", "-o", "."), "is a folder"), (("--format", "png", "-o", "map.csv"), "Choose one")],
+    [
+        (("-o", ""), "names no file"),
+        (("-f", "csv", "-o", "/"), "is a folder"),
+        (("-f", "csv", "-o", "."), "is a folder"),
+        (("--format", "png", "-o", "map.csv"), "Choose one"),
+    ],
 )
 def test_an_odd_output_is_refused_in_one_line(there, dynst_main, arguments, says):
     code, out, err = dynst_main("export-map", NAME, *arguments)

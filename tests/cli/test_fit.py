@@ -51,6 +51,7 @@ def test_a_finished_run_is_shown_again_as_one_json_document(finished, dynst_main
     assert rows["dynst"]["plan_vs"] is None
     assert rows["floor"]["is_frame"]
     assert [sensor["rank"] for sensor in found["sensors"]] == [1, 2, 3, 4]
+    assert {"site", "name", "longitude", "latitude", "importance"} <= found["sensors"][0].keys()
     assert found["facts"]["window"] == {"history": 4, "horizon": 4, "stride": 1}
 
 
