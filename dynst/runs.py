@@ -90,8 +90,8 @@ class Draft:
 
     @property
     def name(self) -> str:
-        """Name of the run that this becomes; ``--resume`` understands it."""
-        return self.final.name
+        """Name of the run that this becomes, or its path if it is not where runs are; ``--resume`` understands it."""
+        return self.final.name if self.final.parent in {RUNS, Path()} else str(self.final)
 
     def __enter__(self) -> Draft:
         return self

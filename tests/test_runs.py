@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -124,3 +125,14 @@ def test_a_file_is_written_whole_or_not_at_all(here):
         stopped()
     assert target.read_text() == "old"
     assert [path.name for path in here.iterdir()] == ["file.txt"]
+
+
+def test_the_name_of_a_draft_is_one_that_resume_finds(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for out in (None, Path("mine"), Path("elsewhere/x"), tmp_path / "far" / "y"):
+        draft = runs.claim("a", out=out)
+        draft.__exit__()
+        again = runs.reopen(draft.name)
+        assert isinstance(again, runs.Draft)
+        assert again.path.resolve() == draft.path.resolve()
+        again.__exit__()
