@@ -72,14 +72,15 @@ def _misused(error: Exception) -> int:
 
 
 def _give_up(error: OSError) -> None:
-    """One line and exit code 2 if the disk or whoever reads stdout is the reason; otherwise it is a bug."""
-    reason = out_of_reach(error)
-    if reason is None:
+    """One line and exit code 2 if the disk is the reason; nothing at all if nobody reads on (`dynst ... | head`)."""
+    closed, reason = isinstance(error, BrokenPipeError), out_of_reach(error)
+    if reason is None and not closed:
         raise error
     with suppress(OSError, ValueError):  # what is still in the buffer cannot be delivered: Python is not to try again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    complain(reason)
-    sys.exit(2)
+    if reason is not None:
+        complain(reason)
+    sys.exit(0 if closed else 2)
 
 
 def _version(asked: bool) -> bool:

@@ -41,9 +41,7 @@ def complain(text: str, *, style: str = "red") -> None:
 
 
 def out_of_reach(error: OSError) -> str | None:
-    """In words, if what failed is the disk, its rights or the reader of stdout, and not us."""
-    if error.errno == errno.EPIPE:
-        return "the output was closed before all of it was read."
+    """In words, if what failed is the disk or its rights, and not us."""
     if error.errno not in _DISK:
         return None
     return f"{error.filename or 'the output'}: {error.strerror}. Make room, or choose another place."
