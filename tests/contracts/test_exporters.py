@@ -103,7 +103,7 @@ def test_a_failed_write_leaves_the_old_file_alone(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("dynst.export.base.os.replace", full)
-    with pytest.raises(ConfigError, match="No space left"):
+    with pytest.raises(OSError, match="No space left"):
         write(plan, path, layout=layout)
     assert path.read_text() == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["map.csv"]

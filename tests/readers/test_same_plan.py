@@ -67,7 +67,7 @@ def packed(data, root):
     with xr.open_dataset(sample_path("era5_natl_msl"), mask_and_scale=False) as raw:
         (name,) = raw.data_vars
         packing = {key: raw[name].attrs[key] for key in ("scale_factor", "add_offset")}
-    data.to_netcdf(root / "packed.nc", encoding={"msl": {"dtype": "int16", **packing}})
+    data.to_netcdf(root / "packed.nc", encoding={"msl": {"dtype": "int16", "_FillValue": -32768, **packing}})
     return root / "packed.nc"
 
 
