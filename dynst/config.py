@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from dynst.domain import Sites, Window
 from dynst.errors import ConfigError, unknown_name
 from dynst.planners import PLANNERS
-from dynst.readers import DEFAULT_SAMPLE
+from dynst.readers import DEFAULT_SAMPLE, Hints
 
 __all__ = ["Study"]
 
@@ -42,7 +42,10 @@ _SWITCHES = (
 """Options that planner dynst alone understands."""
 
 _TABLES: dict[str, dict[str, str]] = {
-    "data": {"path": "data", "observe": "observe", "predict": "predict"},
+    "data": {
+        "path": "data",
+        **{key: key for key in ("observe", "predict", "stations", "graph", "layout", "sites", "spacing", "split")},
+    },
     "window": {"history": "history", "horizon": "horizon", "stride": "stride"},
     "budget": {"sparsity": "sparsity", "sensors": "sensors"},
     "planner": {
@@ -92,6 +95,12 @@ class Study(BaseModel):
     data: str = f"sample:{DEFAULT_SAMPLE}"
     observe: Names = ()
     predict: Names = ()
+    stations: str | None = None
+    graph: str | None = None
+    layout: str | None = None
+    sites: Count | None = None
+    spacing: Annotated[float | None, Field(gt=0, allow_inf_nan=False), BeforeValidator(_no_switch)] = None
+    split: Literal["auto", "run", "time"] = "auto"
 
     history: Count | None = None
     horizon: Count | None = None
@@ -101,7 +110,7 @@ class Study(BaseModel):
     sensors: Count | None = None
 
     planner: str = "auto"
-    backbone: Literal["auto", "stlight", "linear"] = "auto"
+    backbone: Literal["auto", "stlight", "gnn", "linear"] = "auto"
     dim: Count | None = None
     depth: Count | None = None
     patch: Count | None = None
@@ -134,8 +143,10 @@ class Study(BaseModel):
             raise ValueError("sparsity and sensors exclude each other: give one of them")
         if self.planner == "dynst" and self.backbone == "linear":
             raise ValueError("planner dynst trains a network: for the linear backbone choose planner dynst_linear")
-        if self.planner == "dynst_linear" and self.backbone == "stlight":
-            raise ValueError("planner dynst_linear trains no network: for the backbone stlight choose planner dynst")
+        if self.planner == "dynst_linear" and self.backbone in ("stlight", "gnn"):
+            raise ValueError(
+                f"planner dynst_linear trains no network: for the backbone {self.backbone} choose planner dynst"
+            )
         asked = self._switches
         if asked and (self.planner not in ("auto", "dynst") or self.backbone == "linear"):
             other = f"planner {self.planner}" if self.planner != "auto" else "the linear backbone"
@@ -172,9 +183,18 @@ class Study(BaseModel):
             raise ConfigError(f"{origin['planner']}: {unknown_name('planner', study.planner, PLANNERS)}")
         return study
 
-    def window(self, steps: int) -> Window:
-        """The window, chosen from the length of the record where it is not given."""
-        return Window.for_record(steps, history=self.history, prediction=self.horizon, stride=self.stride)
+    @property
+    def hints(self) -> Hints:
+        """What the reader is told besides the path."""
+        return Hints(
+            stations=self.stations, graph=self.graph, layout=self.layout, sites=self.sites, spacing=self.spacing
+        )
+
+    def window(self, steps: int, *, longest: int | None = None) -> Window:
+        """The window, chosen from the lengths of the record and of its longest run where it is not given."""
+        return Window.for_record(
+            steps, history=self.history, prediction=self.horizon, stride=self.stride, longest=longest
+        )
 
     def budget(self, sites: Sites) -> int:
         """How many sensors: as asked, or 20 but at most a tenth of the sites."""
@@ -217,9 +237,10 @@ class Study(BaseModel):
         {'steps': 50, 'device': 'auto'}
         """
         names: tuple[str, ...] = ("dim", "depth", "patch", "steps", "batch", "device")
+        network = {"backbone": self.backbone} if self.backbone in ("stlight", "gnn") else {}
         if planner == "dynst":
             names += _SWITCHES
-        options = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        options = network | {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         if options.get("polish") is False:
             options["exact_sweep"] = False  # "as published" means neither kind of swap after training
         return options
@@ -261,8 +282,9 @@ def _read(path: Path) -> tuple[dict[str, object], dict[str, str]]:
             name = _TABLES[table][key]
             fields[name] = value
             origin[name] = f"{path}, [{table}] {key}"
-    if isinstance(data := fields.get("data"), str):
-        fields["data"] = _beside(path, data)
+    for name in ("data", "stations", "graph"):
+        if isinstance(place := fields.get(name), str):
+            fields[name] = _beside(path, place)
     return fields, origin
 
 

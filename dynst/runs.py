@@ -14,7 +14,7 @@ from typing import Any
 
 import xarray as xr
 
-from dynst.domain import Curve, GridLayout, Plan
+from dynst.domain import Curve, Layout, Plan
 from dynst.errors import CheckpointError, ConfigError, unknown_name
 from dynst.export import load_plan
 
@@ -56,7 +56,7 @@ class Run:
         return load_plan(self.path / "plan.nc")[0]
 
     @property
-    def layout(self) -> GridLayout | None:
+    def layout(self) -> Layout | None:
         """The grid of the plan's sites."""
         return load_plan(self.path / "plan.nc")[1]
 

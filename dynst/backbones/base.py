@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from dynst.domain import Layout, Sites
 
 __all__ = ["AbstractBackbone"]
 
@@ -25,13 +28,36 @@ class AbstractBackbone(nn.Module, ABC):
         Earth.
     permutation_equivariant : bool
         Relabelling the sites relabels the forecast.
+    sensors_only : bool
+        Can be built for a fixed set of sensors (option ``sensors`` of `on`), so that absent sensors cost no time.
     """
 
     periodic_equivariant: ClassVar[bool] = False
     permutation_equivariant: ClassVar[bool] = False
+    sensors_only: ClassVar[bool] = False
 
     features_in: int
     features_out: int
+
+    @classmethod
+    @abstractmethod
+    def on(
+        cls,
+        sites: Sites,
+        layout: Layout,
+        *,
+        features_in: int,
+        features_out: int,
+        generator: torch.Generator | None = None,
+        **shape: Any,
+    ) -> AbstractBackbone:
+        """The backbone for these sites; `shape` are its own options, such as its width.
+
+        Raises
+        ------
+        ConfigError
+            If the layout does not suit the backbone, or an option makes no sense.
+        """
 
     @abstractmethod
     def forward(self, stream: Float[Tensor, "b n f"]) -> Float[Tensor, "b n g"]:

@@ -6,7 +6,7 @@ needs no rearrangement at all, and the dilated convolution is `dynst.backbones.d
 
 from __future__ import annotations
 
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import torch
 from jaxtyping import Float
@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from dynst.backbones.base import AbstractBackbone
 from dynst.backbones.depthwise import DilatedDepthwise, crop
-from dynst.domain import GridLayout
+from dynst.domain import GridLayout, Layout, Sites
 from dynst.errors import ConfigError
 
 __all__ = ["STLight", "STLightCore"]
@@ -78,6 +78,28 @@ class STLight(AbstractBackbone):
         )
 
     cell: Tensor
+
+    @classmethod
+    def on(
+        cls,
+        sites: Sites,
+        layout: Layout,
+        *,
+        features_in: int,
+        features_out: int,
+        generator: torch.Generator | None = None,
+        **shape: Any,
+    ) -> STLight:
+        """STLight for these sites; `shape` as for the constructor.
+
+        Raises
+        ------
+        ConfigError
+            If the sites do not form a grid, or an option makes no sense.
+        """
+        if not isinstance(layout, GridLayout):
+            raise ConfigError(f"backbone stlight needs a grid; these sites form a graph ({layout.words}). Choose gnn.")
+        return cls(layout, features_in=features_in, features_out=features_out, generator=generator, **shape)
 
     def forward(self, stream: Float[Tensor, "b n f"]) -> Float[Tensor, "b n g"]:
         """Forecast stream of a stream."""

@@ -10,14 +10,16 @@ __all__ = ["fact_rows"]
 def fact_rows(found: dict[str, Any]) -> list[tuple[str, str]]:
     """Rows of words and figures on the data and on what is decided from them."""
     data = found["data"]
-    h, w = data["grid"]
-    cells = f"{data['sites']} of the {h * w} cells" if data["sites"] < h * w else f"{data['sites']}"
     runs = f" in {data['runs']} runs (gaps between them)" if data["runs"] > 1 else ""
     rows = [
-        ("sites", f"{cells} of a {h} x {w} grid"),
+        ("sites", _sites(data)),
         ("time", f"{data['steps']} steps of {data['cadence']}{runs}, {data['first']} to {data['last']}"),
         ("channels", ", ".join(_channel(channel) for channel in data["channels"])),
     ]
+    if data["missing_share"]:
+        rows.append(("missing", f"{data['missing_share']:.1%} of the values: masked in input and target"))
+    if data["covariates"]:
+        rows.append(("covariates", ", ".join(data["covariates"])))
     rows += [("note", note) for note in data["notes"]]
     if "window" in found:
         window, split, budget, planner = (found[key] for key in ("window", "split", "budget", "planner"))
@@ -25,12 +27,20 @@ def fact_rows(found: dict[str, Any]) -> list[tuple[str, str]]:
             ("window", f"{window['history']} steps read, {window['horizon']} forecast"),
             (
                 "split",
-                ", ".join(f"{name} {part['windows']}" for name, part in split.items()) + " windows, in time order",
+                ", ".join(f"{name} {split[name]['windows']}" for name in ("train", "validation", "test"))
+                + f" windows, {split['how']}",
             ),
             ("budget", f"{budget['sensors']} sensors (sparsity {budget['sparsity']:.4g})"),
             ("planner", f"{planner['name']} ({planner['why']})"),
+            *([("backbone", planner["backbone"])] if planner["name"] == "dynst" else []),
         ]
     return rows
+
+
+def _sites(data: dict[str, Any]) -> str:
+    """``864 of a 24 x 36 grid``, or ``207, given graph``."""
+    words = str(data["layout"])
+    return words if words.startswith(str(data["sites"])) and " grid" in words else f"{data['sites']}, {words}"
 
 
 def _channel(channel: dict[str, Any]) -> str:

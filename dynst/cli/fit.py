@@ -29,6 +29,21 @@ def fit(  # noqa: PLR0917  # typer makes an option of each parameter; all are pa
     ] = None,
     observe: Annotated[str | None, _data(metavar="A,B", help="What a sensor measures. Default: all.")] = None,
     predict: Annotated[str | None, _data(metavar="A,B", help="What is forecast. Default: all.")] = None,
+    stations: Annotated[
+        str | None, _data(metavar="FILE", help="Positions of stations: a table of names, longitudes, latitudes.")
+    ] = None,
+    graph: Annotated[
+        str | None, _data(metavar="FILE", help="Edges between stations: a list from,to[,weight], or a weight matrix.")
+    ] = None,
+    layout: Annotated[
+        str | None, _data(metavar="LETTERS", help="Axes of a stack of frames: e event, t time, c channel, h, w.")
+    ] = None,
+    sites: Annotated[int | None, _data(help="Reference sites of meshes that move or differ. Default: 2000.")] = None,
+    spacing: Annotated[float | None, _data(metavar="M", help="Metres between the cells of a stack of frames.")] = None,
+    split: Annotated[
+        str | None,
+        _data(metavar="NAME", help="run: whole experiments. time: blocks. Default: run if there are 3."),
+    ] = None,
     history: Annotated[int | None, _data(help="Steps read. Default: from the record's length.")] = None,
     horizon: Annotated[int | None, _data(help="Steps forecast. Default: from the record's length.")] = None,
     stride: Annotated[int | None, _data(help="Steps between windows. Default: 1.")] = None,
@@ -43,11 +58,11 @@ def fit(  # noqa: PLR0917  # typer makes an option of each parameter; all are pa
         ),
     ] = None,
     backbone: Annotated[
-        str | None, _method(metavar="NAME", help="Forecaster behind the mask: auto, stlight or linear.")
+        str | None, _method(metavar="NAME", help="Forecaster behind the mask: auto, stlight (grids), gnn or linear.")
     ] = None,
     dim: Annotated[int | None, _method(help="Width of the network.")] = None,
-    depth: Annotated[int | None, _method(help="Mixer blocks of the network.")] = None,
-    patch: Annotated[int | None, _method(help="Cells per side of a patch.")] = None,
+    depth: Annotated[int | None, _method(help="Blocks of the network.")] = None,
+    patch: Annotated[int | None, _method(help="Cells per side of a patch (stlight).")] = None,
     steps: Annotated[int | None, _method(help="Training steps.")] = None,
     batch: Annotated[int | None, _method(help="Windows per training step.")] = None,
     evidence: Annotated[

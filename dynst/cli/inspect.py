@@ -13,12 +13,23 @@ if TYPE_CHECKING:
 __all__ = ["inspect"]
 
 
-def inspect(
+def inspect(  # noqa: PLR0917  # typer makes an option of each parameter; all are passed by name
     data: Annotated[
         str, typer.Argument(metavar="DATA", help="File, glob, folder, URL, or sample:NAME. sample: alone lists them.")
     ],
     observe: Annotated[str | None, typer.Option(metavar="A,B", help="What a sensor measures. Default: all.")] = None,
     predict: Annotated[str | None, typer.Option(metavar="A,B", help="What is forecast. Default: all.")] = None,
+    stations: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Positions of stations: names, longitudes, latitudes.")
+    ] = None,
+    graph: Annotated[str | None, typer.Option(metavar="FILE", help="Edges between stations: list or matrix.")] = None,
+    layout: Annotated[
+        str | None, typer.Option(metavar="LETTERS", help="Axes of a stack of frames: e event, t time, c channel, h, w.")
+    ] = None,
+    sites: Annotated[int | None, typer.Option(help="Reference sites of meshes that move. Default: 2000.")] = None,
+    spacing: Annotated[
+        float | None, typer.Option(metavar="M", help="Metres between the cells of a stack of frames.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")] = False,
 ) -> None:
     """Show what is in the data: variables, units, sites, cadence, gaps, missing values, and what fit would do."""
@@ -30,8 +41,9 @@ def inspect(
     from dynst.config import Study
     from dynst.readers import inspect as look
 
-    study = Study.load(None, {"data": data, "observe": observe, "predict": predict})
-    found = look(data, observe=study.observe or None, predict=study.predict or None)
+    told = {"stations": stations, "graph": graph, "layout": layout, "sites": sites, "spacing": spacing}
+    study = Study.load(None, {"data": data, "observe": observe, "predict": predict, **told})
+    found = look(data, observe=study.observe or None, predict=study.predict or None, hints=study.hints)
     planner = None if found.problem else _planner(study, found)
     if as_json:
         show_json(found.as_dict() | {"planner": planner})

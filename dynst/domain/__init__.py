@@ -1,8 +1,8 @@
 """The nouns: labelled arrays and their rules. NumPy and xarray only; no torch, no files."""
 
 from dynst.domain.curve import FRAMES, Curve, CurveRow
-from dynst.domain.field import ArraySeries, Channel, Field, Series
-from dynst.domain.layout import GridLayout
+from dynst.domain.field import ArraySeries, Channel, Covariate, Field, Series
+from dynst.domain.layout import GraphLayout, GridLayout, Layout
 from dynst.domain.plan import Plan
 from dynst.domain.sites import Frame, Role, Sites
 from dynst.domain.window import Window
@@ -11,11 +11,14 @@ __all__ = [
     "FRAMES",
     "ArraySeries",
     "Channel",
+    "Covariate",
     "Curve",
     "CurveRow",
     "Field",
     "Frame",
+    "GraphLayout",
     "GridLayout",
+    "Layout",
     "Plan",
     "Role",
     "Series",

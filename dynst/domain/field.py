@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
@@ -11,11 +11,11 @@ import xarray as xr
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from dynst.domain.layout import GridLayout
+from dynst.domain.layout import Layout
 from dynst.domain.sites import Sites
 from dynst.errors import DataError
 
-__all__ = ["ArraySeries", "Channel", "Field", "Series"]
+__all__ = ["ArraySeries", "Channel", "Covariate", "Field", "Series"]
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,47 @@ class _SliceSeries:
 
 
 @dataclass(frozen=True, eq=False)
+class _JoinedSeries:
+    """Spans ``start <= step < stop`` of another series, one after the other."""
+
+    base: Series
+    spans: tuple[tuple[int, int], ...]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return sum(stop - start for start, stop in self.spans), *self.base.shape[1:]
+
+    def read(self, start: int, stop: int) -> Float[ndarray, "time n c"]:
+        start, stop, _ = slice(start, stop).indices(self.shape[0])
+        out = np.empty((max(0, stop - start), *self.base.shape[1:]), np.float32)
+        self.read_into(start, out)
+        return out
+
+    def read_into(self, start: int, out: Float[ndarray, "time n c"]) -> None:
+        done, offset = 0, start
+        for first, last in self.spans:
+            length = last - first
+            if offset < length and done < len(out):
+                count = min(length - offset, len(out) - done)
+                self.base.read_into(first + offset, out[done : done + count])
+                done, offset = done + count, 0
+            else:
+                offset -= length
+
+
+@dataclass(frozen=True, eq=False)
+class Covariate:
+    """Something known of each site: its name, its unit, a value per site."""
+
+    name: str
+    values: Float[ndarray, " n"]
+    units: str = "1"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", np.ascontiguousarray(self.values, float))
+
+
+@dataclass(frozen=True, eq=False)
 class Field:
     """A record `(time, site, channel)` in physical units, on sites with a layout, cut into runs of even steps.
 
@@ -99,7 +140,7 @@ class Field:
         datetime64[ns], or integers where the calendar could not be decoded.
     run : Int[ndarray, "time"]
         Number of the run of each step, not decreasing. Steps are even within a run; no window crosses runs.
-    sites, layout : Sites, GridLayout
+    sites, layout : Sites, Layout
         Where the values are, and how the places neighbour each other.
     channels : tuple of Channel
         Name, unit and use of each channel.
@@ -109,11 +150,17 @@ class Field:
         The step in words, like ``6 h``.
     has_missing : bool
         Whether any value is NaN.
+    cases : tuple of str
+        Names of the runs, if each is an experiment of its own (a simulation, a fire) rather than a piece of one
+        record between gaps; else empty. A split then keeps whole runs together.
+    covariates : tuple of Covariate
+        What is known of each site beforehand and never measured by a sensor: height, kind of node.
     source : dict
         Where it came from: paths, fingerprint, notes of the reader; goes into provenance.
 
     Examples
     --------
+    >>> from dynst.domain import GridLayout
     >>> sites = Sites(np.array([0.0, 1.0]), np.zeros(2))
     >>> field = Field.of(np.zeros((3, 2, 1)), sites, GridLayout((1, 2), np.arange(2)))
     >>> field
@@ -126,11 +173,13 @@ class Field:
     time: ndarray
     run: Int[ndarray, " time"]
     sites: Sites
-    layout: GridLayout
+    layout: Layout
     channels: tuple[Channel, ...]
     name: str = "field"
     cadence: str = "1 step"
     has_missing: bool = False
+    cases: tuple[str, ...] = ()
+    covariates: tuple[Covariate, ...] = ()
     source: dict[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -148,6 +197,11 @@ class Field:
             )
         if steps and (np.diff(self.run) < 0).any():
             raise DataError("the run numbers of a field must not decrease.")
+        if self.cases and len(self.cases) != len(self.runs):
+            raise DataError(f"a field of {len(self.runs)} runs needs as many names of cases; {len(self.cases)} came.")
+        for covariate in self.covariates:
+            if covariate.values.shape != (n,) or not np.isfinite(covariate.values).all():
+                raise DataError(f'covariate "{covariate.name}" needs one finite value for each of the {n} sites.')
         if not any(channel.observe for channel in self.channels) or not any(
             channel.predict for channel in self.channels
         ):
@@ -158,13 +212,14 @@ class Field:
         cls,
         values: Float[ndarray, "time n c"],
         sites: Sites,
-        layout: GridLayout,
+        layout: Layout,
         *,
         channels: tuple[Channel, ...] | None = None,
         time: ndarray | None = None,
         run: Int[ndarray, " time"] | None = None,
         name: str = "field",
         cadence: str = "1 step",
+        cases: tuple[str, ...] = (),
     ) -> Field:
         """A field from an array in memory; NaN counts as missing."""
         steps, _, c = values.shape
@@ -178,6 +233,7 @@ class Field:
             name=name,
             cadence=cadence,
             has_missing=bool(np.isnan(values).any()),
+            cases=cases,
         )
 
     def __repr__(self) -> str:
@@ -211,11 +267,35 @@ class Field:
     def between(self, start: int, stop: int) -> Field:
         """The same field for the steps ``start <= step < stop``; nothing is read."""
         start, stop, _ = slice(start, stop).indices(self.steps)
+        touched = [i for i, (a, b) in enumerate(self.runs) if max(a, start) < min(b, stop)]
         return replace(
             self,
             series=_SliceSeries(self.series, start, max(start, stop)),
             time=self.time[start:stop],
             run=self.run[start:stop],
+            cases=tuple(self.cases[i] for i in touched) if self.cases else (),
+        )
+
+    def pick(self, numbers: Sequence[int]) -> Field:
+        """The same field for some of its `runs`, by number, ascending; nothing is read.
+
+        Examples
+        --------
+        >>> from dynst.domain import GridLayout
+        >>> sites = Sites(np.array([0.0, 1.0]), np.zeros(2))
+        >>> values = np.arange(6.0)[:, None, None] * np.ones((6, 2, 1))
+        >>> field = Field.of(values, sites, GridLayout((1, 2), np.arange(2)), run=np.array([0, 0, 1, 1, 2, 2]))
+        >>> field.pick([0, 2]).series.read(1, 3)[:, 0, 0].tolist()
+        [1.0, 4.0]
+        """
+        spans = [self.runs[number] for number in sorted(set(numbers))]
+        steps = np.concatenate([np.arange(start, stop) for start, stop in spans]) if spans else np.zeros(0, np.int64)
+        return replace(
+            self,
+            series=_JoinedSeries(self.series, tuple(spans)),
+            time=self.time[steps],
+            run=self.run[steps],
+            cases=tuple(self.cases[number] for number in sorted(set(numbers))) if self.cases else (),
         )
 
     def blocks(self, limit_bytes: int = 32 << 20) -> Iterator[Float[ndarray, "time n c"]]:

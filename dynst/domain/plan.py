@@ -136,6 +136,7 @@ class Plan:
             "planner": self.planner,
             "budget": self.budget,
             "frame": str(sites.frame),
+            "unit": sites.unit,
             "crs": sites.crs or "",
             "fingerprint": sites.fingerprint,
             "importance_is": self.importance_is,
@@ -156,6 +157,7 @@ class Plan:
             crs=data.attrs["crs"] or None,
             longitude=data["longitude"].values if "longitude" in data else None,
             latitude=data["latitude"].values if "latitude" in data else None,
+            unit=str(data.attrs.get("unit", "")),
         )
         if sites.fingerprint != data.attrs["fingerprint"]:
             raise DataError(

@@ -23,7 +23,11 @@ class Frame(enum.StrEnum):
 
     GEOGRAPHIC = "geographic"  # degrees east in [-180, 180) and degrees north, WGS 84
     PROJECTED = "projected"  # metres in a known coordinate reference system
-    PLANAR = "planar"  # metres in a local plane
+    PLANAR = "planar"  # a local plane, in metres or in the unit that `Sites.unit` names
+    SCHEMATIC = "schematic"  # nobody knows where: a drawing of the graph, an edge about one unit long
+
+
+_UNITS = {Frame.GEOGRAPHIC: "degrees", Frame.PROJECTED: "m", Frame.PLANAR: "m", Frame.SCHEMATIC: "edges"}
 
 
 class Role(enum.IntEnum):
@@ -41,7 +45,7 @@ class Sites:
     Parameters
     ----------
     x, y : Float[ndarray, "n"]
-        Degrees east in [-180, 180) and degrees north for a geographic frame, else metres.
+        Degrees east in [-180, 180) and degrees north for a geographic frame, else lengths.
     frame : Frame
         What `x` and `y` mean.
     name : tuple of str
@@ -54,6 +58,8 @@ class Sites:
         Coordinate reference system of a projected frame, in any form that pyproj reads.
     longitude, latitude : Float[ndarray, "n"] or None
         Position on the Earth of the sites of a projected frame, if known. A geographic frame has them in `x`, `y`.
+    unit : str
+        Unit of `x` and `y`; a planar frame may have another than metres, such as ``1`` for a flow without dimensions.
 
     Raises
     ------
@@ -78,6 +84,7 @@ class Sites:
     crs: str | None = None
     longitude: Float[ndarray, " n"] | None = None
     latitude: Float[ndarray, " n"] | None = None
+    unit: str = ""
 
     def __post_init__(self) -> None:
         n = len(self.x)
@@ -87,6 +94,8 @@ class Sites:
         put(self, "x", np.ascontiguousarray(self.x, float))
         put(self, "y", np.ascontiguousarray(self.y, float))
         put(self, "frame", Frame(self.frame))
+        if self.frame is not Frame.PLANAR or not self.unit:
+            put(self, "unit", _UNITS[self.frame])
         if not len(self.role):
             put(self, "role", np.zeros(n, np.int8))
         if not len(self.area):
@@ -154,11 +163,22 @@ class Sites:
             return unit_vectors(self.x, self.y)
         return np.stack([self.x, self.y], axis=-1)
 
-    def km(self, chord: Float[ndarray, "*s"]) -> Float[ndarray, "*s"]:
-        """Distance in km of what is straight-line distance between `points`."""
+    @property
+    def distance_unit(self) -> str:
+        """Unit of `distance`: ``km`` where positions are degrees or metres, else that of the positions."""
+        return "km" if self.unit in ("degrees", "m") else self.unit
+
+    def distance(self, chord: Float[ndarray, "*s"]) -> Float[ndarray, "*s"]:
+        """Distance in `distance_unit` of what is straight-line distance between `points`."""
         if self.frame is Frame.GEOGRAPHIC:
             return 2 * EARTH_RADIUS_KM * np.arcsin(np.clip(np.asarray(chord) / 2, 0.0, 1.0))
-        return np.asarray(chord) / 1000.0
+        return np.asarray(chord) / (1000.0 if self.unit == "m" else 1.0)
+
+    def chord(self, distance: float) -> float:
+        """Straight-line distance between `points` of a distance in `distance_unit`; the inverse of `distance`."""
+        if self.frame is Frame.GEOGRAPHIC:
+            return float(2 * np.sin(min(distance / EARTH_RADIUS_KM, np.pi) / 2))
+        return distance * (1000.0 if self.unit == "m" else 1.0)
 
     @cached_property
     def tree(self) -> KDTree:

@@ -46,9 +46,17 @@ class Window:
 
     @classmethod
     def for_record(
-        cls, steps: int, *, history: int | None = None, prediction: int | None = None, stride: int = 1
+        cls,
+        steps: int,
+        *,
+        history: int | None = None,
+        prediction: int | None = None,
+        stride: int = 1,
+        longest: int | None = None,
     ) -> Window:
         """A window that suits a record of `steps` time steps, for whatever is not given.
+
+        Where the record is cut into runs, `longest` is the length of the longest: a window fits into a half of it.
 
         Raises
         ------
@@ -61,4 +69,6 @@ class Window:
                 f"{steps} time steps are too few to train, validate and test a forecast: at least "
                 f"{_LENGTH_BY_RECORD[-1][0]} are needed. Give a longer record."
             )
+        if length is not None and longest is not None:
+            length = max(1, min(length, longest // 4))
         return cls(history or length or 1, prediction or length or 1, stride)

@@ -28,10 +28,10 @@ def refit(
     scaling: Scaling,
     selected: Int[ndarray, " k"],
     *,
-    backbone: str = "stlight",
-    dim: int = 32,
-    depth: int = 3,
-    patch: int = 2,
+    backbone: str | None = None,
+    dim: int | None = None,
+    depth: int | None = None,
+    patch: int | None = None,
     steps: int = 400,
     batch: int = 16,
     seed: int = 0,
@@ -49,10 +49,10 @@ def refit(
         The data, as for every other judge.
     selected : Int[ndarray, "k"]
         The sites that are measured; none is allowed (the floor).
-    backbone : str
-        Name in `BACKBONES`.
-    dim, depth, patch : int
-        Its size.
+    backbone : str or None
+        Name in `BACKBONES`; the one that suits the layout if left out.
+    dim, depth, patch : int or None
+        Its size; None is its own default.
     steps, batch, seed : int
         Training steps, windows in a batch, and the seed of the weights and of the data order.
     recipe : Recipe or None

@@ -2,7 +2,7 @@
 
 import os
 
-from dynst.domain import GridLayout, Plan
+from dynst.domain import Layout, Plan
 from dynst.export.base import Exporter, choose
 from dynst.export.geojson import GEOJSON
 from dynst.export.netcdf import NETCDF, load_plan, save_plan, write_netcdf
@@ -16,7 +16,7 @@ EXPORTERS: dict[str, Exporter] = {exporter.format: exporter for exporter in (GEO
 
 
 def render(
-    plan: Plan, format: str, *, layout: GridLayout | None = None, top: int | None = None, title: str | None = None
+    plan: Plan, format: str, *, layout: Layout | None = None, top: int | None = None, title: str | None = None
 ) -> bytes:
     """The plan as the bytes of a file in `format`; see `Exporter.render`."""
     return choose(EXPORTERS, format=format).render(plan, layout=layout, top=top, title=title)
@@ -27,7 +27,7 @@ def write(
     path: str | os.PathLike[str],
     *,
     format: str | None = None,
-    layout: GridLayout | None = None,
+    layout: Layout | None = None,
     top: int | None = None,
     title: str | None = None,
 ) -> None:

@@ -15,7 +15,7 @@ from typing import Protocol, runtime_checkable
 from jaxtyping import Int
 from numpy import ndarray
 
-from dynst.domain import GridLayout, Plan
+from dynst.domain import Layout, Plan
 from dynst.errors import BudgetError, ConfigError, unknown_name
 
 __all__ = ["Exporter", "Render", "choose", "made_by", "ranked", "replace_whole"]
@@ -25,7 +25,7 @@ __all__ = ["Exporter", "Render", "choose", "made_by", "ranked", "replace_whole"]
 class Render(Protocol):
     """A plan as the bytes of a file."""
 
-    def __call__(self, plan: Plan, *, layout: GridLayout | None, top: int | None, title: str | None) -> bytes:
+    def __call__(self, plan: Plan, *, layout: Layout | None, top: int | None, title: str | None) -> bytes:
         """Bytes of the file; see `Exporter.render`."""
 
 
@@ -54,7 +54,7 @@ class Exporter:
     text: bool
 
     def render(
-        self, plan: Plan, *, layout: GridLayout | None = None, top: int | None = None, title: str | None = None
+        self, plan: Plan, *, layout: Layout | None = None, top: int | None = None, title: str | None = None
     ) -> bytes:
         """The plan as the bytes of a file: same plan, same bytes.
 
@@ -82,7 +82,7 @@ class Exporter:
         plan: Plan,
         path: str | os.PathLike[str],
         *,
-        layout: GridLayout | None = None,
+        layout: Layout | None = None,
         top: int | None = None,
         title: str | None = None,
     ) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import math
 
-from dynst.domain import GridLayout, Plan, Role
+from dynst.domain import Layout, Plan, Role
 from dynst.export.base import Exporter, made_by, ranked
 from dynst.export.places import Places, places_of
 
 __all__ = ["GEOJSON"]
 
 
-def _render(plan: Plan, *, layout: GridLayout | None, top: int | None, title: str | None) -> bytes:
+def _render(plan: Plan, *, layout: Layout | None, top: int | None, title: str | None) -> bytes:
     places = places_of(plan, layout)
     line = made_by(plan)
     features = [_feature(plan, places, rank, site, line) for rank, site in enumerate(ranked(plan, top).tolist(), 1)]

@@ -12,7 +12,7 @@ import xarray as xr
 from jaxtyping import Float
 from numpy import ndarray
 
-from dynst.domain import Frame, GridLayout, Plan
+from dynst.domain import Frame, GridLayout, Layout, Plan
 from dynst.errors import CheckpointError, DynstError
 from dynst.export.base import Exporter, made_by, ranked, replace_whole
 from dynst.reports.view import lonlat
@@ -22,12 +22,12 @@ __all__ = ["NETCDF", "load_plan", "save_plan", "write_netcdf"]
 _STRAIGHT = 1e-6  # positions on one row or column of a grid with straight axes agree to so many degrees or metres
 
 
-def save_plan(plan: Plan, layout: GridLayout | None, path: str | os.PathLike[str]) -> None:
+def save_plan(plan: Plan, layout: Layout | None, path: str | os.PathLike[str]) -> None:
     """Write plan and grid to a netCDF file, whole or not at all; `load_plan` reads them back."""
     replace_whole(path, _bytes(_dataset(plan, layout, plan.selected)))
 
 
-def load_plan(path: str | os.PathLike[str]) -> tuple[Plan, GridLayout | None]:
+def load_plan(path: str | os.PathLike[str]) -> tuple[Plan, Layout | None]:
     """The plan and the grid that `save_plan` or the netCDF exporter wrote.
 
     Raises
@@ -69,15 +69,15 @@ def write_netcdf(data: xr.Dataset, path: Path) -> None:
         raise OSError(errno.EIO, "netCDF cannot write it; the disk may be full", str(path)) from error
 
 
-def _render(plan: Plan, *, layout: GridLayout | None, top: int | None, title: str | None) -> bytes:
+def _render(plan: Plan, *, layout: Layout | None, top: int | None, title: str | None) -> bytes:
     data = _dataset(plan, layout, ranked(plan, top))
     return _bytes(data.assign_attrs(title=title) if title else data)
 
 
-def _dataset(plan: Plan, layout: GridLayout | None, sensors: ndarray) -> xr.Dataset:
+def _dataset(plan: Plan, layout: Layout | None, sensors: ndarray) -> xr.Dataset:
     data = plan.to_dataset()
     data.attrs |= {"Conventions": "CF-1.11", "source": made_by(plan)}
-    if layout is None:
+    if not isinstance(layout, GridLayout):
         return data
     data["grid_cell"] = ("site", layout.cell, {"long_name": "row-major cell of each site, from 0"})
     data.attrs |= {"grid_rows": layout.shape[0], "grid_columns": layout.shape[1]}

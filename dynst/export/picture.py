@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import vl_convert
 
-from dynst.domain import GridLayout, Plan
+from dynst.domain import Layout, Plan
 from dynst.export.base import Exporter, made_by, ranked
 from dynst.export.places import places_of
 from dynst.reports.map_chart import importance_map
@@ -56,13 +56,13 @@ _DRAW = """window.dynstDraw = (place, chart) => vegaEmbed(place, chart, {
   mode: "vega-lite", renderer: "svg", actions: {export: true, source: false, compiled: false, editor: false}});"""
 
 
-def _png(plan: Plan, *, layout: GridLayout | None, top: int | None, title: str | None) -> bytes:
+def _png(plan: Plan, *, layout: Layout | None, top: int | None, title: str | None) -> bytes:
     chart = importance_map(plan, layout, top=top, title=title or "Sensor plan")
     picture: bytes = vl_convert.vegalite_to_png(chart.to_json(), scale=_SCALE, allowed_base_urls=[])
     return picture
 
 
-def _html(plan: Plan, *, layout: GridLayout | None, top: int | None, title: str | None) -> bytes:
+def _html(plan: Plan, *, layout: Layout | None, top: int | None, title: str | None) -> bytes:
     chart = importance_map(plan, layout, top=top, title=title or "Sensor plan")
     header, rows = _table(plan, layout, top)
     left = len(ranked(plan, top)) - _ROWS
@@ -78,7 +78,7 @@ def _html(plan: Plan, *, layout: GridLayout | None, top: int | None, title: str 
     return page.encode()
 
 
-def _table(plan: Plan, layout: GridLayout | None, top: int | None) -> tuple[str, str]:
+def _table(plan: Plan, layout: Layout | None, top: int | None) -> tuple[str, str]:
     places = places_of(plan, None)
     axes = ("longitude", "latitude") if places.geographic else ("x (m)", "y (m)")
     rows = []

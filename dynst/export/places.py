@@ -10,7 +10,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from shapely.geometry import mapping
 
-from dynst.domain import Frame, GridLayout, Plan
+from dynst.domain import Frame, GridLayout, Layout, Plan
 from dynst.reports.cells import cell_corners
 from dynst.reports.view import lonlat
 
@@ -68,12 +68,13 @@ class Places:
         return [round(float(value), decimals) + 0.0 for value in (west, south, east, north)]
 
 
-def places_of(plan: Plan, layout: GridLayout | None) -> Places:
+def places_of(plan: Plan, layout: Layout | None) -> Places:
     """Where the sites are; longitudes and latitudes are given only where somebody knew them."""
     sites = plan.sites
     known = lonlat(sites)
     x, y = known if known is not None else (sites.x, sites.y)
-    corners = None if layout is None else cell_corners(x, y, layout, geographic=known is not None)
+    grid = layout if isinstance(layout, GridLayout) else None
+    corners = None if grid is None else cell_corners(x, y, grid, geographic=known is not None)
     metres = None if sites.frame is Frame.GEOGRAPHIC else (sites.x, sites.y)
     return Places(x, y, known is not None, corners, metres)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dynst.domain import GridLayout, Plan, Role
+from dynst.domain import Layout, Plan, Role
 from dynst.export.base import Exporter, made_by, ranked
 from dynst.export.places import places_of
 from dynst.reports.tables import csv_text
@@ -10,7 +10,7 @@ from dynst.reports.tables import csv_text
 __all__ = ["CSV"]
 
 
-def _render(plan: Plan, *, layout: GridLayout | None, top: int | None, title: str | None) -> bytes:
+def _render(plan: Plan, *, layout: Layout | None, top: int | None, title: str | None) -> bytes:
     places = places_of(plan, layout)
     edges = ("west", "south", "east", "north") if places.geographic else ("x_min", "y_min", "x_max", "y_max")
     line, rows = made_by(plan), []

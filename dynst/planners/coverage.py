@@ -1,4 +1,4 @@
-"""Coverage: every sensor as far as possible from all others, in km on the sphere, whatever the data say."""
+"""Coverage: every sensor as far as possible from all others, on the Earth or in the plane, whatever the data say."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def plan(task: Task, *, seed: int) -> Plan:
     return finish_plan(
         task,
         order,
-        sites.km(reach),
+        sites.distance(reach),
         planner="coverage",
-        importance_is="distance to the nearest sensor ranked before it, km",
+        importance_is=f"distance to the nearest sensor ranked before it, {sites.distance_unit}",
         seed=seed,
     )

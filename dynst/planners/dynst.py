@@ -49,12 +49,12 @@ def plan(
     task: Task,
     *,
     seed: int,
-    backbone: str = "stlight",
+    backbone: str | None = None,
     steps: int = 400,
     batch: int = 16,
-    dim: int = 32,
-    depth: int = 3,
-    patch: int = 2,
+    dim: int | None = None,
+    depth: int | None = None,
+    patch: int | None = None,
     learning_rate: float = 3e-3,
     weight_decay: float = 3e-2,
     rate: str = "one_cycle",
@@ -86,12 +86,12 @@ def plan(
     seed : int
         Of weights, order of windows and other layouts: the same task, seed and options give the same plan, bit for
         bit on a CPU (a GPU may add in another order).
-    backbone : str
-        Network to train, a name in `dynst.backbones.BACKBONES`.
+    backbone : str or None
+        Network to train, a name in `dynst.backbones.BACKBONES`; the one that suits the layout if left out.
     steps, batch, learning_rate, weight_decay, rate, l1, rewind, precision, device
         See `dynst.training.Recipe`.
-    dim, depth, patch : int
-        Shape of the network, see `dynst.backbones.STLight`.
+    dim, depth, patch : int or None
+        Shape of the network, see `dynst.backbones.STLight` and `dynst.backbones.gnn.GNN`; None is its own default.
     evidence : str
         Saliency that decides: ``benefit``, ``gradient``, ``exact``, ``random`` or ``magnitude``. With ``magnitude``
         sites are dropped by the size of their score and regrown by the size of their gradient, as published.

@@ -24,9 +24,10 @@ def plan(
     seed: int,
     steps: int = 150,
     batch: int = 16,
-    dim: int = 32,
-    depth: int = 3,
-    patch: int = 2,
+    backbone: str | None = None,
+    dim: int | None = None,
+    depth: int | None = None,
+    patch: int | None = None,
     evidence: str = "gradient",
     device: str = "cpu",
 ) -> Plan:
@@ -40,8 +41,8 @@ def plan(
         Of weights and order of windows.
     steps, batch, device
         Length of the training (150 steps, chosen: the loss of the dense network has levelled by then), see `Recipe`.
-    dim, depth, patch : int
-        Shape of the network, see `dynst.backbones.STLight`.
+    backbone, dim, depth, patch
+        The network and its shape, as for `dynst.planners.dynst.plan`.
     evidence : str
         The saliency; ``gradient`` sums the sizes of the gate gradients over the second half of the training.
 
@@ -52,7 +53,7 @@ def plan(
     """
     recipe = Recipe(batch=batch, drop_by=evidence, grow_by=evidence, conditioned=False, device=device)
     mask = MaskState.dense(*roles(task.sites), generator=seeded(seed, 3))
-    shape: dict[str, Any] = {"dim": dim, "depth": depth, "patch": patch}
+    shape: dict[str, Any] = {"backbone": backbone, "dim": dim, "depth": depth, "patch": patch}
     state = TrainingState.start(build_forecaster(task.train, task.window, mask, seed=seed, **shape), recipe, seed=seed)
     data = WindowDataset(task.train, task.window, task.scaling)
     for record in train(

@@ -1,14 +1,60 @@
-"""What a reader promises, and which reader a path asks for."""
+"""What a reader promises, and what a user may tell it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Protocol
 
 from dynst.domain import Field
+from dynst.errors import ConfigError
 
-__all__ = ["Reader", "sniff"]
+__all__ = ["Hints", "Reader"]
+
+
+@dataclass(frozen=True)
+class Hints:
+    """What a user says of data that the files do not say themselves.
+
+    Parameters
+    ----------
+    stations : str or None
+        Table with the positions of stations.
+    graph : str or None
+        File with the edges between stations: a list ``from, to[, weight]`` or a dense matrix of weights.
+    layout : str or None
+        Axes of a stack of frames as letters, outermost first: ``e`` event, ``t`` time, ``c`` channel, ``h`` rows,
+        ``w`` columns.
+    sites : int or None
+        Reference sites of meshes that move or differ between runs.
+    spacing : float or None
+        Distance between the cells of a stack of frames, in metres.
+
+    Examples
+    --------
+    >>> Hints(graph="roads.csv").check("gridded")
+    Traceback (most recent call last):
+    dynst.errors.ConfigError: graph is no option of gridded data: leave it out.
+    """
+
+    stations: str | None = None
+    graph: str | None = None
+    layout: str | None = None
+    sites: int | None = None
+    spacing: float | None = None
+
+    def check(self, reader: str, *known: str) -> None:
+        """Refuse what a reader has no use for; `known` are the hints that it takes.
+
+        Raises
+        ------
+        ConfigError
+            If another hint is given.
+        """
+        for field in fields(self):
+            if field.name not in known and getattr(self, field.name) is not None:
+                raise ConfigError(f"{field.name} is no option of {reader} data: leave it out.")
 
 
 class Reader(Protocol):
@@ -21,6 +67,7 @@ class Reader(Protocol):
         observe: Sequence[str] | None = None,
         predict: Sequence[str] | None = None,
         cache_dir: Path | None = None,
+        hints: Hints = Hints(),
     ) -> Field:
         """The record behind `path`.
 
@@ -32,20 +79,11 @@ class Reader(Protocol):
             Channels that sensors measure, and that are forecast.
         cache_dir : Path, optional
             Where large records are kept once converted.
+        hints : Hints
+            What the user said besides; a hint that means nothing to a reader is refused.
 
         Raises
         ------
         DataError, ConfigError
             One clear line for whatever the user can mend.
         """
-
-
-def sniff(path: str) -> str:
-    """Name of the reader for a path, as in the table `READERS`.
-
-    Examples
-    --------
-    >>> sniff("synthetic:planted"), sniff("era5.nc")
-    ('synthetic', 'gridded')
-    """
-    return "synthetic" if path.startswith("synthetic:") else "gridded"

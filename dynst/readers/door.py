@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from dynst.domain import Field
 from dynst.errors import ConfigError
 from dynst.readers import gridded, synthetic
-from dynst.readers.base import Reader, sniff
+from dynst.readers.base import Hints, Reader
 from dynst.readers.samples import DEFAULT_SAMPLE, list_samples, sample_path
 
-__all__ = ["READERS", "read", "resolve"]
+__all__ = ["READERS", "read", "resolve", "sniff"]
 
 READERS: dict[str, Reader] = {"gridded": gridded.read, "synthetic": synthetic.read}
 """Readers by name; `sniff` chooses."""
+
+_RECOGNISED: tuple[tuple[str, Callable[[str, Hints], bool]], ...] = (("synthetic", synthetic.recognises),)
+"""Who is asked, in this order, whether a path is theirs, by names and first bytes; nobody's path is ``gridded``."""
 
 
 def read(
@@ -24,6 +27,7 @@ def read(
     observe: Sequence[str] | None = None,
     predict: Sequence[str] | None = None,
     cache_dir: Path | None = None,
+    hints: Hints = Hints(),  # noqa: B008 - frozen
 ) -> Field:
     """The record that `data` names: a path, a pattern, a folder, a URL, ``sample:NAME`` or ``synthetic:NAME``.
 
@@ -35,6 +39,8 @@ def read(
         Channels that sensors measure, and that are forecast; default all, if there are at most 8.
     cache_dir : Path, optional
         Where large records are kept once converted.
+    hints : Hints
+        What the files do not say themselves.
 
     Raises
     ------
@@ -47,10 +53,22 @@ def read(
     'white_noise-3'
     """
     path = resolve(data)
-    field = READERS[sniff(path)](path, observe=observe, predict=predict, cache_dir=cache_dir)
+    reader = READERS[sniff(path, hints)]
+    field = reader(path, observe=observe, predict=predict, cache_dir=cache_dir, hints=hints)
     if path == data:
         return field
     return replace(field, source={**field.source, "path": data})
+
+
+def sniff(path: str, hints: Hints = Hints()) -> str:  # noqa: B008 - frozen
+    """Name of the reader for a path, as in the table `READERS`.
+
+    Examples
+    --------
+    >>> sniff("synthetic:planted"), sniff("era5.nc")
+    ('synthetic', 'gridded')
+    """
+    return next((name for name, recognises in _RECOGNISED if recognises(path, hints)), "gridded")
 
 
 def resolve(data: str) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from dynst.domain import ArraySeries, Field, GridLayout, Series, Sites
 from dynst.errors import DataError
+from dynst.readers.base import Hints
 from dynst.readers.cache import convert
 from dynst.readers.sources import cache_folder
 from dynst.readers.survey import Survey, survey
@@ -26,6 +27,7 @@ def read(
     observe: Sequence[str] | None = None,
     predict: Sequence[str] | None = None,
     cache_dir: Path | None = None,
+    hints: Hints = Hints(),  # noqa: B008 - frozen
 ) -> Field:
     """A record on a grid, from any CF-like netCDF or zarr.
 
@@ -39,6 +41,8 @@ def read(
         their name in the file or their short name. Default: all, if there are at most 8.
     cache_dir : Path, optional
         Where records larger than 64 MB are kept once converted; default ``DYNST_CACHE`` or the user's cache folder.
+    hints : Hints
+        None of them means anything here.
 
     Returns
     -------
@@ -54,6 +58,7 @@ def read(
     ConfigError
         If a channel is asked for that is not there, or channels must be named.
     """
+    hints.check("gridded")
     found = survey(path, cache_dir=cache_dir)
     try:
         return field_of(found.choose(observe, predict), cache_dir=cache_dir)

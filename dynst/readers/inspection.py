@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy import ndarray
 
-from dynst.domain import Channel, Field, Window
+from dynst.domain import Channel, Field, GridLayout, Window
 from dynst.errors import ConfigError, DynstError
-from dynst.readers.base import sniff
-from dynst.readers.door import READERS, resolve
+from dynst.readers.base import Hints
+from dynst.readers.door import READERS, resolve, sniff
 from dynst.readers.gridded import IN_MEMORY_BYTES, field_of
 from dynst.readers.survey import Survey, survey
 
@@ -118,6 +119,7 @@ def inspect(
     predict: Sequence[str] | None = None,
     cache_dir: Path | None = None,
     shares: tuple[float, float, float] = (0.65, 0.17, 0.18),
+    hints: Hints = Hints(),  # noqa: B008 - frozen
 ) -> Inspection:
     """Look at a record: its variables, places and times, and what a fit would do. Nothing is converted.
 
@@ -131,6 +133,8 @@ def inspect(
         Where files behind a URL are fetched to.
     shares : tuple of float
         Parts of the record for training, validation and test, as a fit splits it.
+    hints : Hints
+        What the files do not say themselves.
 
     Raises
     ------
@@ -144,8 +148,9 @@ def inspect(
     (80, '1 step', '4 steps of history, 4 of prediction')
     """
     path = resolve(data)
-    if sniff(path) != "gridded":
-        field = READERS[sniff(path)](path, observe=observe, predict=predict)
+    reader = sniff(path, hints)
+    if reader != "gridded":
+        field = READERS[reader](path, observe=observe, predict=predict, cache_dir=cache_dir, hints=hints)
         return _describe(data, field, [_channel_info(field, channel) for channel in field.channels], shares, "")
     found, problem = survey(path, cache_dir=cache_dir), ""
     try:
@@ -177,7 +182,6 @@ def _channel_info(field: Field, channel: Channel) -> VariableInfo:
 def _describe(
     data: str, field: Field, variables: list[VariableInfo], shares: tuple[float, float, float], problem: str
 ) -> Inspection:
-    h, w = field.layout.shape
     raw_notes = field.source.get("notes", [])
     values = field.series.read(0, field.steps)
     return _inspection(
@@ -185,10 +189,10 @@ def _describe(
         name=field.name,
         reader=str(field.source.get("reader", "")),
         variables=variables,
-        grid=str(field.source.get("grid", f"latitude-longitude {h} x {w}")),
+        grid=str(field.source.get("grid", field.layout.words)),
         frame=str(field.sites.frame),
-        periodic=field.layout.periodic,
-        cells=h * w,
+        periodic=isinstance(field.layout, GridLayout) and field.layout.periodic,
+        cells=math.prod(field.layout.shape) if isinstance(field.layout, GridLayout) else len(field.sites),
         sites=len(field.sites),
         counted=True,
         extent=_extent(field.sites.x, field.sites.y),

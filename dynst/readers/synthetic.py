@@ -13,8 +13,14 @@ from numpy import ndarray
 
 from dynst.domain import Channel, Field, GridLayout, Sites
 from dynst.errors import ConfigError, unknown_name
+from dynst.readers.base import Hints
 
-__all__ = ["planted", "read", "white_noise"]
+__all__ = ["planted", "read", "recognises", "white_noise"]
+
+
+def recognises(path: str, hints: Hints) -> bool:  # the signature is the same for all readers
+    """Whether a path names a made record."""
+    return path.startswith("synthetic:")
 
 
 def planted(
@@ -101,6 +107,7 @@ def read(
     observe: Sequence[str] | None = None,
     predict: Sequence[str] | None = None,
     cache_dir: Path | None = None,
+    hints: Hints = Hints(),  # noqa: B008 - frozen
 ) -> Field:
     """A made record by its name: ``synthetic:planted`` or ``synthetic:white_noise``.
 
@@ -116,6 +123,7 @@ def read(
     >>> read("synthetic:planted:7").name
     'planted-7'
     """
+    hints.check("synthetic")
     kind, _, seed = path.removeprefix("synthetic:").partition(":")
     if kind not in ("planted", "white_noise"):
         raise ConfigError(unknown_name("synthetic record", kind, ["planted", "white_noise"]))

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from dynst.domain import GridLayout, Plan
+from dynst.domain import Layout, Plan
 from dynst.reports.coastline import CREDIT, Land, land_in
 from dynst.reports.raster import COLOURS, png_url, site_of_pixel
 from dynst.reports.shades import Shades, shades_of
@@ -29,7 +29,7 @@ _LONGEST_LINE = 128  # characters of a line of small print under the title; chos
 
 
 def importance_map(
-    plan: Plan, layout: GridLayout | None = None, *, title: str = "Sensor plan", top: int | None = None
+    plan: Plan, layout: Layout | None = None, *, title: str = "Sensor plan", top: int | None = None
 ) -> alt.LayerChart:
     """Importance of every site as a heat map, the sensors on it, and the coast.
 

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from dynst.domain import Frame, GridLayout, Sites
+from dynst.domain import Frame, GridLayout, Layout, Sites
 from dynst.reports.cells import cell_corners
 
 __all__ = ["View", "lonlat", "view_of"]
@@ -96,7 +96,7 @@ def lonlat(sites: Sites) -> tuple[Float[ndarray, " n"], Float[ndarray, " n"]] | 
     return np.mod(np.asarray(east).round(9) + 180.0, 360.0) - 180.0, np.asarray(north).round(9)
 
 
-def view_of(sites: Sites, layout: GridLayout | None = None) -> View:
+def view_of(sites: Sites, layout: Layout | None = None) -> View:
     """The frame that suits the sites: degrees where they are known, else lengths in the plane.
 
     Longitudes open where the sites leave their widest gap, so a Pacific map is one piece.
@@ -108,15 +108,16 @@ def view_of(sites: Sites, layout: GridLayout | None = None) -> View:
     (164, 196)
     """
     known = lonlat(sites)
+    grid = layout if isinstance(layout, GridLayout) else None
     if known is None:
-        return _planar(sites, layout)
+        return _planar(sites, grid)
     longitude, latitude = known
     west, turn = _opening(longitude)
-    turn = turn or (layout is not None and layout.periodic)
+    turn = turn or (grid is not None and grid.periodic)
     x = longitude.copy() if turn else west + np.mod(longitude - west, 360.0)
     corners = None
-    if layout is not None:
-        corners = cell_corners(longitude, latitude, layout, geographic=True)
+    if grid is not None:
+        corners = cell_corners(longitude, latitude, grid, geographic=True)
         corners[..., 0] += (x - longitude)[:, None]
     borders = _borders(x, latitude, corners)
     if turn:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+
+from dynst.backbones import BACKBONES, backbone_for
 from dynst.config import Study
 from dynst.domain import Field, Window
 from dynst.errors import DataError
 from dynst.planners import find_planner
 from dynst.readers import read
 from dynst.study.event import Event, Listener, nobody
-from dynst.windows.split import Split, split_by_time, window_starts
+from dynst.windows.split import Split, split_record, window_starts
 
 __all__ = ["Prepared", "describe", "prepare"]
 
@@ -48,6 +52,11 @@ class Prepared:
         return str(self.field.source.get("fingerprint", ""))
 
     @property
+    def backbone(self) -> str:
+        """Name of the network behind the mask."""
+        return self.study.backbone if self.study.backbone in BACKBONES else backbone_for(self.field.layout)
+
+    @property
     def base(self) -> str:
         """Name of the run, but for its number."""
         sparsity = f"{1 - self.budget / len(self.field.sites):.3f}".rstrip("0").rstrip(".")
@@ -58,7 +67,9 @@ class Prepared:
         """The study with every choice written out, as it stands in the run folder."""
         return self.study.model_copy(
             update={
-                "data": self.study.data if ":" in self.study.data else str(Path(self.study.data).resolve()),
+                "data": _absolute(self.study.data),
+                "stations": self.study.stations and _absolute(self.study.stations),
+                "graph": self.study.graph and _absolute(self.study.graph),
                 "observe": tuple(channel.name for channel in self.field.channels if channel.observe),
                 "predict": tuple(channel.name for channel in self.field.channels if channel.predict),
                 "history": self.window.history,
@@ -79,9 +90,10 @@ class Prepared:
             "split": {
                 name: {"steps": block.steps, "windows": len(window_starts(block, window))}
                 for name, block in blocks.items()
-            },
+            }
+            | {"how": split.how},
             "budget": {"sensors": self.budget, "sparsity": 1 - self.budget / len(self.field.sites)},
-            "planner": {"name": self.planner, "why": self.why},
+            "planner": {"name": self.planner, "why": self.why, "backbone": self.backbone},
         }
 
 
@@ -96,10 +108,10 @@ def prepare(study: Study, *, listen: Listener = nobody) -> Prepared:
     if study.planner != "auto":
         find_planner(study.planner)
     listen(Event("read", study.data))
-    field = read(study.data, observe=study.observe or None, predict=study.predict or None)
+    field = read(study.data, observe=study.observe or None, predict=study.predict or None, hints=study.hints)
     try:
-        window = study.window(field.steps)
-        split = split_by_time(field, window)
+        window = study.window(field.steps, longest=max(stop - start for start, stop in field.runs))
+        split = split_record(field, window, by=study.split)
     except DataError as error:
         raise DataError(f"{field.name}: {error}") from error
     planner, why = study.chosen_planner(len(window_starts(split.train, window)))
@@ -115,7 +127,8 @@ def describe(field: Field) -> dict[str, object]:
     return {
         "name": field.name,
         "sites": n,
-        "grid": list(field.layout.shape),
+        "layout": field.layout.words,
+        "covariates": [covariate.name for covariate in field.covariates],
         "frame": str(field.sites.frame),
         "steps": steps,
         "runs": len(field.runs),
@@ -123,11 +136,23 @@ def describe(field: Field) -> dict[str, object]:
         "first": _instant(field.time[0]),
         "last": _instant(field.time[-1]),
         "has_missing": field.has_missing,
+        "missing_share": _missing_share(field),
         "megabytes": round(4 * steps * n * c / 1e6, 1),
         "channels": [asdict(channel) for channel in field.channels],
         "notes": [str(note) for note in notes] if isinstance(notes, Sequence) and not isinstance(notes, str) else [],
         "fingerprint": str(field.source.get("fingerprint", "")),
     }
+
+
+def _missing_share(field: Field) -> float:
+    """Share of the values that nobody measured."""
+    if not field.has_missing:
+        return 0.0
+    return sum(int(np.isnan(block).sum()) for block in field.blocks()) / math.prod(field.series.shape)
+
+
+def _absolute(path: str) -> str:
+    return path if ":" in path else str(Path(path).resolve())
 
 
 def _instant(time: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
@@ -26,21 +27,33 @@ class MaskedForecaster(nn.Module):
         Which sites pass.
     channels_out : int
         Channels that are forecast.
+    covariates : Float[Tensor, "n k"] or None
+        What is known of each site beforehand, standardised: appended behind the mask, so always there.
 
     Examples
     --------
-    >>> import torch
     >>> from dynst.sparsity import MaskState
     >>> forecaster = MaskedForecaster(nn.Linear(5, 6), SensorMask(MaskState.of("101"), flag=True), channels_out=2)
     >>> forecaster(torch.zeros(7, 4, 3, 1)).shape  # 4 steps of 1 channel in, 3 steps of 2 channels out
     torch.Size([7, 3, 3, 2])
     """
 
-    def __init__(self, backbone: nn.Module, mask: SensorMask, *, channels_out: int) -> None:
+    covariates: Tensor | None
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        mask: SensorMask,
+        *,
+        channels_out: int,
+        covariates: Float[Tensor, "n k"] | None = None,
+    ) -> None:
         super().__init__()
         self.backbone = backbone
         self.mask = mask
         self.channels_out = channels_out
+        some = covariates is not None and covariates.shape[1] > 0
+        self.register_buffer("covariates", covariates if some else None, persistent=False)
 
     def forward(
         self,
@@ -61,4 +74,6 @@ class MaskedForecaster(nn.Module):
         """
         presence = None if observed is None else observed.to(inputs.dtype).mean(dim=(1, 3))
         gated = self.mask(morph(inputs), others, presence)
+        if self.covariates is not None:
+            gated = torch.cat([gated, self.covariates.to(gated.dtype).expand(len(gated), -1, -1)], dim=-1)
         return unmorph(self.backbone(gated), channels=self.channels_out)

@@ -3,9 +3,19 @@
 from dynst.windows.dataset import WindowBatch, WindowDataset, forecast_origin_times
 from dynst.windows.design import Design, design, fit_starts, snapshots
 from dynst.windows.scaling import Scaling
-from dynst.windows.split import Split, rolling_origins, split_by_time, thin, window_starts
+from dynst.windows.split import (
+    SPLITS,
+    Split,
+    rolling_origins,
+    split_by_run,
+    split_by_time,
+    split_record,
+    thin,
+    window_starts,
+)
 
 __all__ = [
+    "SPLITS",
     "Design",
     "Scaling",
     "Split",
@@ -16,7 +26,9 @@ __all__ = [
     "forecast_origin_times",
     "rolling_origins",
     "snapshots",
+    "split_by_run",
     "split_by_time",
+    "split_record",
     "thin",
     "window_starts",
 ]

@@ -1,4 +1,4 @@
-"""Train, validation and test by blocks of time, with an embargo between them."""
+"""Train, validation and test: by whole runs where they are experiments, else by blocks of time with an embargo."""
 
 from __future__ import annotations
 
@@ -10,21 +10,97 @@ from jaxtyping import Int
 from numpy import ndarray
 
 from dynst.domain import Field, Window
-from dynst.errors import ConfigError, DataError
+from dynst.errors import ConfigError, DataError, unknown_name
 
-__all__ = ["Split", "rolling_origins", "split_by_time", "thin", "window_starts"]
+__all__ = [
+    "SPLITS",
+    "Split",
+    "rolling_origins",
+    "split_by_run",
+    "split_by_time",
+    "split_record",
+    "thin",
+    "window_starts",
+]
+
+SPLITS = ("auto", "run", "time")
+"""Ways to split; ``auto`` is by run where there are at least three cases."""
+
+_LEAST_CASES = 3
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Three blocks of one record, in order of time; no window of one touches a step of another."""
+    """Three parts of one record; no window of one touches a step of another. `how` says it in words."""
 
     train: Field
     valid: Field
     test: Field
+    how: str = "in time order"
 
     def __repr__(self) -> str:
         return f"Split({self.train.steps} / {self.valid.steps} / {self.test.steps} steps)"
+
+
+def split_record(
+    field: Field, window: Window, *, by: str = "auto", shares: tuple[float, float, float] = (0.65, 0.17, 0.18)
+) -> Split:
+    """The split that suits the record: `split_by_run` if it holds at least three cases, else `split_by_time`.
+
+    Parameters
+    ----------
+    field, window, shares
+        As for both.
+    by : str
+        ``auto``, ``run`` or ``time``.
+
+    Raises
+    ------
+    ConfigError, DataError
+        As both; or if runs are asked for that are not there.
+    """
+    if by not in SPLITS:
+        raise ConfigError(unknown_name("split", by, SPLITS))
+    if by == "run" and len(field.cases) < _LEAST_CASES:
+        raise DataError(
+            f"a split by run needs at least {_LEAST_CASES} runs that are experiments of their own; "
+            f"{len(field.cases)} came. Split by time."
+        )
+    if by != "time" and len(field.cases) >= _LEAST_CASES:
+        return split_by_run(field, window, shares=shares)
+    return split_by_time(field, window, shares=shares)
+
+
+def split_by_run(field: Field, window: Window, *, shares: tuple[float, float, float] = (0.65, 0.17, 0.18)) -> Split:
+    """Whole runs for training, validation and test: what is learnt in some experiments is judged in others.
+
+    Where the reader found a list of the makers (``field.source["split"]``: names of cases under ``train``, ``valid``
+    and ``test``), it holds. Else validation and test runs are spread evenly over the order of the runs, as
+    neighbours in a listing are often alike.
+
+    Raises
+    ------
+    ConfigError
+        If the shares are not positive or do not add up to 1.
+    DataError
+        If a part holds no window: runs are too short or too few.
+
+    Examples
+    --------
+    >>> from dynst.domain import GridLayout, Sites
+    >>> sites, run = Sites(np.array([0.0, 1.0]), np.zeros(2)), np.repeat(np.arange(5), 10)
+    >>> values, names = np.zeros((50, 2, 1)), ("a", "b", "c", "d", "e")
+    >>> field = Field.of(values, sites, GridLayout((1, 2), np.arange(2)), run=run, cases=names)
+    >>> split = split_by_run(field, Window(2, 2))
+    >>> split.train.cases, split.valid.cases, split.test.cases
+    (('a', 'b', 'd'), ('c',), ('e',))
+    """
+    _check_shares(shares)
+    parts = _given_parts(field) or _spread_parts(len(field.cases), shares)
+    train, valid, test = (field.pick(part) for part in parts)
+    names = f"{len(train.cases)} / {len(valid.cases)} / {len(test.cases)}"
+    given = ", as its makers list them" if _given_parts(field) else ""
+    return _checked(Split(train, valid, test, f"by run ({names} runs{given})"), field, window)
 
 
 def split_by_time(field: Field, window: Window, *, shares: tuple[float, float, float] = (0.65, 0.17, 0.18)) -> Split:
@@ -59,8 +135,7 @@ def split_by_time(field: Field, window: Window, *, shares: tuple[float, float, f
     >>> split_by_time(field, Window(2, 2))
     Split(65 / 17 / 18 steps)
     """
-    if min(shares) <= 0 or abs(sum(shares) - 1) > 1e-9:
-        raise ConfigError(f"the shares of a split must be positive and add up to 1; {shares} came.")
+    _check_shares(shares)
     train, valid, test = _lengths(field.steps, window, shares)
     if min(train, valid, test) < window.length:
         raise DataError(
@@ -149,6 +224,30 @@ def thin(starts: Int[ndarray, " m"], limit: int, *, seed: int = 0) -> Int[ndarra
     return chosen
 
 
+def _check_shares(shares: tuple[float, float, float]) -> None:
+    if min(shares) <= 0 or abs(sum(shares) - 1) > 1e-9:
+        raise ConfigError(f"the shares of a split must be positive and add up to 1; {shares} came.")
+
+
+def _given_parts(field: Field) -> tuple[list[int], list[int], list[int]] | None:
+    """Numbers of the runs of each part, if the reader found a list that names some run in each."""
+    given = field.source.get("split")
+    if not isinstance(given, dict):
+        return None
+    number = {name: i for i, name in enumerate(field.cases)}
+    train, valid, test = ([number[name] for name in given[key] if name in number] for key in ("train", "valid", "test"))
+    return (train, valid, test) if train and valid and test else None
+
+
+def _spread_parts(count: int, shares: tuple[float, float, float]) -> tuple[list[int], list[int], list[int]]:
+    most = max(1, (count - 1) // 2)
+    valid, test = (min(max(1, round(share * count)), most) for share in shares[1:])
+    held = np.linspace(count - 1, count / (valid + test) - 1, valid + test).round().astype(int).tolist()
+    testing = held[::2][:test] + held[1::2][valid:]
+    validating = [i for i in held if i not in testing]
+    return [i for i in range(count) if i not in held], validating, testing
+
+
 def _lengths(steps: int, window: Window, shares: tuple[float, float, float]) -> tuple[int, int, int]:
     usable = max(0, steps - 2 * window.embargo)
     first = round(shares[0] * usable)
@@ -173,6 +272,10 @@ def _blocks(field: Field, window: Window, train: int, valid: int, test: int) -> 
             f"{window.embargo} between them. Give a longer record, or shorten history and prediction."
         )
     split = Split(field.between(0, train), field.between(second, second + valid), field.between(third, third + test))
+    return _checked(split, field, window)
+
+
+def _checked(split: Split, field: Field, window: Window) -> Split:
     for name, block in (("training", split.train), ("validation", split.valid), ("test", split.test)):
         if not len(window_starts(block, window)):
             raise DataError(

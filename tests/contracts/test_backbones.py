@@ -5,14 +5,23 @@ import pytest
 import torch
 
 from dynst.backbones import BACKBONES
-from dynst.domain import GridLayout
+from dynst.domain import GridLayout, Sites
 
 pytestmark = pytest.mark.parametrize("name", BACKBONES)
 CELL = np.array([0, 1, 2, 4, 5, 7, 8, 9, 11, 12, 13, 14])
 
 
+def sites_of(layout):
+    row, column = np.divmod(layout.cell, layout.shape[1])
+    return Sites(column.astype(float), row.astype(float))
+
+
 def make(name, layout, seed=0):
-    return BACKBONES[name](layout, features_in=5, features_out=3, generator=torch.Generator().manual_seed(seed))
+    return (
+        BACKBONES[name]
+        .load()
+        .on(sites_of(layout), layout, features_in=5, features_out=3, generator=torch.Generator().manual_seed(seed))
+    )
 
 
 def stream(b, n, seed=1):
@@ -62,7 +71,7 @@ def test_state_is_restored_whole(name):
 
 
 def test_claim_a_shift_in_longitude_shifts_the_forecast(name):
-    if not BACKBONES[name].periodic_equivariant:
+    if not BACKBONES[name].load().periodic_equivariant:
         return
     net = make(name, GridLayout((4, 12), np.arange(48), periodic=True)).eval()
     x = stream(2, 48).reshape(2, 4, 12, 5)
@@ -71,7 +80,7 @@ def test_claim_a_shift_in_longitude_shifts_the_forecast(name):
 
 
 def test_claim_relabelled_sites_relabel_the_forecast(name):
-    if not BACKBONES[name].permutation_equivariant:
+    if not BACKBONES[name].load().permutation_equivariant:
         return
     layout = GridLayout((3, 5), CELL)
     net, x = make(name, layout).eval(), stream(2, len(CELL))
