@@ -58,6 +58,9 @@ _TABLES: dict[str, dict[str, str]] = {
 }
 """Tables of a study file: key in the file -> field of `Study`."""
 
+_SAMPLE = {key: name for keys in _TABLES.values() for key, name in keys.items() if key != "name"}
+"""Keys of the table ``[sample]``: those of all the other tables."""
+
 
 def _listed(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -143,6 +146,8 @@ class Study(BaseModel):
             raise ValueError("sparsity and sensors exclude each other: give one of them")
         if self.planner == "dynst" and self.backbone == "linear":
             raise ValueError("planner dynst trains a network: for the linear backbone choose planner dynst_linear")
+        if self.backbone in ("gnn", "linear") and self.patch is not None:
+            raise ValueError(f"patch is an option of the backbone stlight; {self.backbone} has none: leave it out")
         if self.planner == "dynst_linear" and self.backbone in ("stlight", "gnn"):
             raise ValueError(
                 f"planner dynst_linear trains no network: for the backbone {self.backbone} choose planner dynst"
@@ -161,8 +166,13 @@ class Study(BaseModel):
         return [name for name in _SWITCHES if getattr(self, name) != type(self).model_fields[name].default]
 
     @classmethod
-    def load(cls, path: Path | None = None, flags: Mapping[str, object] | None = None) -> Study:
+    def load(
+        cls, path: Path | None = None, flags: Mapping[str, object] | None = None, *, sample: bool = False
+    ) -> Study:
         """A study from a TOML file (or the defaults), with `flags` (fields that are not None) on top.
+
+        With `sample`, what the file's table ``[sample]`` says replaces the rest of the file: the same study on small
+        data that ship with dynst.
 
         Raises
         ------
@@ -170,11 +180,14 @@ class Study(BaseModel):
             One line with the file, the table, the key and, for an unknown name, the nearest known one.
         """
         given = {name: value for name, value in (flags or {}).items() if value is not None}
-        fields, origin = _read(path) if path else ({}, {})
-        budget = {"sparsity", "sensors"}
-        if budget & given.keys():  # a flag replaces the file's budget, in whichever form that came
-            fields = {name: value for name, value in fields.items() if name not in budget}
+        fields, origin = _read(path, sample=sample) if path else ({}, {})
+        if sample and path is None:
+            raise ConfigError("--sample is the small form of a study file: name one, as in pipelines/.")
+        fields = _over(fields, given)
         origin |= {name: f"--{name.replace('_', '-')}" for name in given}
+        if path and fields.get("data") == "":
+            hint = ", or try the study with --sample" if "sample" in _parsed(path) else ""
+            raise ConfigError(f"{path}: name the data with --data PATH (the file says where to get them){hint}.")
         try:
             study = cls.model_validate(fields | given)
         except ValidationError as error:
@@ -259,31 +272,45 @@ class Study(BaseModel):
         return "\n\n".join(tables)
 
 
-def _read(path: Path) -> tuple[dict[str, object], dict[str, str]]:
-    """Fields of a study file, and where in the file each came from."""
+def _over(fields: Mapping[str, object], given: Mapping[str, object]) -> dict[str, object]:
+    """The fields with `given` ones in their place; a budget replaces a budget, in whichever form it comes."""
+    budget = {"sparsity", "sensors"}
+    dropped = budget if budget & given.keys() else set()
+    return {name: value for name, value in fields.items() if name not in dropped} | dict(given)
+
+
+def _parsed(path: Path) -> dict[str, Any]:
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: no such study file.") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read as a study file ({error}).") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}.") from error
-    fields: dict[str, object] = {}
+
+
+def _read(path: Path, *, sample: bool) -> tuple[dict[str, object], dict[str, str]]:
+    """Fields of a study file, and where in the file each came from."""
+    tables, known = _parsed(path), _TABLES | {"sample": _SAMPLE}
+    if sample and "sample" not in tables:
+        raise ConfigError(f"{path}: the study has no small form: it holds no table [sample].")
+    parts: dict[bool, dict[str, object]] = {False: {}, True: {}}  # of the study, and of its small form
     origin: dict[str, str] = {}
     for table, content in tables.items():
-        if table not in _TABLES:
+        if table not in known:
             raise ConfigError(f"{path}: {_unknown_table(table, content)}")
         if not isinstance(content, dict):
             raise ConfigError(f"{path}: {table} is a table: write [{table}] and its keys below it.")
         for key, value in content.items():
-            if key not in _TABLES[table]:
-                raise ConfigError(f"{path}, [{table}] {unknown_name('key', key, _TABLES[table])}")
-            name = _TABLES[table][key]
-            fields[name] = value
-            origin[name] = f"{path}, [{table}] {key}"
+            if key not in known[table]:
+                raise ConfigError(f"{path}, [{table}] {unknown_name('key', key, known[table])}")
+            parts[table == "sample"][known[table][key]] = value
+            if table != "sample" or sample:
+                origin[known[table][key]] = f"{path}, [{table}] {key}"
+    fields = _over(parts[False], parts[True]) if sample else parts[False]
     for name in ("data", "stations", "graph"):
-        if isinstance(place := fields.get(name), str):
+        if isinstance(place := fields.get(name), str) and place:
             fields[name] = _beside(path, place)
     return fields, origin
 

@@ -23,6 +23,9 @@ _run = partial(typer.Option, rich_help_panel="Run")
 
 def fit(  # noqa: PLR0917  # typer makes an option of each parameter; all are passed by name
     study: Annotated[Path | None, typer.Argument(metavar="STUDY.toml", help="A study file; flags override it.")] = None,
+    sample: Annotated[
+        bool, typer.Option("--sample", help="The study's small form: minutes, on data that ship with dynst.")
+    ] = False,
     data: Annotated[
         str | None,
         _data(metavar="DATA", help="File, glob, folder, URL, or sample:NAME. Default: a sample that ships with dynst."),
@@ -100,13 +103,15 @@ def fit(  # noqa: PLR0917  # typer makes an option of each parameter; all are pa
 
     With no option at all it runs on a real sample that ships with dynst.
     """
-    asked = {name: value for name, value in locals().items() if name not in {"study", "resume", "quiet", "as_json"}}
+    asked = {
+        name: value for name, value in locals().items() if name not in {"study", "sample", "resume", "quiet", "as_json"}
+    }
     given = {name: value for name, value in asked.items() if value is not None}
     from dynst.cli.console import Watcher, complain, out_of_reach
 
     with Watcher(quiet=quiet or as_json) as watcher:
         try:
-            run = _work(study, given, resume, watcher)
+            run = _work(study, given, resume, watcher, sample=sample)
         except KeyboardInterrupt as stop:
             watcher.close()
             complain(f"Stopped.{_again(watcher)}", style="yellow")
@@ -127,15 +132,15 @@ def _again(watcher: Watcher) -> str:
     return f" Continue with: dynst fit --resume {watcher.resumable}" if watcher.resumable else ""
 
 
-def _work(study: Path | None, given: dict[str, object], resume: str | None, watcher: Watcher) -> Run:
+def _work(study: Path | None, given: dict[str, object], resume: str | None, watcher: Watcher, *, sample: bool) -> Run:
     from dynst import study as library
     from dynst.config import Study
     from dynst.errors import ConfigError
 
     if resume is not None:
-        if given or study is not None:
+        if given or study is not None or sample:
             raise ConfigError("--resume continues a run as it was asked for: give it no study and no other option.")
         return library.resume(resume, listen=watcher)
     if study is not None and study.suffix != ".toml":
         raise ConfigError(f"{study} is no study file (.toml). To plan on data, write: dynst fit --data {study}")
-    return library.fit(Study.load(study, given), listen=watcher)
+    return library.fit(Study.load(study, given, sample=sample), listen=watcher)

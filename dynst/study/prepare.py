@@ -12,8 +12,8 @@ import numpy as np
 
 from dynst.backbones import BACKBONES, backbone_for
 from dynst.config import Study
-from dynst.domain import Field, Window
-from dynst.errors import DataError
+from dynst.domain import Field, GraphLayout, Window
+from dynst.errors import ConfigError, DataError
 from dynst.planners import find_planner
 from dynst.readers import read
 from dynst.study.event import Event, Listener, nobody
@@ -114,6 +114,11 @@ def prepare(study: Study, *, listen: Listener = nobody) -> Prepared:
         split = split_record(field, window, by=study.split)
     except DataError as error:
         raise DataError(f"{field.name}: {error}") from error
+    if isinstance(field.layout, GraphLayout) and (study.backbone == "stlight" or study.patch is not None):
+        what = "backbone stlight needs" if study.backbone == "stlight" else "patch is an option of stlight, which needs"
+        raise ConfigError(
+            f"{what} a grid; the sites of {field.name} form a graph ({field.layout.words}): leave it out."
+        )
     planner, why = study.chosen_planner(len(window_starts(split.train, window)))
     prepared = Prepared(study, field, window, split, study.budget(field.sites), planner, why)
     listen(Event("read", field.name, facts=prepared.facts()))
