@@ -1,11 +1,16 @@
-"""Every planner on real records: rolling origins, the linear judge at several budgets, a STLight refit at one.
+"""Every planner on real records: rolling origins, the linear judge and fresh networks at several budgets.
 
 Each judged plan is one line of a JSONL file, so a stopped study goes on where it was, and several processes may share
 the work (one record each). The report is made from that file alone.
 
     python benchmarks/evidence.py --out evidence.jsonl --report evidence.md sst=PATH uk=PATH winter=PATH@2
 
-``@2`` keeps every second row and column. Figures are ``100 * ln(RMSE / mean RMSE of the random plans)``, about %.
+``@2`` keeps every second row and column; hints of the reader follow after commas, as in
+``la=los_speed.csv,stations=places.csv,graph=los_adj.csv``. A planner ``dynst:gnn`` or ``one_shot:stlight`` is that
+planner with another network than the one that suits the layout; ``--networks stlight,gnn`` judges by both, so that
+masks learnt with one network are judged by the other. Records of several experiments are split by run, once.
+
+Figures are ``100 * ln(RMSE / mean RMSE of the random plans)``, about %.
 """
 
 from __future__ import annotations
@@ -29,13 +34,14 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from dynst.backbones import backbone_for
 from dynst.domain import Field, GridLayout, Sites, Window  # the checkout, not an installed dynst
 from dynst.errors import DynstError
 from dynst.evaluation import LinearJudge, Score, refit, verdict
 from dynst.planners import PLANNERS
 from dynst.planners.base import Task
-from dynst.readers import read
-from dynst.windows import Split, rolling_origins
+from dynst.readers import Hints, read
+from dynst.windows import Split, rolling_origins, split_record
 
 RANDOM, OURS = "uniform_random", ("dynst", "dynst_linear")
 RIVALS = ("coverage", "pivoted_qr", "forward", "a_optimal")
@@ -49,9 +55,11 @@ class Settings:
     origins: tuple[float, ...]
     stride: int
     history: int | None
-    refit_budget: int
+    networks: tuple[str, ...]
+    refit_budgets: tuple[int, ...]
     refit_steps: int
     refit_seeds: int
+    plan_seeds: int
     dynst_steps: int
 
 
@@ -85,13 +93,15 @@ class Log:
 
 
 def load(source: str) -> Field:
-    path, _, every = source.partition("@")
-    field = read(path)
+    place, *hints = source.split(",")
+    path, _, every = place.partition("@")
+    field = read(path, hints=Hints(**dict(hint.split("=", 1) for hint in hints)))
     return coarsened(field, int(every)) if every else field
 
 
 def coarsened(field: Field, every: int) -> Field:
     """Every so many rows and columns, whole record in memory."""
+    assert isinstance(field.layout, GridLayout), "only grids are made coarser"
     h, w = field.layout.shape
     row, column = np.divmod(field.layout.cell, w)
     keep = np.flatnonzero((row % every == 0) & (column % every == 0))
@@ -117,10 +127,16 @@ def coarsened(field: Field, every: int) -> Field:
 def study(name: str, source: str, settings: Settings, log: Log) -> None:
     field = load(source)
     window = Window.for_record(
-        field.steps, history=settings.history, prediction=settings.history, stride=settings.stride
+        field.steps,
+        history=settings.history,
+        prediction=settings.history,
+        stride=settings.stride,
+        longest=max(stop - start for start, stop in field.runs),
     )
     print(f"{name}: {field!r}, {window}", file=sys.stderr)
-    for origin, split in zip(settings.origins, rolling_origins(field, window, origins=settings.origins), strict=True):
+    origins = settings.origins
+    splits = rolling_origins(field, window, origins=origins) if len(field.cases) < 3 else []
+    for origin, split in zip(origins, splits, strict=True) if splits else [(0.0, split_record(field, window))]:
         place = {"data": name, "origin": origin}
         judged_plans(place, split, window, settings, log)
 
@@ -136,34 +152,54 @@ def judged_plans(place: dict[str, Any], split: Split, window: Window, settings: 
         for planner, seed in who(settings):
 
             def plan_and_judge(planner: str = planner, seed: int = seed, budget: int = budget) -> dict[str, Any]:
-                options: dict[str, Any] = {"steps": settings.dynst_steps} if planner == "dynst" else {}
-                plan = PLANNERS[planner].plan(task.with_budget(budget), seed=seed, **options)
+                known, _, backbone = planner.partition(":")
+                options: dict[str, Any] = {"steps": settings.dynst_steps} if known == "dynst" else {}
+                options |= {"backbone": backbone} if backbone else {}
+                plan = PLANNERS[known].plan(task.with_budget(budget), seed=seed, **options)
                 return figures(judge.score(plan.selected)) | {"selected": plan.selected.tolist()}
 
             where = place | {"judge": "linear", "planner": planner, "budget": budget, "seed": seed}
             line = log.once(where, plan_and_judge)
-            if budget == settings.refit_budget and line["error"] is not None:
-                refitted(place, judge, line, settings, log)
+            if budget in settings.refit_budgets and line["error"] is not None:
+                for network in settings.networks or (backbone_for(split.train.layout),):
+                    refitted(place, judge, line, settings, log, network=network)
 
 
-def refitted(place: dict[str, Any], judge: LinearJudge, line: dict[str, Any], settings: Settings, log: Log) -> None:
-    """Several seeds of the net for a planner; each random plan has one, so that layouts vary and not the net alone."""
+def refitted(
+    place: dict[str, Any], judge: LinearJudge, line: dict[str, Any], settings: Settings, log: Log, *, network: str
+) -> None:
+    """Several seeds of the net for a plan; where a planner has several plans, each has one: layouts vary as well."""
     selected = np.array(line["selected"])
-    random = line["planner"] == RANDOM
-    for net_seed in [line["seed"] % settings.refit_seeds] if random else range(settings.refit_seeds):
-        where = place | {"judge": "stlight", "planner": line["planner"], "budget": line["budget"]}
-        where["seed"] = line["seed"] if random else net_seed
+    several = line["planner"] in varied(settings)
+    for net_seed in [line["seed"] % settings.refit_seeds] if several else range(settings.refit_seeds):
+        where = place | {"judge": network, "planner": line["planner"], "budget": line["budget"]}
+        where["seed"] = line["seed"] if several else net_seed
 
         def make(net_seed: int = net_seed) -> dict[str, Any]:
-            score = refit(judge.split, judge.window, judge.scaling, selected, steps=settings.refit_steps, seed=net_seed)
+            score = refit(
+                judge.split,
+                judge.window,
+                judge.scaling,
+                selected,
+                backbone=network,
+                steps=settings.refit_steps,
+                seed=net_seed,
+            )
             return figures(score)
 
         log.once(where, make)
 
 
+def varied(settings: Settings) -> set[str]:
+    """Planners whose plan depends on the seed enough to make several."""
+    trained = {name for name in settings.planners if name.partition(":")[0] in ("dynst", "one_shot")}
+    return {RANDOM} | (trained if settings.plan_seeds > 1 else set())
+
+
 def who(settings: Settings) -> Iterator[tuple[str, int]]:
     for planner in settings.planners:
-        for seed in range(settings.draws if planner == RANDOM else 1):
+        several = settings.draws if planner == RANDOM else settings.plan_seeds if planner in varied(settings) else 1
+        for seed in range(several):
             yield planner, seed
 
 
@@ -179,7 +215,7 @@ Cell = tuple[str, float, int]  # data, origin, budget
 
 def report(lines: Sequence[dict[str, Any]], settings: Settings) -> str:
     text = ["# Evidence\n", "`100 ln(RMSE / mean RMSE of the random plans)`: about per cent; below zero is better.\n"]
-    for judge in ("linear", "stlight"):
+    for judge in ("linear", "stlight", "gnn"):
         cells = relative([line for line in lines if line["judge"] == judge])
         if cells:
             text += section(judge, cells, lines, settings)
@@ -228,8 +264,9 @@ def section(
     text += table(["planner", "mean", "mean k <= 10", "regret", "regret 90 %", "better/tie/worse than random"], rows)
     text.append("\n### Paired differences (naive standard error over correlated cells)\n")
     rows = []
-    for ours in OURS:
-        for rival in [name for name in (*RIVALS, *OURS) if name != ours]:
+    mine = [name for name in settings.planners if name.partition(":")[0] in OURS]
+    for ours in mine:
+        for rival in [name for name in (*RIVALS, *mine) if name != ours]:
             both = [found[ours] - found[rival] for found in cells.values() if ours in found and rival in found]
             if len(both) > 1:
                 wins = f"{sum(value < 0 for value in both)} of {len(both)}"
@@ -277,7 +314,9 @@ def main() -> None:
     parser.add_argument(
         "--history", type=int, help="steps of history and of prediction; chosen from the record if left out"
     )
-    parser.add_argument("--refit-budget", type=int, default=10, help="0: no refit")
+    parser.add_argument("--networks", default="", help="judges besides the linear one; default: as suits the layout")
+    parser.add_argument("--refit-budgets", default="10", help="budgets at which networks judge; 0: none")
+    parser.add_argument("--plan-seeds", type=int, default=1, help="plans of each trained planner")
     parser.add_argument("--refit-steps", type=int, default=200)
     parser.add_argument("--refit-seeds", type=int, default=3)
     parser.add_argument("--dynst-steps", type=int, default=400)
@@ -290,7 +329,9 @@ def main() -> None:
         origins=tuple(map(float, given.origins.split(","))),
         stride=given.stride,
         history=given.history,
-        refit_budget=given.refit_budget,
+        networks=tuple(filter(None, given.networks.split(","))),
+        refit_budgets=tuple(map(int, given.refit_budgets.split(","))),
+        plan_seeds=given.plan_seeds,
         refit_steps=given.refit_steps,
         refit_seeds=given.refit_seeds,
         dynst_steps=given.dynst_steps,
