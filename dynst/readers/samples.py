@@ -26,16 +26,15 @@ def list_samples() -> dict[str, str]:
     >>> "era5_natl_msl" in list_samples(), "planted" in list_samples()
     (True, True)
     """
-    cards = {path.stem: path for path in sorted(_folder().glob("*.md"))}
     return {
-        path.stem: cards[path.stem].read_text(encoding="utf-8").splitlines()[0].lstrip("# ").strip()
-        for path in sorted(_folder().glob("*.nc"))
-        if path.stem in cards
+        card.stem: card.read_text(encoding="utf-8").splitlines()[0].lstrip("# ").strip()
+        for card in sorted(_folder().glob("*.md"))
+        if _data(card.stem)
     } | _MADE
 
 
 def sample_path(name: str) -> str:
-    """File of a sample; of a made record, what `read` knows it by.
+    """File or folder of a sample; of a made record, what `read` knows it by.
 
     Raises
     ------
@@ -52,7 +51,13 @@ def sample_path(name: str) -> str:
         return f"synthetic:{name}"
     if name not in known:
         raise ConfigError(unknown_name("sample", name, known))
-    return str(_folder() / f"{name}.nc")
+    return str(_data(name))
+
+
+def _data(name: str) -> Path | None:
+    """The file or folder beside a card."""
+    beside = (path for path in sorted(_folder().glob(f"{name}*")) if path.stem == name and path.suffix != ".md")
+    return next(beside, None)
 
 
 def _folder() -> Path:
