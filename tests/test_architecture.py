@@ -30,6 +30,7 @@ HOUSED = {  # third party -> rooms or modules (path prefixes inside the package)
     },
     "xarray": {"domain", "readers", "evaluation", "reports", "export", "runs"},
     "netCDF4": {"readers", "export"},
+    "pandas": {"readers"},
     "zarr": {"readers"},
     "fsspec": {"readers"},
     "geopandas": {"readers", "export", "reports"},

@@ -273,7 +273,7 @@ def _nothing(dataset: xr.Dataset, where: str, aside: dict[str, str]) -> DataErro
     if place is not None and other is not None and place.dims == other.dims:
         return DataError(
             f"{where}: holds a series at {place.size} stations (dimension {place.dims[0]}), not a grid. "
-            "Station networks are not read yet: give gridded data."
+            "Give that one file itself, not its folder, a pattern or a URL."
         )
     static = [name for name, reason in aside.items() if reason.startswith("is static")]
     if static:

@@ -136,7 +136,6 @@ def repeated_ocean_columns():
         (swapped, r"latitude 122 is outside \[-90, 90\]"),
         (lost_coordinate, r"coordinate lat has 1 values that are no number"),
         (nameless_dimensions, r"no variable with a time dimension and a grid .*\(time, p, q\)"),
-        (stations, r"x.nc: holds a series at 3 stations \(dimension station\), not a grid"),
         (mesh, r"x.nc: holds a mesh, not a grid"),
         (no_steps, r"dimension time has length 0"),
         (nothing, r"seen: nothing"),
@@ -147,6 +146,12 @@ def test_grids_that_cannot_be_used(make, message, tmp_path):
     with pytest.raises(DataError, match=message) as caught:
         read(str(tmp_path / "x.nc"))
     assert "\n" not in str(caught.value)
+
+
+def test_stations_among_grids_are_to_be_given_by_themselves(tmp_path):
+    stations().to_netcdf(tmp_path / "x.nc")
+    with pytest.raises(DataError, match=r"x.nc: holds a series at 3 stations .* Give that one file itself, not its fo"):
+        read(str(tmp_path))
 
 
 def test_overlapping_files_are_both_named(tmp_path):

@@ -1,0 +1,259 @@
+"""A record of stations before anything is put on sites; its channels chosen and its times made even."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float32, Int
+from numpy import ndarray
+
+from dynst.domain import Channel
+from dynst.errors import ConfigError, DataError, unknown_name
+from dynst.readers.edges import Links
+from dynst.readers.station_tables import Places
+from dynst.readers.survey import MANY_CHANNELS
+from dynst.readers.times import Times
+
+__all__ = ["Record", "Wanted", "even_out", "fill_gaps", "in_order", "looks_dated", "read_times"]
+
+_SNAP = 0.25  # of a step: half of the times may lie so far from even ones; a gap is farther off
+_CROWD = 0.05  # share of steps that may be left aside because two fall on one even time
+_FILLED = 0.1  # share of steps that a long table may lack without being cut there
+_DATE = r"\d{4}-\d\d|\d{4}/\d|\d{4}\.\d\d|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{8}T|[A-Za-z]{3} \d|\d{1,2}[ -][A-Za-z]{3}"
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """What a file, or several of one kind, says of stations.
+
+    Parameters
+    ----------
+    where : str
+        The file, for messages.
+    values : Float32[ndarray, "t n c"]
+        A missing value is NaN.
+    times : Times
+        One axis for all.
+    names : tuple of str
+        Stations, as the data call them.
+    channels : tuple of Channel
+        What is measured.
+    short : tuple of str
+        What else the stations may be called, if anything.
+    places, links : Places, Links or None
+        Positions and links that the data carry themselves.
+    notes : tuple of str
+        What was done.
+    """
+
+    where: str
+    values: Float32[ndarray, "t n c"]
+    times: Times
+    names: tuple[str, ...]
+    channels: tuple[Channel, ...]
+    short: tuple[str, ...] = ()
+    places: Places | None = None
+    links: Links | None = None
+    notes: tuple[str, ...] = ()
+
+    def at(self, steps: Int[ndarray, " s"], times: Times, note: str = "") -> Record:
+        """The record of some steps, at other times; a step of -1 has no values."""
+        values = np.where((steps >= 0)[:, None, None], self.values[steps], np.float32(np.nan))
+        return replace(self, values=values, times=times, notes=(*self.notes, note) if note else self.notes)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The channels that a user asked for; None for all."""
+
+    observe: Sequence[str] | None = None
+    predict: Sequence[str] | None = None
+
+    def choose(self, where: str, offered: Sequence[Channel], aside: Mapping[str, str]) -> tuple[Channel, ...]:
+        """The channels to read, with their use.
+
+        Raises
+        ------
+        ConfigError
+            If a name is unknown, or there are many channels and none is named.
+        """
+        names = [channel.name for channel in offered]
+        if len(names) > MANY_CHANNELS and (self.observe is None or self.predict is None):
+            raise ConfigError(
+                f"{where} offers {len(names)} channels: {', '.join(names)}. "
+                f"Name those to use, for example --observe {names[0]} --predict {names[0]}."
+            )
+        for name in {*(self.observe or ()), *(self.predict or ())} - set(names):
+            if name in aside:
+                raise ConfigError(f"{where}: {name} cannot be used: it {aside[name]}.")
+            raise ConfigError(f"{where}: {unknown_name('channel', name, names)}")
+        used = [
+            replace(
+                channel,
+                observe=self.observe is None or channel.name in self.observe,
+                predict=self.predict is None or channel.name in self.predict,
+            )
+            for channel in offered
+        ]
+        return tuple(channel for channel in used if channel.observe or channel.predict)
+
+
+def read_times(cells: pd.Series, name: str, where: str) -> Times:
+    """Times from a column of a table: dates as text, whole-number dates, years, seconds, or bare steps.
+
+    Raises
+    ------
+    DataError
+        If a time is missing or cannot be read, or could be read in two ways.
+
+    Examples
+    --------
+    >>> read_times(pd.Series(["1.2.2020", "13.2.2020"]), "date", "x.csv").values.astype("datetime64[D]").tolist()
+    [datetime.date(2020, 2, 1), datetime.date(2020, 2, 13)]
+    """
+    lower = name.lower()
+    if cells.isna().any():
+        row = int(np.flatnonzero(cells.isna().to_numpy())[0])
+        raise DataError(f'{where}: column "{name}", row {row + 1} has no time. Remove the rows without a time.')
+    if cells.dtype.kind == "M":
+        return Times(cells.dt.tz_localize(None).to_numpy("datetime64[ns]"))
+    if isinstance(cells.dtype, pd.DatetimeTZDtype):
+        return Times(cells.dt.tz_convert(None).to_numpy("datetime64[ns]"), note="times were turned to UTC")
+    if cells.dtype.kind in "iuf":
+        values = cells.to_numpy()
+        whole = bool((values == np.floor(values)).all())
+        if whole and values.min() >= 17000101 and values.max() <= 22611231:
+            return _dates(cells.astype("int64").astype("str"), name, where, "%Y%m%d")
+        if whole and "year" in lower and values.min() >= 1678 and values.max() <= 2261:
+            return Times((values.astype(np.int64) - 1970).astype("datetime64[Y]").astype("datetime64[ns]"))
+        if values.min() > 1e8 and any(word in lower for word in ("epoch", "unix", "timestamp")):
+            tick = 1e9 if values.max() < 1e11 else 1e6  # seconds or milliseconds
+            dates = np.round(values * tick).astype(np.int64).astype("datetime64[ns]")
+            return Times(dates, note="times are counted from 1970-01-01")
+        unit = next((unit for unit in ("min", "hour", "day", "sec") if unit in lower), "")
+        unit = unit or ("s" if lower in {"t", "time"} or lower.endswith(("_s", "(s)", "[s]")) else "step")
+        return Times(values, unit, note="the time axis has no date, so its steps are counted by number")
+    return _dates(cells.astype("str").str.strip(), name, where, None)
+
+
+def looks_dated(cells: pd.Series) -> bool:
+    """Whether a column of text begins with a date."""
+    if cells.dtype.kind == "M" or isinstance(cells.dtype, pd.DatetimeTZDtype):
+        return True
+    return cells.dtype.kind not in "iufb" and bool(cells.astype("str").str.strip().iloc[:3].str.match(_DATE).all())
+
+
+def _dates(text: pd.Series, name: str, where: str, layout: str | None) -> Times:
+    kinds = text.drop_duplicates()
+    first = kinds.str.extract(r"^(\d{1,2})[./-](\d{1,2})[./-]\d{2,4}").astype(float)
+    options: dict[str, object] = {"format": layout or "ISO8601"}
+    if layout is None and first[0].notna().mean() > 0.5:
+        if (first[0] > 12).any() and (first[1] > 12).any():
+            row = int(np.flatnonzero((first[1] > 12).to_numpy())[0])
+            raise DataError(
+                f'{where}: column "{name}" mixes days first and months first ("{kinds.iloc[0]}", "{kinds.iloc[row]}"). '
+                "Write dates as 2020-12-31."
+            )
+        if not (first > 12).any(axis=None) and "." not in str(kinds.iloc[0])[:6]:
+            raise DataError(
+                f'{where}: dates like "{kinds.iloc[0]}" in column "{name}" can be read in two ways. '
+                "Write dates as 2020-12-31."
+            )
+        options = {"format": "mixed", "dayfirst": not (first[1] > 12).any()}
+    elif layout is None and not kinds.iloc[:3].str.match(r"\d{4}-?\d\d").all():
+        options = {"format": "mixed"}
+    dates = pd.to_datetime(kinds, utc=True, errors="coerce", **options)  # type: ignore[call-overload]
+    if dates.isna().any():
+        cell = kinds[dates.isna()].iloc[0]
+        row = int(np.flatnonzero((text == cell).to_numpy())[0])
+        raise DataError(
+            f'{where}: column "{name}", row {row + 1} holds "{cell[:40]}", which is no date '
+            f"({int(dates.isna().sum())} of {len(kinds)} are none). Write dates as 2020-12-31 or 2020-12-31T18:00."
+        )
+    values = dates.dt.tz_convert(None)
+    values.index = pd.Index(kinds)
+    offset = kinds.str.contains(r"\d[+-]\d\d:?\d\d$", regex=True).any()
+    note = "times with an offset were turned to UTC" if offset else ""
+    return Times(text.map(values).to_numpy("datetime64[ns]"), note=note)
+
+
+def in_order(record: Record) -> Record:
+    """The record with its times ascending.
+
+    Raises
+    ------
+    DataError
+        If a time comes twice.
+    """
+    values = record.times.values
+    order = np.argsort(values, kind="stable")
+    times = replace(record.times, values=values[order])
+    twice = np.flatnonzero(times.values[1:] == times.values[:-1])
+    if len(twice):
+        raise DataError(
+            f"{record.where}: time repeats: {times.say(int(twice[0]))} comes more than once "
+            f"({len(values) - len(twice)} distinct of {len(values)} times). Drop the repeated rows, or tell their "
+            "stations apart in a column `station`."
+        )
+    if (np.diff(order) == 1).all():
+        return record
+    return record.at(order, times, "the times were not in order and were sorted")
+
+
+def even_out(record: Record) -> Record:
+    """The record at even times, if its own are nearly even: loggers and fire tests do not keep time to the second.
+
+    A step is put on the nearest of the even times; of two that fall on one the nearer stays. Months stay as they are.
+    """
+    times = record.times
+    number = times.values.astype("datetime64[ns]").astype(np.int64) if times.decoded else times.values.astype(float)
+    delta = np.diff(number)
+    step = float(np.median(delta)) if len(delta) else 0.0
+    if step <= 0 or (times.decoded and step >= 27 * 86_400e9):
+        return record
+    gross = 1e9 if times.decoded else 10.0 ** np.floor(np.log10(step) - 1)  # whole seconds, or two digits
+    step = round(step / gross) * gross or step
+    turn = (number - number[len(number) // 2]) / step
+    if np.median(np.abs(delta - step)) > _SNAP * step or (np.abs(delta / step - np.round(delta / step)) <= 1e-3).all():
+        return record
+    shift = float(np.median(turn - np.round(turn)))
+    slot = np.round(turn - shift)
+    off = np.abs(turn - shift - slot)
+    nearest = np.lexsort((off, slot))
+    nearest = np.sort(nearest[np.unique(slot[nearest], return_index=True)[1]])
+    crowded = len(slot) - len(nearest)
+    if np.median(off) > _SNAP or crowded > max(1, _CROWD * len(slot)) or np.median(np.diff(slot[nearest])) != 1:
+        return record
+    start = number[len(number) // 2] + shift * step
+    even = np.round((start + slot[nearest] * step) / gross) * gross
+    values = even.astype(np.int64).astype("datetime64[ns]") if times.decoded else even
+    worst = float((off[nearest] * step).max()) / (1e9 if times.decoded else 1.0)
+    unit = "s" if times.decoded else times.unit
+    note = f"uneven times were put on even ones, {step / (1e9 if times.decoded else 1.0):g} {unit} apart and at most "
+    note += f"{worst:.3g} {unit} away"
+    if crowded:
+        note += f"; {crowded} step{'s' * (crowded > 1)} with another nearer to the same time left aside"
+    return record.at(nearest, replace(times, values=values), note)
+
+
+def fill_gaps(record: Record) -> Record:
+    """The record with the few even steps that nobody reported, as missing: a long table has no rows for them."""
+    times = record.times
+    number = times.values.astype(np.int64) if times.decoded else times.values.astype(float)
+    if len(number) < 3:
+        return record
+    delta = np.diff(number)
+    step = delta.min()
+    turns = delta / step
+    whole = np.round(turns).astype(np.int64)
+    lacking = int(whole.sum() - len(whole))
+    if not lacking or (np.abs(turns - whole) > 1e-6).any() or lacking > max(1, _FILLED * len(number)):
+        return record
+    steps = np.full(int(whole.sum()) + 1, -1)
+    steps[np.concatenate([[0], np.cumsum(whole)])] = np.arange(len(number))
+    values = (number[0] + step * np.arange(len(steps))).astype(times.values.dtype)
+    note = f"{lacking} steps at which no station reported were added as missing"
+    return record.at(steps, replace(times, values=values), note)

@@ -1,0 +1,238 @@
+"""Series of stations in tables: a column a station, a row a station and time, or a column a fire device."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from numpy import ndarray
+
+from dynst.domain import Channel
+from dynst.errors import DataError
+from dynst.readers.names import clean_units
+from dynst.readers.records import Record, Wanted, fill_gaps, looks_dated, read_times
+from dynst.readers.station_tables import find_roles, place
+from dynst.readers.tables import Table, quantity_of, some, words_of
+from dynst.readers.times import Times
+
+__all__ = ["LONG_NAMES", "record_of"]
+
+_OF = ("", "_id", " id", "id", "_name", "_code")
+LONG_NAMES: tuple[str, ...] = (
+    *(f"{what}{of}" for what in ("station", "site", "sensor", "location", "stop", "device", "node") for of in _OF),
+    *("id", "code", "name", "bus_stop", "wmo", "city"),
+)
+"""Columns of a long table, lower case, that say which station a row is of."""
+
+_TIMES = {"time", "times", "date", "datetime", "timestamp", "utc", "day", "month", "year", "hour", "t", "step", "index"}
+_EXACT_TIMES = {"time", "date", "datetime", "timestamp", "date_time", "valid_time", "utc"}
+_CODES = (-999.0, -999.9, -9999.0, -9999.9, -99999.0)  # missing values that a text file has no other way to declare
+_LARGEST = 8 << 30  # bytes of a table of all times by all stations
+
+
+def record_of(table: Table, wanted: Wanted) -> Record:
+    """The record in one table, whichever way it is written.
+
+    Raises
+    ------
+    DataError, ConfigError
+        If it holds no series, a cell is no number, or a channel is asked for that is not there.
+    """
+    if table.units:
+        return _devices(table, wanted)
+    table = _joined_dates(table)
+    time = _time_column(table)
+    rest = [column for column in table.columns if column != time]
+    if time is not None:
+        station = _station_column(table, rest)
+        if station is not None:
+            return fill_gaps(_long(table, wanted, time, station))
+    return _wide(table, wanted, time)
+
+
+def _joined_dates(table: Table) -> Table:
+    """The table with one column for dates that are written in three or four."""
+    parts = {column.lower(): column for column in table.columns if column.lower() in {"year", "month", "day", "hour"}}
+    if not {"year", "month"} <= set(parts):
+        return table
+    cells = {part: table.numbers(column) for part, column in parts.items()} | ({} if "day" in parts else {"day": 1})
+    dates = pd.to_datetime(pd.DataFrame(cells), errors="coerce")
+    if dates.isna().any():
+        row = int(np.flatnonzero(dates.isna().to_numpy())[0])
+        said = ", ".join(f"{part} {table.text(column)[row] or 'empty'}" for part, column in parts.items())
+        raise DataError(f"{table.path.name}: row {row + 1} holds no date: {said}. Correct or remove it.")
+    frame = table.frame.drop(columns=list(parts.values()))
+    frame.insert(0, "time", dates)
+    return replace(table, frame=frame)
+
+
+def _time_column(table: Table) -> str | None:
+    words = words_of(table.columns[0])
+    if words and (set(words) & {"time", "date", "datetime", "timestamp"} or words[0] in _TIMES):
+        return table.columns[0]
+    named = next((column for column in table.columns if column.lower() in _EXACT_TIMES), None)
+    if named is not None:
+        return named
+    first = table.columns[0]
+    cells = table.frame[first]
+    if looks_dated(cells):
+        return first
+    if (
+        (not words_of(first) or first.startswith("Unnamed"))
+        and cells.dtype.kind in "iu"
+        and (np.diff(cells) == 1).all()
+    ):
+        return first
+    return None
+
+
+def _station_column(table: Table, columns: Sequence[str]) -> str | None:
+    for column in columns:
+        if column.lower() in LONG_NAMES:
+            return column
+    if len(columns) == 2 and not table.is_numeric(columns[0]) and table.is_numeric(columns[1]):
+        return columns[0]  # time, somebody, something
+    return None
+
+
+def _times(table: Table, column: str | None) -> Times:
+    if column is None:
+        return Times(np.arange(len(table.frame)), note="no column holds times, so steps are counted by number")
+    if not words_of(column) and table.frame[column].dtype.kind in "iu":
+        return Times(table.frame[column].to_numpy(), note="the rows are numbered, so steps are counted by number")
+    return read_times(table.frame[column], column or "", table.path.name)
+
+
+def _wide(table: Table, wanted: Wanted, time: str | None) -> Record:
+    where = table.path.name
+    names = [column for column in table.columns if column != time]
+    dead = [column for column in names if not column or (table.frame[column].isna().all() and column.startswith("Unn"))]
+    names = [column for column in names if column not in dead]
+    if not names:
+        raise DataError(f"{where}: it has a column of times and no other. Expected one column a station.")
+    times = _times(table, time)
+    values = np.stack([table.numbers(name) for name in names], axis=1)[:, :, None]
+    (channel,) = wanted.choose(where, (Channel("value"),), {})
+    values, notes = _cleaned(values)
+    said = [times.note] if times.note else []
+    return Record(where, values, times, tuple(names), (channel,), notes=(*said, *notes))
+
+
+def _long(table: Table, wanted: Wanted, time: str, station: str) -> Record:
+    where = table.path.name
+    times = _times(table, time)
+    who = pd.Series(table.text(station))
+    if (who == "").any():
+        row = int(np.flatnonzero((who == "").to_numpy())[0])
+        raise DataError(f'{where}: column "{station}", row {row + 1} names no station. Name it, or remove the row.')
+    rest = [column for column in table.columns if column not in {time, station}]
+    roles = find_roles(rest)
+    valued = [column for column in rest if column not in roles.values()]
+    aside = {column: "holds text" for column in valued if not table.is_numeric(column)}
+    empty = [column for column in aside if table.frame[column].isna().all()]
+    aside |= dict.fromkeys(empty, "has no value")
+    columns = {_channel(column).name: column for column in valued if column not in aside}
+    if not columns:
+        raise DataError(f"{where}: beside {time} and {station} no column holds numbers; seen: {some(table.columns)}.")
+    channels = wanted.choose(where, [_channel(column) for column in columns.values()], aside)
+    when, unique = pd.factorize(pd.Series(times.values), sort=True)
+    number, names = pd.factorize(who)
+    shape = (len(unique), len(names), len(channels))
+    if 4 * int(np.prod(shape, dtype=np.int64)) > _LARGEST:
+        raise DataError(
+            f"{where}: {shape[1]} stations report at {shape[0]} different times, which is too uneven for a table of "
+            "all. Resample the stations to one even step."
+        )
+    key = when.astype(np.int64) * len(names) + number
+    order = np.argsort(key, kind="stable")
+    twice = order[1:][key[order][1:] == key[order][:-1]]
+    if len(twice):
+        row = int(twice.min())
+        raise DataError(
+            f"{where}: station {who.iloc[row]} has more than one row for {times.say(row)} (row {row + 1} repeats it; "
+            f"{len(twice)} such rows). Keep one row a station and time."
+        )
+    values = np.full(shape, np.nan)
+    for i, channel in enumerate(channels):
+        values[when, number, i] = table.numbers(columns[channel.name])
+    values32, notes = _cleaned(values)
+    said = [times.note] if times.note else []
+    said += [f"{column} is not used: it {reason}" for column, reason in aside.items()]
+    record = Record(
+        where,
+        values32,
+        Times(np.asarray(unique), times.unit, times.note),
+        tuple(str(name) for name in names),
+        channels,
+        notes=(*said, *notes),
+    )
+    if not ({"lat", "lon"} <= set(roles) or len({"x", "y", "z"} & set(roles)) > 1):
+        return record
+    known = {role: _constant(table, column, number, record.names) for role, column in roles.items()}
+    return replace(record, places=place(where, {station: record.names}, known))
+
+
+def _constant(table: Table, column: str, number: ndarray, names: Sequence[str]) -> ndarray:
+    """The one value of each station in a column of a long table."""
+    cells = pd.Series(table.numbers(column)).groupby(number)
+    low, high = cells.min().to_numpy(), cells.max().to_numpy()
+    moved = np.flatnonzero(high - low > 1e-6)
+    if len(moved):
+        raise DataError(
+            f"{table.path.name}: station {names[int(moved[0])]} moves: its {column} runs from {low[moved[0]]:g} to "
+            f"{high[moved[0]]:g} ({len(moved)} such stations). A sensor is a place: give every station one."
+        )
+    return low
+
+
+def _channel(column: str) -> Channel:
+    """Name and unit in one: ``PM10 (ug/m3)``."""
+    unit = re.search(r"[\[(](.*?)[\])]\s*$", column)
+    bare = column[: unit.start()] if unit else column
+    return Channel(re.sub(r"[^\w.-]+", "_", bare.strip()) or "value", clean_units(unit[1]) if unit else "1")
+
+
+def _devices(table: Table, wanted: Wanted) -> Record:
+    """A fire test: each column is a device, and its unit says what it measures."""
+    where = table.path.name
+    time, *devices = table.columns
+    if "time" not in time.lower() and time.lower() not in {"t", "s"}:
+        raise DataError(f'{where}: the first column is "{time}", in {table.units[0]}. Expected the times there.')
+    units = dict(zip(devices, table.units[1:], strict=True))
+    kinds = {unit: quantity_of(unit) for unit in dict.fromkeys(units.values())}
+    offered = [
+        Channel(_channel(kind).name, clean_units(unit.replace("C", "degC") if unit == "C" else unit))
+        for unit, kind in kinds.items()
+    ]
+    channels = wanted.choose(where, offered, {})
+    of_unit = {unit: channel.name for unit, channel in zip(kinds, offered, strict=True)}
+    chosen = [channel.name for channel in channels]
+    devices = [device for device in devices if of_unit[units[device]] in chosen]
+    values = np.full((len(table.frame), len(devices), len(channels)), np.nan)
+    for i, device in enumerate(devices):
+        values[:, i, chosen.index(of_unit[units[device]])] = table.numbers(device)
+    times = Times(table.numbers(time), table.units[0], "the time axis has no date, so its steps are counted by number")
+    if np.isnan(times.values).any():
+        row = int(np.flatnonzero(np.isnan(times.values))[0])
+        raise DataError(f'{where}: column "{time}", row {row + 1} has no time. Remove the rows without a time.')
+    values32, notes = _cleaned(values)
+    names = tuple(f"{device} {of_unit[units[device]]}" for device in devices)
+    return Record(where, values32, times, names, channels, short=tuple(devices), notes=(times.note, *notes))
+
+
+def _cleaned(values: ndarray) -> tuple[ndarray, list[str]]:
+    """As float32, codes and infinite values missing; and what was found."""
+    notes = []
+    infinite = np.isinf(values)
+    if infinite.any():
+        notes.append(f"{int(infinite.sum())} infinite values are read as missing")
+        values = np.where(infinite, np.nan, values)
+    for code in _CODES:
+        coded = values == code
+        if coded.any():
+            notes.append(f"{int(coded.sum())} values of {code:g} are read as missing")
+            values = np.where(coded, np.nan, values)
+    return values.astype(np.float32), notes

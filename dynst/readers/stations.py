@@ -1,0 +1,419 @@
+"""Station networks, sensor graphs and fire tests: tables, netCDF and JSON in, a field on a graph out."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from dynst.domain import ArraySeries, Covariate, Field, Frame, GraphLayout, Sites
+from dynst.domain.graphs import drawing, nearest_neighbours
+from dynst.errors import DataError
+from dynst.readers.base import Hints
+from dynst.readers.edges import holds_links, read_links
+from dynst.readers.records import Record, Wanted, even_out, in_order
+from dynst.readers.series_tables import LONG_NAMES, record_of
+from dynst.readers.station_files import holds_stations, read_json, read_netcdf
+from dynst.readers.station_tables import Places, holds_places, read_places
+from dynst.readers.tables import SUFFIXES, read_table, some
+from dynst.readers.times import Runs, Times, find_runs
+
+__all__ = ["read", "recognises"]
+
+_NETCDF = (".nc", ".nc4", ".cdf", ".netcdf")
+_NEIGHBOURS = 8
+
+
+def recognises(path: str, hints: Hints) -> bool:
+    """Whether a path holds tables or series of stations, or the user gave positions or links of stations."""
+    if hints.stations is not None or hints.graph is not None:
+        return True
+    if "://" in path:
+        return False
+    suffix = Path(path).suffix.lower()
+    if suffix in {*SUFFIXES, ".json"}:
+        return True
+    place = Path(path).expanduser()
+    if suffix in _NETCDF:
+        return place.is_file() and holds_stations(place)
+    try:
+        return place.is_dir() and _tables_in(place) != [] and not any(place.glob("*.nc"))
+    except OSError:
+        return False
+
+
+def read(
+    path: str,
+    *,
+    observe: Sequence[str] | None = None,
+    predict: Sequence[str] | None = None,
+    cache_dir: Path | None = None,
+    hints: Hints = Hints(),  # noqa: B008 - frozen
+) -> Field:
+    """A record of stations, sensors or fire devices on a graph.
+
+    Parameters
+    ----------
+    path : str
+        A table (a column a station, or a row a station and time), a netCDF file with dimensions time and station, a
+        JSON graph, a device file of a fire; or a folder or pattern of tables: quantities measured by the same or other
+        devices, pieces in time, or several experiments.
+    observe, predict : sequence of str, optional
+        Channels that sensors measure and that are forecast. Default: all, if there are at most 8.
+    cache_dir : Path, optional
+        Unused: tables are kept in memory.
+    hints : Hints
+        ``stations``, the table of positions, and ``graph``, the file with links. Without links each station is joined
+        to its 8 nearest; without positions the graph is drawn.
+
+    Returns
+    -------
+    Field
+        Stations that never report, or that have no position, are no sites; all that was done is in ``source["notes"]``.
+
+    Raises
+    ------
+    DataError
+        If the files hold no usable record; the message names the file, the reason and the remedy.
+    ConfigError
+        If a channel is asked for that is not there, or channels must be named.
+    """
+    hints.check("station", "stations", "graph")
+    wanted = Wanted(observe, predict)
+    told = [None if file is None else _helper(file) for file in (hints.stations, hints.graph)]
+    files, told = _sorted_out(path, _files(path, [file for file in told if file is not None]), told)
+    helpers = [file for file in told if file is not None]
+    places = None if told[0] is None else read_places(told[0])
+    record, runs, cases = _joined([_record(file, wanted) for file in files], files, places)
+    field = _assemble(record, runs, cases, places or record.places, told[1])
+    beside = [file.name for file, hint in zip(told, (hints.stations, hints.graph), strict=True) if file and not hint]
+    if beside:
+        field.source["notes"] = [f"positions and links come from {some(beside)} beside the data", *_notes(field)]
+    source = {"path": path, "reader": "stations", "fingerprint": _fingerprint([*files, *helpers]), **field.source}
+    return replace(field, name=_name(path, files), source=source)
+
+
+def _helper(file: str) -> Path:
+    found = Path(file).expanduser()
+    if not found.is_file():
+        raise DataError(f"{file}: no such file. Check the path (here: {Path.cwd()}).")
+    return found
+
+
+def _tables_in(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
+
+
+def _files(path: str, helpers: Sequence[Path]) -> list[Path]:
+    """The files of a path, without those that hold positions and links."""
+    place = Path(path).expanduser()
+    try:
+        if place.is_dir():
+            found = _tables_in(place)
+        elif place.exists():
+            found = [place]
+        else:
+            found = [Path(file) for file in sorted(glob.glob(str(place), recursive=True))]  # noqa: PTH207 - may be absolute
+    except OSError as err:
+        raise DataError(f"{path!r}: cannot be looked at: {err.strerror}. Check the path and its permissions.") from err
+    if not found:
+        what = (
+            f"no table ({', '.join(SUFFIXES)}) in that folder" if place.is_dir() else "no such file, folder or pattern"
+        )
+        raise DataError(f"{path}: {what}. Check the path (here: {Path.cwd()}).")
+    known = {helper.resolve() for helper in helpers}
+    left = [file for file in found if file.resolve() not in known]
+    if not left:
+        raise DataError(f"{path}: it holds positions or links only. Give the file with the values as the data.")
+    for file in left:
+        if not file.is_file():
+            raise DataError(f"{file}: neither a file nor a folder of tables. Give a file, a folder or a pattern.")
+    return left
+
+
+def _sorted_out(path: str, files: list[Path], told: list[Path | None]) -> tuple[list[Path], list[Path | None]]:
+    """Tables of values in a folder, and the one beside them with positions, and the one with links, if not told."""
+    if len(files) < 2 or not Path(path).expanduser().is_dir():
+        return files, told
+    found = list(told)
+    for i, holds in enumerate((holds_places, holds_links)):
+        such = [file for file in files if holds(file)]
+        if told[i] is None and len(such) == 1 and len(files) > 1:
+            found[i] = such[0]
+            files = [file for file in files if file != such[0]]
+    return files, found
+
+
+def _notes(field: Field) -> list[str]:
+    notes = field.source["notes"]
+    return [str(note) for note in notes] if isinstance(notes, list) else []
+
+
+def _record(file: Path, wanted: Wanted) -> Record:
+    suffix = file.suffix.lower()
+    if suffix == ".json":
+        return read_json(file, wanted)
+    if suffix in SUFFIXES:
+        return record_of(read_table(file, text=LONG_NAMES), wanted)
+    if suffix in _NETCDF:
+        return read_netcdf(file, wanted)
+    raise DataError(
+        f"{file.name}: positions or links of stations were given, but the data are no station data. Expected a table "
+        f"({', '.join(SUFFIXES)}), netCDF with dimensions time and station, or a JSON graph."
+    )
+
+
+def _joined(records: list[Record], files: list[Path], places: Places | None) -> tuple[Record, Runs, tuple[str, ...]]:
+    """One record from all files; its runs; and the names of its experiments, if files are experiments."""
+    records = [in_order(record) for record in records]
+    if len(records) > 1 and places is not None:
+        records, files = _placed(records, files, places)
+    kinds: dict[tuple[object, ...], list[int]] = {}
+    for i, record in enumerate(records):
+        kinds.setdefault((tuple(sorted(record.names)), record.channels), []).append(i)
+    if len(kinds) > 1:
+        keys = [[re.sub(r"\D+", " ", files[i].stem).strip() for i in group] for group in kinds.values()]
+        if any(key != keys[0] for key in keys) and max(map(len, keys)) > 1:
+            raise _unlike(records)
+        groups = [list(group) for group in zip(*kinds.values(), strict=True)]
+        records = [_side_by_side([records[i] for i in group]) for group in groups]
+        stems = keys[0] if len(groups) > 1 else [""]
+    else:
+        stems = [file.stem for file in files]
+    records = [even_out(record) for record in records]
+    if len(records) == 1:
+        return records[0], find_runs(records[0].times, where=records[0].where), ()
+    first = records[0]
+    records = [_reordered(record, first.names) for record in records]
+    if all(record.times.decoded for record in records):
+        return _dated(records, stems)
+    return _cases(records, stems)
+
+
+def _unlike(records: list[Record]) -> DataError:
+    said = "; ".join(f"{record.where}: {some(record.names, 3)}" for record in records[:3])
+    return DataError(
+        f"the {len(records)} files do not belong together: their stations differ ({said}). Give one file as the data, "
+        "and those with positions and links as stations and graph."
+    )
+
+
+def _placed(records: list[Record], files: list[Path], places: Places) -> tuple[list[Record], list[Path]]:
+    """Those files whose columns have a position: a folder of a fire test holds the heat release, too."""
+    known = {name for called in places.called.values() for name in called}
+    use = [i for i, record in enumerate(records) if known.intersection([*record.names, *record.short])]
+    if not use:
+        return records, files
+    note = [f"{records[i].where} is left aside: no column has a position" for i in range(len(files)) if i not in use]
+    records = [records[i] for i in use]
+    records[0] = replace(records[0], notes=(*records[0].notes, *note))
+    return records, [files[i] for i in use]
+
+
+def _side_by_side(records: list[Record]) -> Record:
+    """Other devices, or other quantities, of the same times."""
+    first = records[0]
+    channels = {channel.name: channel for record in records for channel in record.channels}
+    for record in records[1:]:
+        if len(record.times.values) != len(first.times.values) or (record.times.values != first.times.values).any():
+            raise DataError(
+                f"{first.where} and {record.where} hold other stations at other times "
+                f"({len(first.times.values)} and {len(record.times.values)} steps). Give files of one kind, or of "
+                "the same times."
+            )
+    names = [name for record in records for name in record.names]
+    if len(set(names)) < len(names):
+        raise _unlike(records)
+    values = np.full((len(first.times.values), len(names), len(channels)), np.nan, np.float32)
+    at = 0
+    for record in records:
+        columns = [list(channels).index(channel.name) for channel in record.channels]
+        values[:, at : at + len(record.names), columns] = record.values
+        at += len(record.names)
+    return replace(
+        first,
+        where=" and ".join(record.where for record in records),
+        values=values,
+        names=tuple(names),
+        short=tuple(name for record in records for name in record.short),
+        channels=tuple(channels.values()),
+        notes=tuple(dict.fromkeys(note for record in records for note in record.notes)),
+    )
+
+
+def _reordered(record: Record, names: Sequence[str]) -> Record:
+    if record.names == tuple(names):
+        return record
+    order = np.array([record.names.index(name) for name in names])
+    short = tuple(record.short[i] for i in order) if record.short else ()
+    return replace(record, values=record.values[:, order], names=tuple(names), short=short)
+
+
+def _dated(records: list[Record], stems: Sequence[str]) -> tuple[Record, Runs, tuple[str, ...]]:
+    """Files with dates: quantities of the same times, or pieces of one record."""
+    first = records[0]
+    notes = [note for record in records for note in record.notes]
+    same = all(
+        len(record.times.values) == len(first.times.values) and (record.times.values == first.times.values).all()
+        for record in records
+    )
+    if same and len(first.channels) == 1:
+        channels = tuple(replace(first.channels[0], name=stem) for stem in stems)
+        values = np.concatenate([record.values for record in records], axis=2)
+        notes.append(f"{len(records)} files of the same times and stations are read as {len(records)} quantities")
+    else:
+        channels, values = first.channels, np.concatenate([record.values for record in records])
+        notes.append(f"{len(records)} files are joined in time")
+    times = first.times if same else Times(np.concatenate([record.times.values for record in records]))
+    whole = replace(first, values=values, times=times, channels=channels, notes=tuple(dict.fromkeys(notes)))
+    whole = in_order(replace(whole, where=f"{first.where} and {len(records) - 1} more"))
+    return whole, find_runs(whole.times, where=whole.where), ()
+
+
+def _cases(records: list[Record], stems: Sequence[str]) -> tuple[Record, Runs, tuple[str, ...]]:
+    """Files without dates: an experiment each."""
+    each = [find_runs(record.times, where=record.where) for record in records]
+    cadences = {runs.cadence: stem for runs, stem in zip(each, stems, strict=True)}
+    if len(cadences) > 1:
+        said = ", ".join(f"{cadence} in {stem}" for cadence, stem in cadences.items())
+        raise DataError(f"the experiments have other steps: {said}. Resample them to one step.")
+    run, names, gaps, last = list[ndarray](), list[str](), list[str](), 0
+    for runs, stem in zip(each, stems, strict=True):
+        pieces = int(runs.run[-1]) + 1
+        names += [stem] if pieces == 1 else [f"{stem} part {i + 1}" for i in range(pieces)]
+        gaps += [f"{stem}: {gap}" for gap in runs.gaps]
+        run.append(runs.run + last)
+        last += pieces
+    notes = dict.fromkeys(note for record in records for note in record.notes)
+    whole = replace(
+        records[0],
+        values=np.concatenate([record.values for record in records]),
+        times=Times(np.arange(sum(len(record.values) for record in records)), records[0].times.unit),
+        notes=(*notes, f"{len(records)} files of the same stations are read as {len(records)} experiments"),
+    )
+    return whole, Runs(np.concatenate(run), each[0].cadence, tuple(gaps)), tuple(names)
+
+
+def _assemble(record: Record, runs: Runs, cases: tuple[str, ...], places: Places | None, graph: Path | None) -> Field:
+    """The field: silent and unplaced stations left out, the rest joined by links or by nearness."""
+    seen = ~np.isnan(record.values)
+    empty = [channel.name for i, channel in enumerate(record.channels) if not seen[:, :, i].any()]
+    if empty:
+        raise DataError(f"{record.where}: {', '.join(empty)} has no value at any time and station (all missing).")
+    notes = list(record.notes)
+    reports = seen.any(axis=(0, 2))
+    if not reports.all():
+        silent = [name for name, there in zip(record.names, reports.tolist(), strict=True) if not there]
+        notes.append(f"{len(silent)} of {len(reports)} stations never report and are no sites: {some(silent)}")
+    links = record.links if graph is None else read_links(graph, record.names)
+    if places is None and links is None:
+        raise DataError(
+            f"{record.where}: the positions of its {len(record.names)} stations are unknown. Give a table with the "
+            "columns station, lat, lon (--stations FILE), or the links between them (--graph FILE)."
+        )
+    keep, row = np.flatnonzero(reports), np.zeros(0, np.int64)
+    if places is not None:
+        keep, row, places = _positioned(record, places, keep, notes)
+    if len(keep) < 2:
+        raise DataError(f"{record.where}: {len(keep)} station with values and a position came; a plan needs 2 or more.")
+    sites = None if places is None else _sites(record, places, keep, row)
+    if links is None:
+        assert sites is not None  # neither was refused above
+        layout = nearest_neighbours(sites, _NEIGHBOURS)
+    else:
+        layout, said = links.layout(keep, sites)
+        notes += said
+        if sites is None:
+            sites = _drawn(record, keep, layout)
+            notes.append("nobody says where the stations are: x and y are a drawing of the graph")
+    if runs.gaps:
+        shown = "; ".join(runs.gaps[:3]) + (f" and {len(runs.gaps) - 3} more" if len(runs.gaps) > 3 else "")
+        notes.append(f"{len(runs.gaps)} gaps in time cut the record into {int(runs.run[-1]) + 1} runs: {shown}")
+    whole = len(keep) == len(reports)
+    missing = 1.0 - float((seen if whole else seen[:, keep]).mean())
+    if missing:
+        notes.append(f"{missing:.2%} of the values at the sites are missing")
+    return Field(
+        series=ArraySeries(record.values if whole else record.values[:, keep]),
+        time=record.times.values if record.times.decoded else np.arange(len(record.values)),
+        run=runs.run,
+        sites=sites,
+        layout=layout,
+        channels=record.channels,
+        cadence=runs.cadence,
+        has_missing=missing > 0,
+        cases=cases,
+        covariates=_covariates(places, row, notes),
+        source={"missing_share": missing, "notes": notes},
+    )
+
+
+def _positioned(
+    record: Record, places: Places, keep: Int[ndarray, " k"], notes: list[str]
+) -> tuple[Int[ndarray, " n"], Int[ndarray, " n"], Places]:
+    """Stations that have a position, and their rows in the table."""
+    places, row = places.match(record.names, record.short)
+    there = (row >= 0) & np.isfinite(places.x[row]) & np.isfinite(places.y[row])
+    lost = [record.names[i] for i in keep if not there[i]]
+    if lost:
+        notes.append(f"{len(lost)} stations have no position in {places.where} and are no sites: {some(lost)}")
+    spare = len(places.x) - len(set(row[row >= 0].tolist()))
+    if spare:
+        notes.append(f"{spare} stations of {places.where} have no values")
+    if places.by not in {"", "station", "node"} and len(places.called) > 1:
+        notes.append(f"stations are found in {places.where} by its column {places.by}")
+    notes += places.notes
+    keep = keep[there[keep]]
+    return keep, row[keep], places
+
+
+def _sites(record: Record, places: Places, keep: Int[ndarray, " n"], row: Int[ndarray, " n"]) -> Sites:
+    return Sites(places.x[row], places.y[row], frame=places.frame, name=_names(record, keep), unit=places.unit)
+
+
+def _names(record: Record, keep: Int[ndarray, " n"]) -> tuple[str, ...]:
+    """Names of the sites; short ones if no two are alike."""
+    names = record.short if record.short and len(set(record.short)) == len(record.short) else record.names
+    return tuple(names[i] for i in keep)
+
+
+def _drawn(record: Record, keep: Int[ndarray, " n"], layout: GraphLayout) -> Sites:
+    place = drawing(layout)
+    return Sites(place[:, 0], place[:, 1], frame=Frame.SCHEMATIC, name=_names(record, keep))
+
+
+def _covariates(places: Places | None, row: Int[ndarray, " n"], notes: list[str]) -> tuple[Covariate, ...]:
+    if places is None or places.height is None:
+        return ()
+    height: Float[ndarray, " n"] = places.height[row]
+    known = np.isfinite(height)
+    if not known.any():
+        return ()
+    if not known.all():
+        notes.append(f"{int((~known).sum())} stations without a height are given the median height")
+        height = np.where(known, height, np.median(height[known]))
+    notes.append(f"height of the stations is a covariate: {height.min():g} to {height.max():g} m")
+    return (Covariate("height", height, "m"),)
+
+
+def _fingerprint(files: Sequence[Path]) -> str:
+    """16 hexadecimal digits from the content of all files."""
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file.name}|{file.stat().st_size}|".encode())
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()[:16]
+
+
+def _name(path: str, files: Sequence[Path]) -> str:
+    stem = files[0].stem if len(files) == 1 else re.sub(r"[*?\[\]]+", "", Path(path).stem) or files[0].parent.name
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", stem).strip("._-") or "stations"

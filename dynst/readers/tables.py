@@ -1,0 +1,294 @@
+"""Tables as people write them: text with any delimiter, decimal comma, comments and unit rows; Parquet."""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from numpy import ndarray
+
+from dynst.errors import DataError
+
+__all__ = ["SUFFIXES", "Table", "columns_of", "quantity_of", "read_table", "some", "words_of"]
+
+SUFFIXES = (".csv", ".tsv", ".txt", ".parquet")
+"""Names of files that are tables."""
+
+_MISSING = ["", "-", "--", "---", "?", ".", "*", "NA", "N/A", "#N/A", "n/a", "na", "NaN", "nan", "NAN"]
+_MISSING += ["null", "NULL", "None", "none", "missing"]
+_DURATIONS = {"s", "sec", "second", "seconds", "min", "minute", "minutes", "h", "hr", "hour", "hours", "day", "days"}
+_QUANTITIES = {"C": "temperature", "K": "temperature", "m/s": "velocity", "Pa": "pressure", "kW/m2": "heat_flux"}
+_QUANTITIES |= {"degC": "temperature", "kg/m3": "density", "1/m": "extinction", "kW": "heat_release", "m": "distance"}
+_LOOK = 1 << 16  # bytes that tell how a text file is written
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Columns of one file, as numbers where all of a column are numbers, else as text; a missing cell is NaN.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    frame : pandas.DataFrame
+        Columns by their names in the file, made text and stripped.
+    units : tuple of str
+        A unit per column, if the file has a row of units under or over the names; else empty.
+    comma : bool
+        Whether numbers have a decimal comma.
+    """
+
+    path: Path
+    frame: pd.DataFrame
+    units: tuple[str, ...] = ()
+    comma: bool = False
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns."""
+        return [str(name) for name in self.frame.columns]
+
+    def text(self, column: str) -> list[str]:
+        """Cells as text without blanks around, whole numbers without a point; a missing one is empty."""
+        cells = self.frame[column]
+        if cells.dtype.kind in "iub":
+            return [str(cell) for cell in cells.tolist()]
+        if cells.dtype.kind == "f":
+            return ["" if math.isnan(cell) else f"{cell:.0f}" if cell == int(cell) else f"{cell}" for cell in cells]
+        return cells.fillna("").astype(str).str.strip().tolist()
+
+    def numbers(self, column: str) -> Float[ndarray, " rows"]:
+        """Cells as numbers; a missing one is NaN.
+
+        Raises
+        ------
+        DataError
+            If a cell holds text; the message names column, row and cell.
+        """
+        cells = self.frame[column]
+        if cells.dtype.kind in "iufb":
+            return cells.to_numpy(float)
+        text = cells.astype("str").str.strip()
+        text = text.where(cells.notna() & ~text.isin(_MISSING))
+        values = pd.to_numeric(text.str.replace(",", ".") if self.comma else text, errors="coerce")
+        bad = np.flatnonzero((values.isna() & text.notna()).to_numpy())
+        if len(bad):
+            raise DataError(
+                f'{self.path.name}: column "{column}", row {bad[0] + 1} holds "{str(text.iloc[int(bad[0])])[:40]}" '
+                f"where a number was expected ({len(bad)} such cells in the column). Correct it, or leave it empty."
+            )
+        return values.to_numpy(float)
+
+    def is_numeric(self, column: str) -> bool:
+        """Whether at least half of the cells that hold anything are numbers."""
+        cells = self.frame[column]
+        if cells.dtype.kind in "iufb":
+            return True
+        if cells.dtype.kind == "M":
+            return False
+        text = cells.dropna().astype("str").str.strip()
+        text = text[~text.isin(_MISSING)]
+        values = pd.to_numeric(text.str.replace(",", ".") if self.comma else text, errors="coerce")
+        return len(text) > 0 and bool(values.notna().mean() >= 0.5)
+
+
+@dataclass(frozen=True)
+class _Style:
+    """How a text file is written."""
+
+    encoding: str
+    delimiter: str
+    comma: bool
+    skip: int  # lines above the first row of cells
+    rows: list[list[str]]  # cells of the first lines
+
+
+def read_table(path: Path, *, text: Sequence[str] | None = (), header: bool = True) -> Table:
+    """The table in a file; nothing is taken for granted but one row a line.
+
+    Parameters
+    ----------
+    path : Path
+        Text, or Parquet if it is called so.
+    text : sequence of str or None
+        Columns (lower case) whose cells stay text, as names of stations must (``007``, ``NA``); None for all columns.
+    header : bool
+        Whether the first line holds names.
+
+    Raises
+    ------
+    DataError
+        If the file is no table, or two columns share a name.
+    """
+    if path.suffix.lower() == ".parquet":
+        return _parquet(path)
+    style = _style(path)
+    names, units, skip = _header(path, style) if header else ([f"column {i}" for i in range(_width(style))], (), 0)
+    keep = names if text is None else [name for name in names if name.lower() in text]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError(
+            f"{path.name}: {len(twice)} column names come more than once ({some(twice)}). "
+            "Give every column a name of its own."
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # cells beyond the last name
+            frame = pd.read_csv(
+                path,
+                sep=r"\s+" if style.delimiter == " " else style.delimiter,
+                decimal="," if style.comma else ".",
+                header=None,
+                names=names,
+                skiprows=style.skip + skip,
+                index_col=False,
+                dtype=dict.fromkeys(keep, "str"),
+                keep_default_na=False,
+                na_values={name: [""] if name in keep else _MISSING for name in names},
+                encoding=style.encoding,
+                encoding_errors="replace",
+                skipinitialspace=True,
+                low_memory=False,
+            )
+    except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError) as err:
+        first = str(err).strip().splitlines()[0].removeprefix("Error tokenizing data. ").removeprefix("C error: ")
+        raise DataError(f"{path.name}: not a table: {first} ({len(names)} columns are named). Mend that line.") from err
+    if not len(frame):
+        raise DataError(f"{path.name}: there is no row below the names of the columns ({some(names)}).")
+    return Table(path, frame, units, style.comma)
+
+
+def columns_of(path: Path) -> list[str]:
+    """Names of the columns of a text table; none if it has no line of names, or is no table."""
+    try:
+        return [] if path.suffix.lower() == ".parquet" else _header(path, _style(path))[0]
+    except DataError:
+        return []
+
+
+def some(names: Sequence[object], limit: int = 5) -> str:
+    """The first few of many names.
+
+    Examples
+    --------
+    >>> some(["a", "b", "c"], 2)
+    'a, b and 1 more'
+    """
+    shown = ", ".join(str(name) for name in names[:limit])
+    return f"{shown} and {len(names) - limit} more" if len(names) > limit else shown
+
+
+def quantity_of(unit: str) -> str:
+    """What a device with a unit measures; the unit itself if it says nothing.
+
+    Examples
+    --------
+    >>> quantity_of("C"), quantity_of("mol/mol")
+    ('temperature', 'mol/mol')
+    """
+    return _QUANTITIES.get(unit, unit)
+
+
+def words_of(column: str) -> list[str]:
+    """The words of a column's name, lower case, without a unit in brackets.
+
+    Examples
+    --------
+    >>> words_of("Station ID"), words_of("geoLat (deg)"), words_of("x_m")
+    (['station', 'id'], ['geo', 'lat'], ['x', 'm'])
+    """
+    bare = re.sub(r"[\[(].*?[\])]", " ", column)
+    bare = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", bare)
+    return [word for word in re.split(r"[^a-z0-9]+", bare.lower()) if word]
+
+
+def _parquet(path: Path) -> Table:
+    try:
+        frame = pd.read_parquet(path)
+    except ImportError as err:
+        raise DataError(f"{path.name}: reading Parquet needs the package pyarrow: pip install pyarrow") from err
+    except Exception as err:  # the library below raises many kinds
+        first = str(err).strip().splitlines()[0] if str(err).strip() else type(err).__name__
+        raise DataError(f"{path.name}: cannot be read as Parquet: {first}. Is the file whole? Get it again.") from err
+    if frame.index.name is not None or frame.index.dtype.kind == "M":
+        frame = frame.rename_axis(str(frame.index.name or "time")).reset_index()
+    return Table(path, frame.set_axis([str(name).strip() for name in frame.columns], axis=1))
+
+
+def _style(path: Path) -> _Style:
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(_LOOK)
+    except OSError as err:
+        raise DataError(f"{path}: the file cannot be opened ({err.strerror}). Check the path.") from err
+    if not start.strip():
+        raise DataError(f"{path.name}: the file is empty. Get it again.")
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        encoding = "utf-16"
+    elif b"\0" in start:
+        raise DataError(f"{path.name}: not a text table: it holds zero bytes. Write it as CSV with a header line.")
+    else:
+        try:
+            start[: start.rfind(b"\n") + 1 or None].decode("utf-8")
+            encoding = "utf-8-sig"
+        except UnicodeDecodeError:
+            encoding = "cp1252"
+    whole = start if len(start) < _LOOK else start[: start.rfind(b"\n") + 1 or None]
+    lines = whole.decode(encoding, errors="replace").splitlines()
+    skip = next((i for i, line in enumerate(lines) if line.strip() and line.strip()[0] not in "#%!"), len(lines))
+    lines = lines[skip : skip + 40]
+    if not lines:
+        raise DataError(f"{path.name}: it holds comments only, and no table.")
+    quoted = [re.sub(r'"[^"]*"', "", line) for line in lines]
+    delimiter = max(";\t|,", key=quoted[0].count)
+    if not quoted[0].count(delimiter):
+        delimiter = " " if len(lines[0].split()) > 1 and len({len(line.split()) for line in lines}) == 1 else ","
+    elif delimiter == "," and quoted[-1].count(";") > quoted[-1].count(","):
+        delimiter = ";"
+    comma = delimiter != "," and any(re.search(r"(^|[^\w.,])-?\d+,\d+($|[^\w.,])", line) for line in quoted[1:])
+    rows = [line.split() for line in lines] if delimiter == " " else list(csv.reader(lines, delimiter=delimiter))
+    return _Style(encoding, delimiter, comma, skip, [[cell.strip() for cell in row] for row in rows if row])
+
+
+def _header(path: Path, style: _Style) -> tuple[list[str], tuple[str, ...], int]:
+    """Names of the columns, their units if a row gives them, and the lines that both take."""
+    names, below = style.rows[0], style.rows[1] if len(style.rows) > 1 else []
+    if names and _is_number(names[-1]) and not all(re.fullmatch(r"-?\d+", name) for name in names if _is_number(name)):
+        raise DataError(
+            f"{path.name}: the first line holds numbers ({some(names, 3)}) where names of columns were expected. "
+            "Write the names of the stations above them."
+        )
+    if len(below) == len(names) + 1:  # R writes the names of rows without a name of their own
+        names = ["", *names]
+    above_units = names[0].lower() in _DURATIONS and not any(map(_is_number, [*names, *below]))
+    below_units = bool(below) and below[0].lower() in _DURATIONS and not any(map(_is_number, below))
+    if above_units and len(below) == len(names):  # the Fire Dynamics Simulator puts the units above the names
+        return below, tuple(names), 2
+    if below_units and len(below) == len(names):
+        return names, tuple(below), 2
+    if len(names) < 2:
+        raise DataError(
+            f'{path.name}: not a table: the first line, "{names[0][:40]}", names one column. Expected columns '
+            "separated by comma, semicolon or tab under a line of names."
+        )
+    return names, (), 1
+
+
+def _width(style: _Style) -> int:
+    return max(len(row) for row in style.rows)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell.replace(",", "."))
+    except ValueError:
+        return False
+    return cell.lower() not in {"nan", "inf", "infinity"}
