@@ -74,7 +74,7 @@ class Links:
         both = (ends >= 0).all(axis=0)
         notes = list(self.notes)
         if not both.all():
-            notes.append(f"{int((~both).sum())} links of {self.where} end at stations that are no sites")
+            notes.append(f"links of {self.where} that end at stations that are no sites: {int((~both).sum())}")
         ends, weight = ends[:, both], None if self.weight is None else self.weight[both]
         if weight is not None and (self.far or (self.far is None and _are_lengths(ends, weight, sites))):
             weight, said = _nearness(weight, self.where)
@@ -110,10 +110,13 @@ def read_links(path: Path, names: Sequence[str]) -> Links:
     bare = _bare(path)
     if bare is not None:
         width = bare.frame.shape[1]
-        if width == len(names) or width > 3 or width == 1:
+        if width not in {2, 3} or (width == len(names) == len(bare.frame)):
             return _matrix(path.name, np.stack([bare.numbers(name) for name in bare.columns], axis=1), names)
         return _list(bare, bare.columns, names)
     table = read_table(path, text=None)
+    inside = [column for column in table.columns if column in set(names)]
+    if len(inside) >= max(2, len(table.columns) - 1):
+        return _named_matrix(table, inside, names)
     words = {column: set(words_of(column)) for column in table.columns}
     senders = next((c for c in table.columns if words[c] & _SENDERS), None)
     receivers = next((c for c in table.columns if words[c] & _RECEIVERS and c != senders), None)
@@ -121,9 +124,6 @@ def read_links(path: Path, names: Sequence[str]) -> Links:
         rest = [c for c in table.columns if c not in {senders, receivers}]
         valued = next((c for kind in (_DISTANCES, _WEIGHTS) for c in rest if words[c] & kind), None)
         return _list(table, [senders, receivers, *([valued] if valued else [])], names)
-    inside = [column for column in table.columns if column in set(names)]
-    if len(inside) >= max(2, len(table.columns) - 1):
-        return _named_matrix(table, inside, names)
     if len(table.columns) in {2, 3}:
         return _list(table, table.columns, names)
     raise DataError(
@@ -154,7 +154,9 @@ def _load(path: Path) -> Float[ndarray, "a b"]:
     try:
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as err:
-        raise DataError(f"{path.name}: cannot be read as npy: {str(err).splitlines()[0]} Write plain numbers.") from err
+        raise DataError(
+            f"{path.name}: cannot be read as npy: {str(err).splitlines()[0]}. Write plain numbers."
+        ) from err
     if array.ndim != 2 or array.dtype.kind not in "iufb":
         raise DataError(f"{path.name}: an array {array.shape} of {array.dtype} came. Expected a matrix of weights.")
     return np.asarray(array, float)
@@ -170,7 +172,7 @@ def _matrix(where: str, weights: Float[ndarray, "a b"], names: Sequence[str]) ->
     weights = np.where(np.isnan(weights), 0.0, weights)
     np.fill_diagonal(weights, 0.0)
     senders, receivers = np.nonzero(weights)
-    return Links(where, senders, receivers, weights[senders, receivers], far=False, both_ways=False)
+    return Links(where, senders, receivers, weights[senders, receivers], both_ways=False)
 
 
 def _named_matrix(table: Table, inside: list[str], names: Sequence[str]) -> Links:
@@ -207,7 +209,7 @@ def _list(table: Table, columns: Sequence[str], names: Sequence[str]) -> Links:
     known = (at >= 0).all(axis=0)
     if not known.all():
         strangers = sorted({name for name in flat if name not in number})
-        notes.append(f"{int((~known).sum())} links of {where} end at stations without data: {some(strangers)}")
+        notes.append(f"links of {where} that end at stations without data ({some(strangers)}): {int((~known).sum())}")
     if weight is not None and np.isnan(weight[known]).any():
         row = int(np.flatnonzero(known & np.isnan(weight))[0])
         raise DataError(f'{where}: column "{columns[2]}", row {row + 1} is empty. Give every link a weight, or none.')

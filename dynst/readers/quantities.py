@@ -270,7 +270,7 @@ def _nothing(dataset: xr.Dataset, where: str, aside: dict[str, str]) -> DataErro
         return DataError(f"{where}: holds a mesh, not a grid. Meshes are not read yet: interpolate it to a grid first.")
     lines = {role_of(str(name), array.attrs): array for name, array in dataset.variables.items() if array.ndim == 1}
     place, other = lines.get(Role.LATITUDE), lines.get(Role.LONGITUDE)
-    if place is not None and other is not None and place.dims == other.dims:
+    if place is not None and other is not None and place.dims == other.dims != ("time",):
         return DataError(
             f"{where}: holds a series at {place.size} stations (dimension {place.dims[0]}), not a grid. "
             "Give that one file itself, not its folder, a pattern or a URL."

@@ -15,6 +15,7 @@ from dynst.errors import ConfigError, DataError, unknown_name
 from dynst.readers.edges import Links
 from dynst.readers.station_tables import Places
 from dynst.readers.survey import MANY_CHANNELS
+from dynst.readers.tables import SUFFIXES
 from dynst.readers.times import Times
 
 __all__ = ["Record", "Wanted", "even_out", "fill_gaps", "in_order", "looks_dated", "read_times"]
@@ -67,10 +68,11 @@ class Record:
 
 @dataclass(frozen=True)
 class Wanted:
-    """The channels that a user asked for; None for all."""
+    """The channels that a user asked for; None for all. With `every`, all are read and the choice comes later."""
 
     observe: Sequence[str] | None = None
     predict: Sequence[str] | None = None
+    every: bool = False
 
     def choose(self, where: str, offered: Sequence[Channel], aside: Mapping[str, str]) -> tuple[Channel, ...]:
         """The channels to read, with their use.
@@ -80,6 +82,8 @@ class Wanted:
         ConfigError
             If a name is unknown, or there are many channels and none is named.
         """
+        if self.every:
+            return tuple(offered)
         names = [channel.name for channel in offered]
         if len(names) > MANY_CHANNELS and (self.observe is None or self.predict is None):
             raise ConfigError(
@@ -193,10 +197,10 @@ def in_order(record: Record) -> Record:
     times = replace(record.times, values=values[order])
     twice = np.flatnonzero(times.values[1:] == times.values[:-1])
     if len(twice):
+        tell = ", or name the station of each row in a column called station" * record.where.endswith(SUFFIXES)
         raise DataError(
             f"{record.where}: time repeats: {times.say(int(twice[0]))} comes more than once "
-            f"({len(values) - len(twice)} distinct of {len(values)} times). Drop the repeated rows, or tell their "
-            "stations apart in a column `station`."
+            f"({len(values) - len(twice)} distinct of {len(values)} times). Drop the repeated steps{tell}."
         )
     if (np.diff(order) == 1).all():
         return record
@@ -255,5 +259,5 @@ def fill_gaps(record: Record) -> Record:
     steps = np.full(int(whole.sum()) + 1, -1)
     steps[np.concatenate([[0], np.cumsum(whole)])] = np.arange(len(number))
     values = (number[0] + step * np.arange(len(steps))).astype(times.values.dtype)
-    note = f"{lacking} steps at which no station reported were added as missing"
+    note = f"steps at which no station reported were added as missing: {lacking}"
     return record.at(steps, replace(times, values=values), note)

@@ -139,7 +139,7 @@ def _long(table: Table, wanted: Wanted, time: str, station: str) -> Record:
         raise DataError(f"{where}: beside {time} and {station} no column holds numbers; seen: {some(table.columns)}.")
     channels = wanted.choose(where, [_channel(column) for column in columns.values()], aside)
     when, unique = pd.factorize(pd.Series(times.values), sort=True)
-    number, names = pd.factorize(who)
+    number, names = pd.factorize(who, sort=True)
     shape = (len(unique), len(names), len(channels))
     if 4 * int(np.prod(shape, dtype=np.int64)) > _LARGEST:
         raise DataError(
@@ -228,11 +228,11 @@ def _cleaned(values: ndarray) -> tuple[ndarray, list[str]]:
     notes = []
     infinite = np.isinf(values)
     if infinite.any():
-        notes.append(f"{int(infinite.sum())} infinite values are read as missing")
+        notes.append(f"infinite values are read as missing: {int(infinite.sum())}")
         values = np.where(infinite, np.nan, values)
     for code in _CODES:
         coded = values == code
         if coded.any():
-            notes.append(f"{int(coded.sum())} values of {code:g} are read as missing")
+            notes.append(f"values of {code:g} are read as missing: {int(coded.sum())}")
             values = np.where(coded, np.nan, values)
     return values.astype(np.float32), notes

@@ -24,14 +24,16 @@ from dynst.readers.times import Times, decode_times
 __all__ = ["holds_stations", "read_json", "read_netcdf"]
 
 _HUGE = 1e30  # fill values that a file forgot to declare
+_DIMENSIONS = ("station", "stations", "site", "sites", "sensor", "sensors", "location")
 _HEIGHTS = {"elevation", "altitude", "alt", "height", "elev", "surface_altitude", "orography", "z"}
 
 
 def holds_stations(path: Path) -> bool:
-    """Whether a file is netCDF whose latitudes and longitudes lie along one dimension that is not time."""
+    """Whether a file is netCDF whose positions lie along one dimension that is not time, or that speaks of stations."""
     try:
         with xr.open_dataset(path, engine="netcdf4", decode_cf=False, cache=False) as data:
-            return _station_dim(data) is not None
+            named = any({"time", dim} == set(map(str, a.dims)) for a in data.variables.values() for dim in _DIMENSIONS)
+            return named or _station_dim(data) is not None
     except Exception:  # whatever is wrong with it, another reader says so
         return False
 
@@ -112,7 +114,7 @@ def _netcdf(where: str, data: xr.Dataset, wanted: Wanted) -> Record:
     notes = [times.note] if times.note else []
     if odd.any():
         values[odd] = np.nan
-        notes.append(f"{int(odd.sum())} values beyond {_HUGE:g} are read as missing")
+        notes.append(f"values beyond {_HUGE:g} are read as missing: {int(odd.sum())}")
     notes += [f"{name} is not used: it {reason}" for name, reason in aside.items()]
     called, places = _who_and_where(where, data, dim)
     names = tuple(next(iter(called.values()), [str(i) for i in range(data.sizes[dim])]))

@@ -40,12 +40,12 @@ def recognises(path: str, hints: Hints) -> bool:
     suffix = Path(path).suffix.lower()
     if suffix in {*SUFFIXES, ".json"}:
         return True
-    place = Path(path).expanduser()
-    if suffix in _NETCDF:
-        return place.is_file() and holds_stations(place)
     try:
+        place = Path(path).expanduser()
+        if suffix in _NETCDF:
+            return place.is_file() and holds_stations(place)
         return place.is_dir() and _tables_in(place) != [] and not any(place.glob("*.nc"))
-    except OSError:
+    except (OSError, RuntimeError, ValueError):  # no permission, too long a name, an unknown home, a zero byte
         return False
 
 
@@ -91,7 +91,13 @@ def read(
     files, told = _sorted_out(path, _files(path, [file for file in told if file is not None]), told)
     helpers = [file for file in told if file is not None]
     places = None if told[0] is None else read_places(told[0])
-    record, runs, cases = _joined([_record(file, wanted) for file in files], files, places)
+    if len(files) == 1:
+        record, runs, cases = _joined([_record(files[0], wanted)], files, places)
+    else:  # files may be quantities, so what they offer together is known only once they are joined
+        record, runs, cases = _joined([_record(file, Wanted(every=True)) for file in files], files, places)
+        channels = wanted.choose(record.where, record.channels, {})
+        at = [i for i, channel in enumerate(record.channels) if channel.name in {c.name for c in channels}]
+        record = replace(record, values=record.values[:, :, at], channels=channels)
     field = _assemble(record, runs, cases, places or record.places, told[1])
     beside = [file.name for file, hint in zip(told, (hints.stations, hints.graph), strict=True) if file and not hint]
     if beside:
@@ -101,8 +107,14 @@ def read(
 
 
 def _helper(file: str) -> Path:
-    found = Path(file).expanduser()
-    if not found.is_file():
+    try:
+        found = Path(file).expanduser()
+        there = found.is_file()
+    except (OSError, RuntimeError, ValueError) as err:
+        raise DataError(
+            f"{file!r}: cannot be looked at: {str(err).rstrip('.')}. Check the path and its permissions."
+        ) from err
+    if not there:
         raise DataError(f"{file}: no such file. Check the path (here: {Path.cwd()}).")
     return found
 
@@ -113,16 +125,17 @@ def _tables_in(folder: Path) -> list[Path]:
 
 def _files(path: str, helpers: Sequence[Path]) -> list[Path]:
     """The files of a path, without those that hold positions and links."""
-    place = Path(path).expanduser()
     try:
+        place = Path(path).expanduser()
         if place.is_dir():
             found = _tables_in(place)
         elif place.exists():
             found = [place]
         else:
             found = [Path(file) for file in sorted(glob.glob(str(place), recursive=True))]  # noqa: PTH207 - may be absolute
-    except OSError as err:
-        raise DataError(f"{path!r}: cannot be looked at: {err.strerror}. Check the path and its permissions.") from err
+    except (OSError, RuntimeError, ValueError) as err:
+        reason = getattr(err, "strerror", None) or str(err).rstrip(".")
+        raise DataError(f"{path!r}: cannot be looked at: {reason}. Check the path and its permissions.") from err
     if not found:
         what = (
             f"no table ({', '.join(SUFFIXES)}) in that folder" if place.is_dir() else "no such file, folder or pattern"
@@ -311,7 +324,7 @@ def _assemble(record: Record, runs: Runs, cases: tuple[str, ...], places: Places
     reports = seen.any(axis=(0, 2))
     if not reports.all():
         silent = [name for name, there in zip(record.names, reports.tolist(), strict=True) if not there]
-        notes.append(f"{len(silent)} of {len(reports)} stations never report and are no sites: {some(silent)}")
+        notes.append(f"stations that never report are no sites: {len(silent)} of {len(reports)} ({some(silent)})")
     links = record.links if graph is None else read_links(graph, record.names)
     if places is None and links is None:
         raise DataError(
@@ -335,7 +348,10 @@ def _assemble(record: Record, runs: Runs, cases: tuple[str, ...], places: Places
             notes.append("nobody says where the stations are: x and y are a drawing of the graph")
     if runs.gaps:
         shown = "; ".join(runs.gaps[:3]) + (f" and {len(runs.gaps) - 3} more" if len(runs.gaps) > 3 else "")
-        notes.append(f"{len(runs.gaps)} gaps in time cut the record into {int(runs.run[-1]) + 1} runs: {shown}")
+        notes.append(
+            f"{len(runs.gaps)} gap{'s' * (len(runs.gaps) > 1)} in time cut the record into "
+            f"{int(runs.run[-1]) + 1} runs: {shown}"
+        )
     whole = len(keep) == len(reports)
     missing = 1.0 - float((seen if whole else seen[:, keep]).mean())
     if missing:
@@ -363,10 +379,10 @@ def _positioned(
     there = (row >= 0) & np.isfinite(places.x[row]) & np.isfinite(places.y[row])
     lost = [record.names[i] for i in keep if not there[i]]
     if lost:
-        notes.append(f"{len(lost)} stations have no position in {places.where} and are no sites: {some(lost)}")
+        notes.append(f"stations without a position in {places.where} are no sites: {len(lost)} ({some(lost)})")
     spare = len(places.x) - len(set(row[row >= 0].tolist()))
     if spare:
-        notes.append(f"{spare} stations of {places.where} have no values")
+        notes.append(f"stations of {places.where} without values: {spare}")
     if places.by not in {"", "station", "node"} and len(places.called) > 1:
         notes.append(f"stations are found in {places.where} by its column {places.by}")
     notes += places.notes
@@ -397,8 +413,10 @@ def _covariates(places: Places | None, row: Int[ndarray, " n"], notes: list[str]
     if not known.any():
         return ()
     if not known.all():
-        notes.append(f"{int((~known).sum())} stations without a height are given the median height")
+        notes.append(f"stations without a height are given the median height: {int((~known).sum())}")
         height = np.where(known, height, np.median(height[known]))
+    if np.ptp(height) == 0:
+        return ()
     notes.append(f"height of the stations is a covariate: {height.min():g} to {height.max():g} m")
     return (Covariate("height", height, "m"),)
 
