@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 from typing import Literal
 
@@ -16,13 +17,14 @@ from dynst.domain import Channel, Field, Sites, Window
 from dynst.errors import ConfigError, DataError
 from dynst.evaluation.modes import Basis, Grams, features
 from dynst.evaluation.score import ErrorTally, Score
-from dynst.windows import Design, Scaling, Split, design, fit_starts, window_starts
+from dynst.windows import Design, GapModel, Scaling, Split, design, fit_starts, window_starts
 
 __all__ = ["LinearJudge"]
 
 _VALID_LIMIT, _TEST_LIMIT = 300, 500  # windows; chosen: neighbouring ones overlap, so more say little
 _CHUNK_BYTES = 16 << 20
 _GROUP = 32  # sites whose inner products are added at a time
+_COMPLETED = 16_000  # inputs of all sites up to which gaps are filled plan by plan: plans then share no inner products
 
 Block = Literal["valid", "test"]
 
@@ -32,8 +34,13 @@ class LinearJudge:
 
     Training windows are projected on the leading modes of the future field; ridge regression from the histories of
     the chosen sites to these modes is solved in float64, its penalty chosen on validation windows; errors are taken
-    against the full field, so what lies outside the modes counts as error. A missing input reads 0, the mean of its
-    site; a missing target never counts. The test block is read at the first score on it and chooses nothing.
+    against the full field, so what lies outside the modes counts as error. The test block is read at the first score
+    on it and chooses nothing.
+
+    Where the record has gaps: a missing target never counts in an error; for training it is what `GapModel` expects
+    of it. A sensor that is silent reads what the model expects from the other sensors of the plan at that step; on
+    fields of more than 16 000 inputs (sites times channels times steps) it reads 0, the mean of its site. What a site
+    never measured in the training block is neither input nor target.
 
     Parameters
     ----------
@@ -94,15 +101,15 @@ class LinearJudge:
         """
         selected = self._checked(selected)
         basis, block = self._basis, self._read(on)
-        m, f = len(basis.coefficients), self._train.shape[2]
-        if len(selected) * f <= m:
+        m, f = len(basis.coefficients), self._train.inputs.shape[2]
+        if len(selected) * f <= m or self._completes:
             fit = fit_ridge(
-                features(self._train, selected),
+                self._features(self._train, selected),
                 basis.coefficients,
-                valid_inputs=features(self._valid.inputs, selected),
+                valid_inputs=self._features(self._valid, selected),
                 valid_targets=basis.valid,
             )
-            coefficients = fit.predict(features(block.inputs, selected))
+            coefficients = fit.predict(self._features(block, selected))
         else:
             grams = self._inner(selected, on)
             fit = fit_ridge_dual(
@@ -173,10 +180,10 @@ class LinearJudge:
     def _read(self, on: Block) -> Design:
         return self._test if on == "test" else self._valid
 
-    def _design(self, field: Field, limit: int, max_bytes: int) -> Design:
+    def _design(self, field: Field, limit: int, max_bytes: int, *, gaps: GapModel | None = None) -> Design:
         starts = window_starts(field, self.window)
         starts = fit_starts(starts, field, self.window, limit=limit, max_bytes=max_bytes, seed=self.seed)
-        block = design(field, self.window, self.scaling, starts)
+        block = design(field, self.window, self.scaling, starts, gaps=gaps)
         if block.observed is not None and not block.observed.any():
             raise DataError(
                 "training, validation or test time holds no value of the forecast channels: nothing can be judged. "
@@ -185,14 +192,30 @@ class LinearJudge:
         return block
 
     @cached_property
-    def _fitted(self) -> tuple[Float[ndarray, "m n f"], Basis]:
-        """Training inputs and the modes of the training targets, whose full fields are not kept."""
-        train = self._design(self.split.train, self._limit, self._max_bytes)
-        share = None if train.observed is None else train.observed.mean(axis=0)
-        return train.inputs, Basis.of(train.targets, self._valid.targets, self.sites.weight, share)
+    def _gaps(self) -> GapModel | None:
+        return GapModel.fit(self.split.train, self.scaling, seed=self.seed) if self.split.train.has_missing else None
 
     @property
-    def _train(self) -> Float[ndarray, "m n f"]:
+    def _completes(self) -> bool:
+        _, n, f = self._train.inputs.shape
+        return self._gaps is not None and n * f <= _COMPLETED
+
+    def _features(self, block: Design, selected: Int[ndarray, " k"]) -> Float[ndarray, "m q"]:
+        if not self._completes or self._gaps is None or block.inputs_observed is None:
+            return features(block.inputs, selected)
+        inputs, known = block.inputs[:, selected], block.inputs_observed[:, selected]
+        filled = self._gaps.completed(inputs, known, selected, self.split.train.observed)
+        return features(filled, np.arange(len(selected)))
+
+    @cached_property
+    def _fitted(self) -> tuple[Design, Basis]:
+        """Training windows without their targets, and the modes of these, whose full fields are not kept."""
+        train = self._design(self.split.train, self._limit, self._max_bytes, gaps=self._gaps)
+        basis = Basis.of(train.targets, self._valid.targets, self.sites.weight)
+        return replace(train, targets=train.targets[:, :0].copy(), observed=None), basis
+
+    @property
+    def _train(self) -> Design:
         return self._fitted[0]
 
     @property
@@ -201,7 +224,7 @@ class LinearJudge:
 
     @cached_property
     def _valid(self) -> Design:
-        return self._design(self.split.valid, _VALID_LIMIT, self._max_bytes // 3)
+        return self._design(self.split.valid, _VALID_LIMIT, self._max_bytes // 3, gaps=self._gaps)
 
     @cached_property
     def _test(self) -> Design:
@@ -213,7 +236,7 @@ class LinearJudge:
         Only whole groups of sites are kept, so a plan has the same sums to the last bit whatever was judged before.
         """
         whole = len(selected) // _GROUP * _GROUP
-        inputs = (self._train, self._valid.inputs, self._read(on).inputs)
+        inputs = (self._train.inputs, self._valid.inputs, self._read(on).inputs)
         done, grams = 0, Grams.zero(*map(len, inputs))
         for length in range(whole, 0, -_GROUP):
             known = self._grams.get(on.encode() + selected[:length].tobytes())

@@ -13,7 +13,6 @@ from dynst.backbones.linear import TargetGrams
 __all__ = ["Basis", "Grams", "features"]
 
 _ENERGY, _MODES = 1 - 1e-6, 150  # chosen: 0.995 as in planning would hide the skill on nearly deterministic fields
-_LEAST_SHARE = 0.05  # chosen: a target seen more rarely than this is not blown up further
 _CHUNK_BYTES = 16 << 20
 
 
@@ -32,13 +31,8 @@ class Basis:
         train: Float[ndarray, "m p n c"],
         valid: Float[ndarray, "v p n c"],
         weight: Float[ndarray, " n"],
-        share: Float[ndarray, "p n c"] | None = None,
     ) -> Basis:
-        """The modes of the training targets, and what the windows hold of each.
-
-        A missing target reads 0, so the modes of a site that is observed in a `share` of the windows come out smaller
-        by that share; they are raised by it again, or its forecasts would be drawn to the mean.
-        """
+        """The modes of the training targets, and what the windows hold of each."""
         root = np.sqrt(weight).astype(np.float32)[:, None]
         m = len(train)
         flat = train.reshape(m, -1)
@@ -60,8 +54,6 @@ class Basis:
         projected = valid.reshape(len(valid), -1) @ (modes * scale).T
         coefficients, projected = vectors[:, :r] * sigma, projected.astype(np.float64)
         np.divide(modes, scale, out=modes, where=scale > 0)  # a site of no area counts in no error
-        if share is not None:
-            modes /= np.maximum(share.reshape(-1), _LEAST_SHARE).astype(np.float32)
         return cls(modes, coefficients, projected, TargetGrams.of(coefficients, projected))
 
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from dynst.domain import Field, Plan, Sites, Window
-from dynst.errors import DynstError
+from dynst.errors import DataError, DynstError
 from dynst.planners.farthest import farthest_point
 from dynst.windows.design import Design, design, fit_starts, snapshots
+from dynst.windows.gaps import GapModel
 from dynst.windows.scaling import Scaling
 from dynst.windows.split import window_starts
 
@@ -92,19 +93,63 @@ class Task:
 
     @property
     def train_snapshots(self) -> Float[ndarray, "s n c"]:
-        """At most 1000 standardised training snapshots, thinned at random; missing values are 0, the mean."""
-        _, n, c = self.train.series.shape
-        limit = max(2, min(_SNAPSHOTS, _BYTES // (4 * n * c)))
-        return self.once("snapshots", lambda: snapshots(self.train, self.scaling, limit=limit))
+        """At most 1000 standardised training snapshots, thinned at random; gaps hold what `GapModel` expects."""
+        return self._snapshots[0]
+
+    @property
+    def train_known(self) -> Bool[ndarray, "s n c"] | None:
+        """Which values of `train_snapshots` are measured; None when the field misses none."""
+        return self._snapshots[1]
+
+    @property
+    def gaps(self) -> GapModel | None:
+        """What missing values probably were, from the training block; None when the field misses none."""
+        if not self.train.has_missing:
+            return None
+        return self.once("gaps", lambda: GapModel.fit(self.train, self.scaling))
+
+    @property
+    def reporting(self) -> Float[ndarray, " n"]:
+        """Share of the observed channels and training steps that each site reports: what its sensor is there for."""
+        share: ndarray = self.scaling.share[:, self.train.observed].mean(axis=1, dtype=float)
+        return share
+
+    @property
+    def _snapshots(self) -> tuple[Float[ndarray, "s n c"], Bool[ndarray, "s n c"] | None]:
+        def make() -> tuple[ndarray, ndarray | None]:
+            _, n, c = self.train.series.shape
+            values = snapshots(self.train, self.scaling, limit=max(2, min(_SNAPSHOTS, _BYTES // (4 * n * c))))
+            if self.gaps is None:
+                return values, None
+            known = np.isfinite(values)
+            for row in range(len(values)):
+                np.copyto(values[row], self.gaps.expected(values[row : row + 1])[0], where=~known[row])
+            return values, known
+
+        return self.once("snapshots", make)
 
     @property
     def design(self) -> Design:
-        """Standardised histories and targets of at most 250 training windows, thinned at random."""
+        """Standardised histories and targets of at most 250 training windows, thinned at random.
+
+        Missing targets are what `gaps` expects of them; missing inputs are 0, as a sensor is worth what it reports.
+
+        Raises
+        ------
+        DataError
+            If none of the windows holds a measured target.
+        """
 
         def make() -> Design:
             starts = window_starts(self.train, self.window)
             starts = fit_starts(starts, self.train, self.window, limit=_WINDOWS, max_bytes=_BYTES)
-            return design(self.train, self.window, self.scaling, starts)
+            made = design(self.train, self.window, self.scaling, starts, gaps=self.gaps)
+            if not len(made):
+                raise DataError(
+                    f"none of {len(starts)} training windows holds a value of the forecast channels: nothing can be "
+                    "planned. Forecast another channel (--predict), or give a longer record."
+                )
+            return made
 
         return self.once("design", make)
 

@@ -232,6 +232,8 @@ def linear_evidence(
         futures = [_now_and_future(task, rows)]
         if extra:
             made, future = synthetic_windows(task, fit_prior(task), extra)
+            if design.inputs_observed is not None:  # a site is silent there as often as in the record
+                made *= design.inputs_observed[rows[np.arange(extra) % m]]
             scale = np.sqrt(prior_weight * m / extra)
             history[:, :, m:] = made.transpose(1, 2, 0) * scale
             futures.append(future * np.float32(scale))
@@ -270,7 +272,11 @@ def _now_and_future(task: Task, rows: Int[ndarray, " m"]) -> Float[ndarray, "m q
     future: ndarray = design.targets[rows]
     if not np.isin(predicted, observed).all():
         return future  # the present of an unobserved channel is not in the design
-    now = design.inputs[rows][:, :, -len(observed) :][:, :, np.searchsorted(observed, predicted)]
+    now = design.inputs[rows][:, :, -len(observed) :]
+    if task.gaps is not None and design.inputs_observed is not None:  # as a target, not as an input
+        known, everywhere = design.inputs_observed[rows][:, :, -len(observed) :], np.arange(now.shape[1])
+        now = task.gaps.completed(now, known, everywhere, observed)
+    now = now[:, :, np.searchsorted(observed, predicted)]
     return np.concatenate([now[:, None], future], axis=1)
 
 

@@ -27,7 +27,9 @@ class ModalField:
     view : Float[ndarray, "n c r"]
         Root mean square contribution of each mode to each observed channel of each site, signed, not area-weighted.
     noise : Float[ndarray, "n c"]
-        Variance of those channels outside the modes, with a floor of 1e-3 of the mean variance.
+        Variance of those channels outside the modes, with a floor of 1e-3 of the mean variance. A site that reports
+        in a share q of the time has sqrt(q) of its view, and the rest of it is noise: to a linear estimate that
+        reads 0 when the sensor is silent, that is what its readings are.
     amplitude : Float[ndarray, "r"]
         Root mean square amplitude of each mode in the area-weighted field of all channels.
     """
@@ -59,8 +61,15 @@ def modal_field(task: Task, *, rank: int = RANK) -> ModalField:
         patterns = modes.patterns[:, :real].reshape(n, c, real)[:, observed] / root[:, None, None]
         amplitude = modes.amplitude[:real]
         view = patterns * amplitude
-        power = np.einsum("snc,snc->nc", snapshots, snapshots, dtype=float)[:, observed] / s
+        if task.train_known is None:
+            power = np.einsum("snc,snc->nc", snapshots, snapshots, dtype=float)[:, observed] / s
+        else:  # filled gaps vary less than values do
+            power = ((task.scaling.site_std / task.scaling.std).astype(float) ** 2)[:, observed]
         noise = np.maximum(power - (view**2).sum(axis=2), 1e-3 * max(float(power.mean()), 1e-12))
+        if task.train_known is not None:
+            share = task.scaling.share[:, observed].astype(float)
+            noise += (1 - share) * (view**2).sum(axis=2)
+            view *= np.sqrt(share)[:, :, None]
         return ModalField(view, noise, amplitude)
 
     return task.once(f"modal_field {rank}", make)

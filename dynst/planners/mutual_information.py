@@ -19,7 +19,7 @@ def plan(task: Task, *, seed: int, shrinkage: float = 0.05) -> Plan:
     """Sites by the mutual information between sensors and the rest under a Gaussian field.
 
     The covariance is that of the training snapshots, averaged over the observed channels and shrunk towards its
-    diagonal.
+    diagonal. It does not see how often a site reports; gains are weighted by that share.
 
     Parameters
     ----------
@@ -47,7 +47,9 @@ def plan(task: Task, *, seed: int, shrinkage: float = 0.05) -> Plan:
         )
     fixed, legal = task.sites.fixed, task.sites.legal
     count = min(len(legal), len(fixed) + max(1, int(_OPERATIONS / n**2)))
-    order, ratio = mutual_information_order(_covariance(task, shrinkage), task.sites.role != 2, count, start=fixed)
+    order, ratio = mutual_information_order(
+        _covariance(task, shrinkage), task.sites.role != 2, count, start=fixed, share=task.reporting
+    )
     importance = np.zeros(n)
     importance[order] = ratio
     return finish_plan(
@@ -68,6 +70,9 @@ def _covariance(task: Task, shrinkage: float) -> Float[ndarray, "n n"]:
     for channel in observed:
         values = snapshots[:, :, channel].astype(float)
         covariance += values.T @ values / (len(values) * len(observed))
+        if task.train_known is not None:  # filled gaps vary less than values do
+            true = (task.scaling.site_std[:, channel] / task.scaling.std[channel]).astype(float) ** 2
+            covariance[np.diag_indices(n)] += np.maximum(true - (values**2).mean(axis=0), 0.0) / len(observed)
     power = np.diag(covariance).copy()
     covariance *= 1 - shrinkage
     covariance[np.diag_indices(n)] += shrinkage * power + 1e-6 * max(float(power.mean()), 1e-12)
@@ -75,9 +80,14 @@ def _covariance(task: Task, shrinkage: float) -> Float[ndarray, "n n"]:
 
 
 def mutual_information_order(
-    covariance: Float[ndarray, "n n"], free: ndarray, count: int, *, start: Int[ndarray, " j"]
+    covariance: Float[ndarray, "n n"],
+    free: ndarray,
+    count: int,
+    *,
+    start: Int[ndarray, " j"],
+    share: Float[ndarray, " n"] | None = None,
 ) -> tuple[Int[ndarray, " count"], Float[ndarray, " count"]]:
-    """The first `count` sites and the information gained at each; `start` come first.
+    """The first `count` sites and the information gained at each, times its `share`; `start` come first.
 
     The variance of a site given the sensors follows from a partial Cholesky decomposition, its variance given all
     other places without a sensor from the inverse of their covariance, which shrinks with every pick.
@@ -91,6 +101,8 @@ def mutual_information_order(
     for i in range(count):
         given_rest = 1.0 / np.where(rest, np.diag(precision), 1.0)
         ratio = np.log(np.maximum(given_sensors, 1e-300) / given_rest) / 2
+        if share is not None:
+            ratio = np.where(ratio > 0, ratio * share, ratio)
         site = int(start[i]) if i < len(start) else int(np.argmax(np.where(open_, ratio, -np.inf)))
         order[i], gained[i] = site, float(ratio[site])
         column = covariance[site] - factor[:i, site] @ factor[:i]

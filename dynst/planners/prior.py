@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 
 from dynst.planners.base import Task
@@ -15,6 +15,7 @@ __all__ = ["Prior", "fit_prior", "synthetic_windows"]
 _FEATURES = 512  # random Fourier features: covariances are right to about 1 / sqrt(512) = 4 %
 _PROBES = 300  # sites between which the correlation length is measured
 _BINS = 24
+_TOGETHER = 10  # values that two sites must share before their correlation counts
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,13 +42,20 @@ class Prior:
 
 def fit_prior(task: Task, *, seed: int = 0) -> Prior:
     """Correlation length, persistence and channel correlation of the training data."""
-    snapshots = task.train_snapshots
+    snapshots, known = task.train_snapshots, task.train_known
     deviation = task.scaling.site_std / task.scaling.std
     length = _correlation_length(task, np.random.default_rng(seed))
     normal = snapshots / np.maximum(deviation, 1e-6)
-    between = np.einsum("snc,snd->cd", normal, normal, dtype=float) / normal[..., 0].size
-    spread = np.sqrt(np.maximum(np.diag(between), 1e-12))
-    correlation = np.clip(between / np.outer(spread, spread), -1.0, 1.0)
+    if known is None:
+        between = np.einsum("snc,snd->cd", normal, normal, dtype=float) / normal[..., 0].size
+        power = np.outer(np.diag(between), np.diag(between))
+    else:  # over the values that both channels of a pair report
+        normal = np.where(known, normal, np.float32(0))
+        between = np.einsum("snc,snd->cd", normal, normal, dtype=float)
+        power = np.einsum("snc,snd->cd", normal**2, known, dtype=float)
+        power = power * power.T
+    correlation = np.clip(between / np.sqrt(np.maximum(power, 1e-24)), -1.0, 1.0)
+    np.fill_diagonal(correlation, 1.0)
     c = len(correlation)
     mixing = np.linalg.cholesky(0.98 * correlation + 0.02 * np.eye(c))  # 0.02 keeps twin channels factorable
     return Prior(length, _memory(task), mixing, deviation.astype(float))
@@ -61,10 +69,11 @@ def _correlation_length(task: Task, rng: np.random.Generator) -> float:
     distance = np.linalg.norm(points[first] - points[second], axis=1)
     if not len(distance) or distance.max() <= 0:
         return 1.0
-    values = task.train_snapshots[:, probe].astype(float)
-    values = values - values.mean(axis=0)
-    values /= np.maximum(np.sqrt((values**2).mean(axis=0)), 1e-9)
-    correlation = np.einsum("smc,skc->mk", values, values) / (values.shape[0] * values.shape[2])
+    correlation = _correlation(task, probe)
+    common = np.isfinite(correlation[first, second])
+    if not common.any():
+        return 1.0
+    first, second, distance = first[common], second[common], distance[common]
     edges = np.quantile(distance, np.linspace(0, 1, _BINS + 1))
     bin_of = np.clip(np.searchsorted(edges, distance, side="right") - 1, 0, _BINS - 1)
     count = np.maximum(np.bincount(bin_of, minlength=_BINS), 1)
@@ -81,6 +90,24 @@ def _correlation_length(task: Task, rng: np.random.Generator) -> float:
     return max(float(d[i - 1] + share * (d[i] - d[i - 1])), 1e-3 * float(d[-1]))
 
 
+def _correlation(task: Task, probe: Int[ndarray, " p"]) -> Float[ndarray, "p p"]:
+    """Mean over the channels of the correlation of sites; NaN for a pair that hardly ever reports together."""
+    values = task.train_snapshots[:, probe].astype(float)
+    if task.train_known is None:
+        values = values - values.mean(axis=0)
+        values /= np.maximum(np.sqrt((values**2).mean(axis=0)), 1e-9)
+        full: ndarray = np.einsum("smc,skc->mk", values, values) / (values.shape[0] * values.shape[2])
+        return full
+    known = task.train_known[:, probe]
+    values = np.where(known, values, 0.0)
+    power = np.einsum("smc,skc->mk", values**2, known, optimize=True)
+    product = np.einsum("smc,skc->mk", values, values, optimize=True)
+    enough = np.einsum("smc,skc->mk", known, known, optimize=True, dtype=float) >= _TOGETHER
+    scale = np.sqrt(power * power.T)
+    correlation: ndarray = np.divide(product, scale, out=np.full(scale.shape, np.nan), where=enough & (scale > 0))
+    return correlation
+
+
 def _memory(task: Task) -> float:
     design, (observed, predicted) = task.design, (task.train.observed, task.train.predicted)
     common = np.intersect1d(observed, predicted)
@@ -88,6 +115,10 @@ def _memory(task: Task) -> float:
         return 0.9
     now = design.inputs[:, :, -len(observed) :][:, :, np.searchsorted(observed, common)].astype(float)
     following = design.targets[:, 0][:, :, np.searchsorted(predicted, common)].astype(float)
+    if design.observed is not None and design.inputs_observed is not None:
+        both = design.inputs_observed[:, :, -len(observed) :][:, :, np.searchsorted(observed, common)]
+        both = both & design.observed[:, 0][:, :, np.searchsorted(predicted, common)]
+        now, following = now * both, following * both
     power = np.sqrt((now**2).sum(axis=0) * (following**2).sum(axis=0))
     correlation = (now * following).sum(axis=0)[power > 0] / power[power > 0]
     return float(np.clip(correlation.mean(), 0.3, 0.98)) if correlation.size else 0.9

@@ -13,11 +13,12 @@ __all__ = ["plan"]
 def plan(task: Task, *, seed: int) -> Plan:
     """Sites by the training variance of their observed channels, each in units of the channel's mean variance.
 
-    The seed changes nothing.
+    A silent sensor reads the mean, so the variance counts by the share of the time that the site reports. The seed
+    changes nothing.
     """
     scaling, observed = task.scaling, task.train.observed
     ratio = (scaling.site_std / scaling.std).astype(float)[:, observed]
-    variance = (ratio**2).sum(axis=1)
+    variance = (ratio**2 * scaling.share[:, observed]).sum(axis=1)
     legal = task.sites.legal
     order = legal[np.argsort(-variance[legal], kind="stable")]
     return finish_plan(

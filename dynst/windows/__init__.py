@@ -2,6 +2,7 @@
 
 from dynst.windows.dataset import WindowBatch, WindowDataset, forecast_origin_times
 from dynst.windows.design import Design, design, fit_starts, snapshots
+from dynst.windows.gaps import GapModel
 from dynst.windows.scaling import Scaling
 from dynst.windows.split import (
     SPLITS,
@@ -17,6 +18,7 @@ from dynst.windows.split import (
 __all__ = [
     "SPLITS",
     "Design",
+    "GapModel",
     "Scaling",
     "Split",
     "WindowBatch",

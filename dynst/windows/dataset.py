@@ -34,7 +34,8 @@ class WindowBatch:
     targets : Float[Tensor, "b p n c_out"]
         The predicted channels of the future.
     inputs_observed, targets_observed : Bool[Tensor, "..."] or None
-        Which values are measured rather than missing; None when the field misses none.
+        Which values are measured rather than missing; None when the field misses none. What a site never measured in
+        the training block stays unobserved later: there is no mean to measure it from, and nothing was learnt of it.
     """
 
     inputs: Float[Tensor, "b t n c_in"]
@@ -57,7 +58,7 @@ class WindowReader:
     """
 
     def __init__(self, field: Field, window: Window, scaling: Scaling) -> None:
-        self.field, self.window = field, window
+        self.field, self.window, self.scaling = field, window, scaling
         n, c = field.series.shape[1:]
         self._buffer = np.empty((window.length, n, c), np.float32)
         self._parts = tuple(
@@ -68,6 +69,12 @@ class WindowReader:
             )
         )
         self._inverse = tuple(np.float32(1) / part.std for _, part, _ in self._parts)
+        self._learnt = tuple(part.share > 0 for _, part, _ in self._parts)
+
+    @property
+    def future(self) -> Float[ndarray, "p n c"]:
+        """All channels after the history of the window read last, standardised; a missing value is NaN."""
+        return self.scaling.apply(self._buffer[self.window.history :])
 
     def read(
         self,
@@ -80,11 +87,13 @@ class WindowReader:
         """Fill the arrays with the window that starts at step `start`; missing values become 0 and False."""
         self.field.series.read_into(start, self._buffer)
         outs, masks = (inputs, targets), (inputs_observed, targets_observed)
-        for (channels, scaling, times), inverse, out, mask in zip(self._parts, self._inverse, outs, masks, strict=True):
+        parts = zip(self._parts, self._inverse, self._learnt, outs, masks, strict=True)
+        for (channels, scaling, times), inverse, learnt, out, mask in parts:
             np.subtract(self._buffer[times, :, channels], scaling.mean, out=out)
             np.multiply(out, inverse, out=out)
             if self.field.has_missing:
                 known = np.isfinite(out) if mask is None else np.isfinite(out, out=mask)
+                known &= learnt
                 np.copyto(out, 0.0, where=~known)
 
 

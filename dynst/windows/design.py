@@ -10,6 +10,7 @@ from numpy import ndarray
 
 from dynst.domain import Field, Window
 from dynst.windows.dataset import WindowReader
+from dynst.windows.gaps import GapModel
 from dynst.windows.scaling import Scaling
 from dynst.windows.split import thin
 
@@ -18,7 +19,7 @@ __all__ = ["Design", "design", "fit_starts", "snapshots"]
 
 @dataclass(frozen=True, eq=False)
 class Design:
-    """Windows as regressors and regressands, standardised; a missing value is 0 and not observed.
+    """Windows as regressors and regressands, standardised; a missing value is 0 (or filled) and not observed.
 
     Parameters
     ----------
@@ -28,6 +29,8 @@ class Design:
         The future at every site.
     observed : Bool[ndarray, "m p n c_out"] or None
         Which targets are measured; None when the field misses none.
+    inputs_observed : Bool[ndarray, "m n f"] or None
+        Which inputs are.
     starts : Int[ndarray, "m"]
         First step of each window.
     """
@@ -36,6 +39,7 @@ class Design:
     targets: Float[ndarray, "m p n c_out"]
     observed: Bool[ndarray, "m p n c_out"] | None
     starts: Int[ndarray, " m"]
+    inputs_observed: Bool[ndarray, "m n f"] | None = None
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -44,18 +48,34 @@ class Design:
         return f"Design({self.inputs.shape} -> {self.targets.shape})"
 
 
-def design(field: Field, window: Window, scaling: Scaling, starts: Int[ndarray, " m"]) -> Design:
-    """The windows that start at the given steps, as float32 arrays."""
+def design(
+    field: Field, window: Window, scaling: Scaling, starts: Int[ndarray, " m"], *, gaps: GapModel | None = None
+) -> Design:
+    """The windows that start at the given steps, as float32 arrays.
+
+    With `gaps` a target that nobody measured is what the model expects of it, given all that is known at its step,
+    and windows without any measured target are left out: a forecaster learns from them, where 0 would teach it to
+    say 0. Inputs are never filled here: a sensor is worth what it reports.
+    """
     n, (t, p) = field.series.shape[1], (window.history, window.prediction)
     c_in, c_out = len(field.observed), len(field.predicted)
     inputs = np.empty((len(starts), n, t * c_in), np.float32)
     targets = np.empty((len(starts), p, n, c_out), np.float32)
     observed = np.empty(targets.shape, bool) if field.has_missing else None
+    inputs_observed = np.empty(inputs.shape, bool) if field.has_missing else None
     reader, history = WindowReader(field, window, scaling), np.empty((t, n, c_in), np.float32)
+    seen = np.empty(history.shape, bool) if field.has_missing else None
     for row, start in enumerate(starts):
-        reader.read(int(start), history, targets[row], None, None if observed is None else observed[row])
+        reader.read(int(start), history, targets[row], seen, None if observed is None else observed[row])
         inputs[row] = history.transpose(1, 0, 2).reshape(n, t * c_in)
-    return Design(inputs, targets, observed, np.asarray(starts))
+        if inputs_observed is not None and seen is not None and observed is not None:
+            inputs_observed[row] = seen.transpose(1, 0, 2).reshape(n, t * c_in)
+            if gaps is not None:
+                np.copyto(targets[row], gaps.expected(reader.future)[..., field.predicted], where=~observed[row])
+    made = Design(inputs, targets, observed, np.asarray(starts), inputs_observed)
+    if gaps is None or observed is None:
+        return made
+    return _with_targets(made, np.asarray(observed.any(axis=(1, 2, 3))))
 
 
 def fit_starts(
@@ -64,8 +84,7 @@ def fit_starts(
     """At most `limit` of the starts, thinned so that their `design` stays below `max_bytes`; at least one."""
     n = field.series.shape[1]
     values = window.history * len(field.observed) + window.prediction * len(field.predicted)
-    missing = window.prediction * len(field.predicted) if field.has_missing else 0
-    each = n * (4 * values + missing)
+    each = n * (5 if field.has_missing else 4) * values
     return thin(starts, max(1, min(limit, max_bytes // each)), seed=seed)
 
 
@@ -74,7 +93,7 @@ def snapshots(
 ) -> Float[ndarray, "s n c"]:
     """Standardised fields at single steps, all channels; one random step from each of `limit` equal bins.
 
-    Missing values are 0, the mean of their site. Fewer steps are taken if `limit` of them exceed `max_bytes`.
+    Missing values are NaN. Fewer steps are taken if `limit` of them exceed `max_bytes`.
     """
     n, c = field.series.shape[1:]
     steps = thin(np.arange(field.steps), max(2, min(limit, max_bytes // (4 * n * c))), seed=seed)
@@ -83,6 +102,11 @@ def snapshots(
         field.series.read_into(int(step), values[row : row + 1])
     values -= scaling.mean
     values /= scaling.std
-    if field.has_missing:
-        np.nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
     return values
+
+
+def _with_targets(made: Design, keep: Bool[ndarray, " m"]) -> Design:
+    if keep.all():
+        return made
+    some = [None if a is None else a[keep] for a in (made.observed, made.inputs_observed)]
+    return Design(made.inputs[keep], made.targets[keep], some[0], made.starts[keep], some[1])

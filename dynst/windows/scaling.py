@@ -33,6 +33,9 @@ class Scaling:
         Root mean square of the anomalies over all sites, in the channel's unit.
     site_std : Float[ndarray, "n c"]
         The same per site; 0 where a site does not vary or has no value.
+    share : Float[ndarray, "n c"]
+        Share of the training steps at which each site reports each channel. Where it is 0 nothing can be learnt:
+        such a value is no input and no target, whatever comes later.
 
     Examples
     --------
@@ -49,6 +52,7 @@ class Scaling:
     mean: Float[ndarray, "n c"]
     std: Float[ndarray, " c"]
     site_std: Float[ndarray, "n c"]
+    share: Float[ndarray, "n c"]
 
     @classmethod
     def fit(cls, field: Field) -> Scaling:
@@ -77,7 +81,8 @@ class Scaling:
                     f'channel "{channel.name}" never varies in the training block of {field.steps} steps: there is '
                     f"nothing to forecast. Leave it out, or give a longer record."
                 )
-        return cls(mean.astype(np.float32), std.astype(np.float32), site_std.astype(np.float32))
+        share = (moments.count / field.steps).astype(np.float32)
+        return cls(mean.astype(np.float32), std.astype(np.float32), site_std.astype(np.float32), share)
 
     def apply(self, values: Float[ndarray, "*s n c"]) -> Float[ndarray, "*s n c"]:
         """Standardised anomalies of physical values; missing stays NaN."""
@@ -91,7 +96,7 @@ class Scaling:
 
     def select(self, channels: ndarray) -> Scaling:
         """The same for some of the channels, by index."""
-        return Scaling(self.mean[:, channels], self.std[channels], self.site_std[:, channels])
+        return Scaling(self.mean[:, channels], self.std[channels], self.site_std[:, channels], self.share[:, channels])
 
 
 class _Moments:
