@@ -2,43 +2,48 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import math
-from collections.abc import Iterable, Mapping
 from typing import Any
 
 import altair as alt
-import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from numpy import ndarray
 
-from dynst.domain import Layout, Plan
+from dynst.domain import GraphLayout, GridLayout, Layout, Plan
 from dynst.reports.coastline import CREDIT, Land, land_in
-from dynst.reports.raster import COLOURS, png_url, site_of_pixel
+from dynst.reports.marks import (
+    SENSOR_COLOUR,
+    drawn_links,
+    importance_scale,
+    links_of,
+    ringed,
+    sensor_dots,
+    site_dots,
+    table,
+)
+from dynst.reports.raster import png_url, site_of_pixel
 from dynst.reports.shades import Shades, shades_of
-from dynst.reports.view import View, lonlat, view_of
+from dynst.reports.view import View, view_of
 
 __all__ = ["SENSOR_COLOUR", "importance_map"]
 
-SENSOR_COLOUR = "#d55e00"
-"""Vermilion of the colour-blind safe palette of Okabe and Ito (2008): far from every shade of the map."""
-
-_LABELLED = 20  # up to so many sensors carry their rank; chosen: more numbers hide the map
+_DOTS = 1500  # up to so many sites of no grid and no mesh are dots of their own, more of them a heat map; chosen
 _LONGEST_LINE = 128  # characters of a line of small print under the title; chosen for the usual width of 760 pixels
 
 
 def importance_map(
     plan: Plan, layout: Layout | None = None, *, title: str = "Sensor plan", top: int | None = None
 ) -> alt.LayerChart:
-    """Importance of every site as a heat map, the sensors on it, and the coast.
+    """Importance of every site, the sensors, the links of a graph, and the coast.
+
+    Cells of a grid, nodes of a mesh and sites in great number make a heat map with the sensors on it; fewer sites are
+    dots in the shade of their importance, the sensors ringed.
 
     Parameters
     ----------
     plan : Plan
         The ranked sites.
-    layout : GridLayout or None
-        The grid that the sites are cells of; without it each site is drawn as a square.
+    layout : Layout or None
+        The grid that the sites are cells of, or their graph; without it there are only dots.
     title : str
         First line above the map.
     top : int or None
@@ -46,6 +51,7 @@ def importance_map(
 
     Examples
     --------
+    >>> import numpy as np
     >>> from dynst.domain import Sites
     >>> plan = Plan(np.array([1, 0]), np.array([2.0, 1.0]), 1, Sites(np.array([0.0, 9.0]), np.zeros(2)), "by_hand")
     >>> importance_map(plan, GridLayout((1, 2), np.arange(2))).title.text
@@ -55,13 +61,18 @@ def importance_map(
     land = land_in(view.west, view.east, view.south, view.north) if view.geographic else Land((), (), ())
     sensors = plan.order[: plan.budget if top is None else plan.top(top).budget]
     x, y = _axes(view)
-    layers: list[alt.Chart] = [
-        *_land(land, x, y),
-        *_picture(view, shades, x, y),
-        *_coast(land, x, y),
-        *_sensors(plan, sensors, view, x, y),
-        _small_print(plan, view),
-    ]
+    triangles = layout.triangles if isinstance(layout, GraphLayout) else None
+    field = isinstance(layout, GridLayout) or triangles is not None or len(plan.sites) > _DOTS
+    pairs = None if field or not isinstance(layout, GraphLayout) else links_of(layout)
+    layers: list[alt.Chart] = [*_land(land, x, y)]
+    if field:
+        layers += [*_picture(view, triangles, shades, x, y), *_coast(land, x, y)]
+        layers += sensor_dots(plan, sensors, view, x, y)
+    else:
+        lines = [] if pairs is None else drawn_links(pairs, view, x, y)
+        layers += [*_coast(land, x, y), *lines, site_dots(plan, shades, view, x, y)]
+        layers += ringed(plan, view, sensors, shades, (x, y))
+    layers.append(_small_print(plan, view))
     chart: alt.LayerChart = (
         alt.layer(*layers)
         .properties(
@@ -69,7 +80,7 @@ def importance_map(
             height=view.height,
             view=alt.ViewConfig(fill="#f4f7fa", stroke="#8a8f98"),
             title=alt.TitleParams(
-                title, anchor="start", fontSize=17, subtitle=_words(plan, len(sensors), view, shades), **_TITLE
+                title, anchor="start", fontSize=17, subtitle=_words(plan, len(sensors), view, shades, layout), **_TITLE
             ),
         )
         .configure_axis(labelColor="#444", tickColor="#8a8f98", domain=False, labelFontSize=11, titleColor="#444")
@@ -87,7 +98,7 @@ _TITLE: dict[str, Any] = {
 }
 
 
-def _words(plan: Plan, shown: int, view: View, shades: Shades) -> list[str]:
+def _words(plan: Plan, shown: int, view: View, shades: Shades, layout: Layout | None) -> list[str]:
     """What a reader must know to read the map: how many, by whom, what the shades are."""
     first = f"{shown:,} of {len(plan.sites):,} sites carry a sensor (sparsity {1 - shown / len(plan.sites):.4g})"
     made = f"planner {plan.planner}" + (f", seed {plan.provenance['seed']}" if "seed" in plan.provenance else "")
@@ -95,7 +106,11 @@ def _words(plan: Plan, shown: int, view: View, shades: Shades) -> list[str]:
     what = f"Importance: {plan.importance_is}"
     lines = [f"{first} · {made}"]
     lines += [f"{what}; {scale}"] if len(what) + len(scale) < _LONGEST_LINE else [what, scale.capitalize()]
-    if abs(view.stretch - 1) > 0.02:
+    if isinstance(layout, GraphLayout):
+        lines.append(f"Graph: {layout.words}, {len(links_of(layout)):,} links")
+    if view.schematic:
+        lines.append("Drawn from the graph: positions are unknown")
+    elif abs(view.stretch - 1) > 0.02:
         lines.append(f"Not to scale: heights are drawn {view.stretch:.2g} times as long as widths")
     return [part for line in lines for part in _wrapped(line)]
 
@@ -114,9 +129,11 @@ def _axes(view: View) -> tuple[alt.X, alt.Y]:
         alt.X(
             "x:Q",
             scale=alt.Scale(domain=[view.west, view.east], nice=False, zero=False),
-            axis=alt.Axis(
+            axis=None
+            if view.schematic
+            else alt.Axis(
                 values=view.ticks(view.west, view.east, max(2, view.width // 90)),
-                title=None if view.geographic else f"x ({view.unit})",
+                title=None if view.geographic else view.axis("x"),
                 labelExpr=_EAST if view.geographic else _LENGTH,
                 grid=False,
             ),
@@ -124,9 +141,11 @@ def _axes(view: View) -> tuple[alt.X, alt.Y]:
         alt.Y(
             "y:Q",
             scale=alt.Scale(domain=[view.south, view.north], nice=False, zero=False),
-            axis=alt.Axis(
+            axis=None
+            if view.schematic
+            else alt.Axis(
                 values=view.ticks(view.south, view.north, max(2, view.height // 60)),
-                title=None if view.geographic else f"y ({view.unit})",
+                title=None if view.geographic else view.axis("y"),
                 labelExpr=_NORTH if view.geographic else _LENGTH,
                 grid=False,
             ),
@@ -169,24 +188,12 @@ def _paths(lines: tuple[ndarray, ...]) -> alt.InlineData:
         for path, line in enumerate(lines)
         for i, (x, y) in enumerate(line.tolist())
     )
-    return _table(rows)
+    return table(rows)
 
 
-def _table(rows: Iterable[Mapping[str, object]]) -> alt.InlineData:
-    """Rows as CSV inside the chart: a fifth of the size of JSON, and nothing for Altair to check one by one."""
-    text, writer = io.StringIO(), None
-    for row in rows:
-        if writer is None:
-            writer = csv.DictWriter(text, list(row), lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
-            writer.writeheader()
-        writer.writerow(row)
-    numbers = {"x": "number", "y": "number", "i": "number", "rank": "number", "name": "string"}
-    return alt.InlineData(values=text.getvalue(), format=alt.CsvDataFormat(type="csv", parse=numbers))
-
-
-def _picture(view: View, shades: Shades, x: alt.X, y: alt.Y) -> list[alt.Chart]:
+def _picture(view: View, triangles: Int[ndarray, "f 3"] | None, shades: Shades, x: alt.X, y: alt.Y) -> list[alt.Chart]:
     """The heat map as one image, and an unseen mark that brings its legend."""
-    url = png_url(shades.level, site_of_pixel(view))
+    url = png_url(shades.level, site_of_pixel(view, triangles))
     middle = {"x": (view.west + view.east) / 2, "y": (view.south + view.north) / 2, "url": url, "shade": 0.5}
     image = (
         alt.Chart(alt.InlineData(values=[middle]))
@@ -195,97 +202,12 @@ def _picture(view: View, shades: Shades, x: alt.X, y: alt.Y) -> list[alt.Chart]:
         )
         .encode(x=x, y=y, url="url:N")
     )
-    labels = " : ".join(f"datum.value == {level:g} ? '{text}'" for level, text in shades.ticks) + " : ''"
-    legend = alt.Legend(
-        title=["importance", "(percentiles)" if shades.by_rank else ""][: 1 + shades.by_rank],
-        values=[level for level, _ in shades.ticks],
-        labelExpr=labels,
-        gradientLength=min(220, view.height - 40),
-        gradientOpacity=1,
-        gradientStrokeColor="#8a8f98",
-        gradientStrokeWidth=0.5,
-        offset=14,
-    )
     key = (
         alt.Chart(alt.InlineData(values=[middle]))
         .mark_point(opacity=0, filled=True, aria=False)
-        .encode(
-            x=x,
-            y=y,
-            color=alt.Color("shade:Q", scale=alt.Scale(domain=[0, 1], range=list(COLOURS)), legend=legend),
-        )
+        .encode(x=x, y=y, color=importance_scale(shades, view))
     )
     return [image, key]
-
-
-def _sensors(plan: Plan, sensors: Int[ndarray, " k"], view: View, x: alt.X, y: alt.Y) -> list[alt.Chart]:
-    """A dot for each sensor, the first rank on top; ranks on the dots if they are few."""
-    labelled = len(sensors) <= _LABELLED
-    size = 16.0 if labelled else _dot_size(view, len(sensors))
-    values = _rows(plan, sensors, view)
-    encoding: dict[str, Any] = {
-        "x": x,
-        "y": y,
-        "tooltip": [alt.Tooltip(f"{name}:N", title=name) for name in list(values[0])[2:-1]],
-    }
-    kind = alt.Fill("kind:N", scale=alt.Scale(range=[SENSOR_COLOUR]), legend=_KEY)
-    dots = (
-        alt.Chart(_table(values[::-1]))
-        .mark_circle(
-            size=math.pi / 4 * size**2, stroke="#ffffff", strokeWidth=min(1.4, size / 7) if size > 4 else 0, opacity=1
-        )
-        .encode(fill=kind, **encoding)
-    )
-    if not labelled:
-        return [dots]
-    shown = (row for row, covered in zip(values, _hidden(view, sensors, size), strict=True) if not covered)
-    numbers = (
-        alt.Chart(_table(shown))
-        .mark_text(fontSize=9, fontWeight="bold", color="#ffffff", dy=0.5, aria=False)
-        .encode(text="rank:N", **encoding)
-    )
-    return [dots, numbers]
-
-
-_KEY = alt.Legend(title=None, symbolSize=110, symbolStrokeWidth=0, offset=14)
-
-
-def _rows(plan: Plan, sensors: Int[ndarray, " k"], view: View) -> list[dict[str, object]]:
-    known = lonlat(plan.sites)
-    rows: list[dict[str, object]] = []
-    for rank, site in enumerate(sensors.tolist(), 1):
-        row: dict[str, object] = {"x": f"{view.x[site]:.6g}", "y": f"{view.y[site]:.6g}", "rank": rank}
-        row |= {"name": plan.sites.name[site], "importance": f"{plan.importance[rank - 1]:.4g}"}
-        if known is None:
-            row |= {f"x ({view.unit})": row["x"], f"y ({view.unit})": row["y"]}
-        else:
-            row |= {"longitude": f"{known[0][site]:.3f}°", "latitude": f"{known[1][site]:.3f}°"}
-        rows.append({**row, "kind": "sensor, rank" if len(sensors) <= _LABELLED else "sensor"})
-    return rows
-
-
-def _dot_size(view: View, count: int) -> float:
-    """Diameter in pixels at which `count` dots cover about an eighth of the cells' area."""
-    if view.corners is None:
-        share = 0.7
-    else:
-        across, along = np.ptp(view.corners[..., 0], axis=1), np.ptp(view.corners[..., 1], axis=1)
-        share = float((across * along).sum() / ((view.east - view.west) * (view.north - view.south)))
-    area = min(1.0, share) * view.width * view.height
-    return float(np.clip(math.sqrt(area / 8 / count * 4 / math.pi), 1.5, 10.0))
-
-
-def _hidden(view: View, sensors: Int[ndarray, " k"], size: float) -> list[bool]:
-    """Whether the number on a dot would be covered by a dot of better rank."""
-    pixels: Float[ndarray, "k 2"] = np.stack(
-        [
-            (view.x[sensors] - view.west) / (view.east - view.west) * view.width,
-            (view.y[sensors] - view.south) / (view.north - view.south) * view.height,
-        ],
-        axis=-1,
-    )
-    apart = np.linalg.norm(pixels[:, None] - pixels[None], axis=-1)
-    return [bool((apart[i, :i] < 0.8 * size).any()) for i in range(len(sensors))]
 
 
 def _small_print(plan: Plan, view: View) -> alt.Chart:
@@ -294,6 +216,10 @@ def _small_print(plan: Plan, view: View) -> alt.Chart:
     line: alt.Chart = (
         alt.Chart(alt.InlineData(values=[{"text": " · ".join([*parts, "dynst"])}]))
         .mark_text(align="left", baseline="top", fontSize=10, color="#8a8f98", clip=False)
-        .encode(x=alt.value(0), y=alt.value(view.height + (26 if view.geographic else 44)), text="text:N")
+        .encode(
+            x=alt.value(0),
+            y=alt.value(view.height + (26 if view.geographic else 8 if view.schematic else 44)),
+            text="text:N",
+        )
     )
     return line

@@ -13,19 +13,29 @@ from scipy.spatial import KDTree
 
 from dynst.reports.view import View
 
-__all__ = ["COLOURS", "png_url", "site_of_pixel"]
+__all__ = ["COLOURS", "UNRANKED", "png_url", "site_of_pixel", "usual_gap"]
 
 COLOURS = ("#ffffd9", "#edf8b1", "#c7e9b4", "#7fcdbb", "#41b6c4", "#1d91c0", "#225ea8", "#253494", "#081d58")
 """Light to dark in even steps of lightness, safe for all kinds of colour vision (ColorBrewer, YlGnBu)."""
 
+UNRANKED = "#d5d2cc"
+"""Shade of a site that a plan does not rank."""
+
 _EDGE = 0.51  # a cell reaches half-way to its neighbour; a little more closes the cracks of curved grids
 _CANDIDATES = 6  # cells asked whether a pixel is theirs: the nearest centre is not always that of its cell
-_DOT = 0.55  # sites on no grid are drawn as squares of this share of the usual distance between neighbours
+_PATCH = 1.5  # sites on no grid and no mesh are drawn as patches of so many usual distances between neighbours; chosen
 
 
-def site_of_pixel(view: View, *, scale: float = 2.0) -> Int[ndarray, "rows columns"]:
-    """Index of the site in whose cell each pixel lies, -1 where there is none; rows run from north to south."""
+def site_of_pixel(
+    view: View, triangles: Int[ndarray, "f 3"] | None = None, *, scale: float = 2.0
+) -> Int[ndarray, "rows columns"]:
+    """Index of the site in whose cell each pixel lies, -1 where there is none; rows run from north to south.
+
+    Of a mesh, a node's cell is what of its `triangles` is nearer to it than to the other corners.
+    """
     columns, rows = round(view.width * scale), round(view.height * scale)
+    if triangles is not None:
+        return _meshed(view.pixels * scale, triangles, np.full((rows, columns), -1))
     if view.corners is not None and _upright(view.corners):
         return _painted(view, view.corners, np.full((rows, columns), -1))
     x = view.west + (np.arange(columns) + 0.5) * (view.east - view.west) / columns
@@ -34,7 +44,7 @@ def site_of_pixel(view: View, *, scale: float = 2.0) -> Int[ndarray, "rows colum
     return _owners(view, points).reshape(rows, columns)
 
 
-def png_url(levels: Float[ndarray, " n"], pixels: Int[ndarray, "rows columns"], *, unranked: str = "#d5d2cc") -> str:
+def png_url(levels: Float[ndarray, " n"], pixels: Int[ndarray, "rows columns"], *, unranked: str = UNRANKED) -> str:
     """A ``data:`` URL of a PNG that shows `levels` (0 to 1, NaN for none) by `COLOURS`, clear outside all cells.
 
     Examples
@@ -73,6 +83,28 @@ def _painted(
     return picture
 
 
+def _meshed(
+    nodes: Float[ndarray, "n 2"], triangles: Int[ndarray, "f 3"], picture: Int[ndarray, "rows columns"]
+) -> Int[ndarray, "rows columns"]:
+    """The picture with every triangle filled: each pixel whose middle lies inside, by the nearest of its corners."""
+    place = nodes[triangles] - 0.5  # pixels count from their middles
+    low, high = np.ceil(place.min(axis=1)).astype(int), np.floor(place.max(axis=1)).astype(int) + 1
+    area = _cross(place[:, 1] - place[:, 0], place[:, 2] - place[:, 0])
+    for face in np.flatnonzero((high > low).all(axis=1) & (area != 0)).tolist():
+        (left, top), (right, bottom), corners = low[face].tolist(), high[face].tolist(), place[face]
+        x, y = np.arange(left, right), np.arange(top, bottom)[:, None]
+        away = [(x - a, y - b) for a, b in corners.tolist()]
+        turn = [away[i][0] * away[i - 1][1] - away[i][1] * away[i - 1][0] for i in range(3)]
+        inside = np.minimum.reduce(turn) >= 0 if area[face] < 0 else np.maximum.reduce(turn) <= 0
+        nearest = np.argmin([dx**2 + dy**2 for dx, dy in away], axis=0)
+        picture[top:bottom, left:right][inside] = triangles[face][nearest[inside]]
+    return picture
+
+
+def _cross(a: Float[ndarray, "f 2"], b: Float[ndarray, "f 2"]) -> Float[ndarray, " f"]:
+    return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
+
+
 def _owners(view: View, points: Float[ndarray, "q 2"]) -> Int[ndarray, " q"]:
     centres, across, along = _parallelograms(view)
     unit = np.array([np.median(np.hypot(*across.T)), np.median(np.hypot(*along.T))])  # near in cells, not in degrees
@@ -101,14 +133,17 @@ def _parallelograms(view: View) -> tuple[Float[ndarray, "n 2"], Float[ndarray, "
     if view.corners is not None:
         a, b, c, d = np.moveaxis(view.corners, 1, 0)
         return (a + b + c + d) / 4, (b + c - a - d) / 2, (c + d - a - b) / 2
-    n = len(view.x)
-    points = np.stack([view.x, view.y], axis=-1)
-    usual = 1.0
-    if n > 1:
-        apart, _ = KDTree(points).query(points, k=2)
-        usual = float(np.median(apart[:, 1])) or 1.0
-    shape = (view.east - view.west) / view.width * view.height / (view.north - view.south)
-    return points, np.tile([_DOT * usual * shape, 0.0], (n, 1)), np.tile([0.0, _DOT * usual], (n, 1))
+    pixel = np.array([(view.east - view.west) / view.width, (view.north - view.south) / view.height])
+    points, side = np.stack([view.x, view.y], axis=-1), _PATCH * usual_gap(view) * pixel
+    return points, np.tile([side[0], 0.0], (len(points), 1)), np.tile([0.0, side[1]], (len(points), 1))
+
+
+def usual_gap(view: View) -> float:
+    """Pixels from a site to its nearest neighbour, in the middle case; the height of the map for a single site."""
+    places = np.unique(view.pixels.round(1), axis=0)
+    if len(places) < 2:
+        return float(view.height)
+    return float(np.median(KDTree(places).query(places, k=2)[0][:, 1]))
 
 
 def _rgb(colour: str) -> list[int]:

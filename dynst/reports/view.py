@@ -14,6 +14,7 @@ from dynst.reports.cells import cell_corners
 __all__ = ["View", "lonlat", "view_of"]
 
 _WIDTH, _TALLEST, _NARROWEST, _FLATTEST = 760, 620, 240, 120  # pixels; chosen to fit a page and a laptop screen
+_ROOM = 220  # pixels of height that dots and their names want at least; chosen
 _OPEN = 30.0  # degrees: sites that leave no wider gap in longitude make a map of the whole turn; chosen
 _NICE_DEGREES = (0.2, 0.25, 0.5, 1, 2, 5, 10, 15, 20, 30, 45, 60)
 _IN_METRES = 5000.0  # maps narrower than this many metres count metres, wider ones kilometres; chosen
@@ -26,7 +27,7 @@ class View:
     Parameters
     ----------
     x, y : Float[ndarray, "n"]
-        Degrees, the longitudes counted on without a jump; else metres or kilometres, as `unit` says.
+        Degrees, the longitudes counted on without a jump; else lengths, as `unit` says.
     corners : Float[ndarray, "n 4 2"] or None
         Corners of the cells in the same coordinates; None if the sites are on no grid.
     west, east, south, north : float
@@ -34,7 +35,8 @@ class View:
     width, height : int
         Size of the plotting area in pixels.
     unit : str
-        ``degrees``, ``km`` or ``m``.
+        ``degrees``, ``km``, ``m``, or another that the sites are given in; ``1`` where lengths have no dimension,
+        ``edges`` in the drawing of a graph whose sites have no positions.
     turn : bool
         Whether the map shows the whole circle of longitude, so that its left border is its right one.
     stretch : float
@@ -58,6 +60,21 @@ class View:
     def geographic(self) -> bool:
         """Whether the axes are longitude and latitude."""
         return self.unit == "degrees"
+
+    @property
+    def schematic(self) -> bool:
+        """Whether places are drawn from the graph alone."""
+        return self.unit == "edges"
+
+    @property
+    def pixels(self) -> Float[ndarray, "n 2"]:
+        """Where on the plotting area the sites are, right and down from its upper left corner."""
+        across = (self.x - self.west) / (self.east - self.west) * self.width
+        return np.stack([across, (self.north - self.y) / (self.north - self.south) * self.height], axis=-1)
+
+    def axis(self, name: str) -> str:
+        """Name of a planar axis with its unit."""
+        return name if self.unit == "1" else f"{name} ({self.unit})"
 
     def ticks(self, low: float, high: float, most: int) -> list[float]:
         """At most about `most` round values from `low` to `high`."""
@@ -128,11 +145,11 @@ def view_of(sites: Sites, layout: Layout | None = None) -> View:
 
 
 def _planar(sites: Sites, layout: GridLayout | None) -> View:
-    small = float(np.ptp(sites.x)) < _IN_METRES and float(np.ptp(sites.y)) < _IN_METRES
-    scale = 1.0 if small else 1e-3
+    large = sites.unit == "m" and max(np.ptp(sites.x), np.ptp(sites.y)) >= _IN_METRES
+    scale = 1e-3 if large else 1.0
     x, y = sites.x * scale, sites.y * scale
     corners = None if layout is None else cell_corners(x, y, layout, geographic=False)
-    return _sized((x, y, corners), _borders(x, y, corners), unit="m" if small else "km")
+    return _sized((x, y, corners), _borders(x, y, corners), unit="km" if large else sites.unit)
 
 
 def _opening(longitude: Float[ndarray, " n"]) -> tuple[float, bool]:
@@ -149,9 +166,7 @@ def _borders(
     points = np.stack([x, y], axis=-1) if corners is None else corners.reshape(-1, 2)
     low, high = points.min(axis=0), points.max(axis=0)
     size = high - low
-    margin = 0.02 * np.where(size > 0, size, max(size.max(), 1.0))
-    if corners is None:
-        margin = np.maximum(margin, 0.06 * max(size.max(), 0.01))
+    margin = (0.02 if corners is not None else 0.06) * np.where(size > 1e-6 * size.max(), size, size.max() or 1.0)
     (west, south), (east, north) = low - margin, high + margin
     return float(west), float(east), float(south), float(north)
 
@@ -170,6 +185,6 @@ def _sized(
         south, north = max(south, -90.0), min(north, 90.0)
     true_ratio = (north - south) / ((east - west) * shortening)
     width = min(_WIDTH, max(_NARROWEST, _TALLEST / true_ratio))
-    height = min(_TALLEST, max(_FLATTEST, width * true_ratio))
+    height = min(_TALLEST, max(_FLATTEST if sites[2] is not None else _ROOM, width * true_ratio))
     size = round(width), round(height)
     return View(*sites, west, east, south, north, *size, unit, turn, stretch=height / (width * true_ratio))

@@ -1,0 +1,287 @@
+"""Sensors, sites and links as marks on a map, and the names that find room beside them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import altair as alt
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from dynst.domain import GraphLayout, Plan
+from dynst.reports.raster import COLOURS, UNRANKED, usual_gap
+from dynst.reports.shades import Shades
+from dynst.reports.view import View
+
+__all__ = [
+    "SENSOR_COLOUR",
+    "drawn_links",
+    "importance_scale",
+    "links_of",
+    "ringed",
+    "sensor_dots",
+    "site_dots",
+    "table",
+]
+
+SENSOR_COLOUR = "#d55e00"
+"""Vermilion of the colour-blind safe palette of Okabe and Ito (2008): far from every shade of the map."""
+
+_LABELLED = 20  # up to so many sensors carry their rank on a dot; chosen: more numbers hide the map
+_NAMED = 30  # up to so many sensors that stand among dots carry rank and name; chosen likewise
+_LETTERS = 18  # of a name beside a dot; chosen
+_LETTER, _LINE = 6.0, 13.0  # pixels that a letter and a line of text take at size 10
+_BUSIEST = 2500  # links that are drawn; chosen: more are a grey cloud
+
+
+def table(rows: Iterable[Mapping[str, object]]) -> alt.InlineData:
+    """Rows as CSV inside the chart: a fifth of the size of JSON, and nothing for Altair to check one by one."""
+    text, writer = io.StringIO(), None
+    for row in rows:
+        if writer is None:
+            writer = csv.DictWriter(text, list(row), lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
+            writer.writeheader()
+        writer.writerow(row)
+    numbers = dict.fromkeys(("x", "y", "x2", "y2", "i", "rank", "shade"), "number")
+    return alt.InlineData(
+        values=text.getvalue(), format=alt.CsvDataFormat(type="csv", parse=numbers | {"name": "string"})
+    )
+
+
+def importance_scale(shades: Shades, view: View) -> alt.Color:
+    """The colours of the map, with the legend that says what they stand for."""
+    labels = " : ".join(f"datum.value == {level:g} ? '{text}'" for level, text in shades.ticks) + " : ''"
+    legend = alt.Legend(
+        title=["importance", "(percentiles)" if shades.by_rank else ""][: 1 + shades.by_rank],
+        values=[level for level, _ in shades.ticks],
+        labelExpr=labels,
+        gradientLength=min(220, view.height - 40),
+        gradientOpacity=1,
+        gradientStrokeColor="#8a8f98",
+        gradientStrokeWidth=0.5,
+        offset=14,
+    )
+    return alt.Color("shade:Q", scale=alt.Scale(domain=[0, 1], range=list(COLOURS)), legend=legend)
+
+
+def sensor_dots(plan: Plan, sensors: Int[ndarray, " k"], view: View, x: alt.X, y: alt.Y) -> list[alt.Chart]:
+    """A dot for each sensor, the first rank on top; ranks on the dots if they are few."""
+    labelled = len(sensors) <= _LABELLED
+    size = 16.0 if labelled else _dot_size(view, len(sensors))
+    values = _sensor_rows(plan, sensors, view, "sensor, rank" if labelled else "sensor")
+    encoding: dict[str, Any] = {"x": x, "y": y, "tooltip": _tooltip(view, ranked=True)}
+    kind = alt.Fill("kind:N", scale=alt.Scale(range=[SENSOR_COLOUR]), legend=_KEY)
+    dots = (
+        alt.Chart(table(values[::-1]))
+        .mark_circle(
+            size=math.pi / 4 * size**2, stroke="#ffffff", strokeWidth=min(1.4, size / 7) if size > 4 else 0, opacity=1
+        )
+        .encode(fill=kind, **encoding)
+    )
+    if not labelled:
+        return [dots]
+    shown = (row for row, covered in zip(values, _hidden(view, sensors, size), strict=True) if not covered)
+    numbers = (
+        alt.Chart(table(shown))
+        .mark_text(fontSize=9, fontWeight="bold", color="#ffffff", dy=0.5, aria=False)
+        .encode(text="rank:N", **encoding)
+    )
+    return [dots, numbers]
+
+
+_KEY = alt.Legend(title=None, symbolSize=110, symbolStrokeWidth=0, offset=14)
+
+
+def links_of(layout: GraphLayout) -> Int[ndarray, "l 2"]:
+    """Pairs of sites that an edge joins, whatever its direction."""
+    pairs: ndarray = np.unique(np.sort(layout.edge_index.T, axis=1), axis=0)
+    return pairs
+
+
+def drawn_links(pairs: Int[ndarray, "l 2"], view: View, x: alt.X, y: alt.Y) -> list[alt.Chart]:
+    """Links as thin lines; none if they are too many, nor any that would run across a map of the whole Earth."""
+    if view.geographic:
+        pairs = pairs[np.abs(view.x[pairs[:, 0]] - view.x[pairs[:, 1]]) <= 180.0]
+    if not 0 < len(pairs) <= _BUSIEST:
+        return []
+    ends = np.concatenate([view.x[pairs], view.y[pairs]], axis=1).tolist()
+    rows = ({"x": f"{a:.6g}", "x2": f"{b:.6g}", "y": f"{c:.6g}", "y2": f"{d:.6g}"} for a, b, c, d in ends)
+    lines = alt.Chart(table(rows)).mark_rule(
+        stroke="#8a8f98", strokeWidth=0.7, opacity=0.45 if len(pairs) < _BUSIEST / 5 else 0.3, clip=True, aria=False
+    )
+    return [lines.encode(x=x, x2="x2", y=y, y2="y2")]
+
+
+def site_dots(plan: Plan, shades: Shades, view: View, x: alt.X, y: alt.Y) -> alt.Chart:
+    """Every site as a dot in the shade of its importance, the most important on top; grey if it is not ranked."""
+    order = np.argsort(np.nan_to_num(shades.level, nan=-1.0), kind="stable").tolist()
+    rows = (
+        _row(plan, site, view, f"{plan.importance_map[site]:.4g}")
+        | {"shade": "" if np.isnan(shades.level[site]) else f"{shades.level[site]:.4g}"}
+        for site in order
+    )
+    colour = importance_scale(shades, view)
+    colour = alt.condition("isValid(datum.shade)", colour, alt.value(UNRANKED))
+    return (
+        alt.Chart(table(rows))
+        .mark_circle(size=math.pi / 4 * _site_size(view) ** 2, stroke="#4a4f57", strokeWidth=0.5, opacity=1, clip=True)
+        .encode(x=x, y=y, color=colour, tooltip=_tooltip(view, ranked=False))
+    )
+
+
+def ringed(
+    plan: Plan, view: View, sensors: Int[ndarray, " k"], shades: Shades, axes: tuple[alt.X, alt.Y]
+) -> list[alt.Chart]:
+    """The sensors among `site_dots`: larger, in their shade, ringed; rank and name beside them if they are few."""
+    named = len(sensors) <= _NAMED
+    size = _site_size(view) + (5.0 if named else 2.5)
+    values = _sensor_rows(plan, sensors, view, "sensor, rank" if named else "sensor")
+    for row, level in zip(values, shades.level[sensors].tolist(), strict=True):
+        row["shade"] = f"{level:.4g}"
+    key = alt.Legend(title=None, symbolSize=110, symbolStrokeWidth=2.5, symbolFillColor="#ffffff", offset=14)
+    rings = (
+        alt.Chart(table(values[::-1]))
+        .mark_circle(size=math.pi / 4 * size**2, strokeWidth=2.4, opacity=1, clip=True)
+        .encode(
+            x=axes[0],
+            y=axes[1],
+            color=importance_scale(shades, view),
+            stroke=alt.Stroke("kind:N", scale=alt.Scale(range=[SENSOR_COLOUR]), legend=key),
+            tooltip=_tooltip(view, ranked=True),
+        )
+    )
+    return [rings, *(_labels(plan, view, sensors, size, axes) if named else [])]
+
+
+def _labels(
+    plan: Plan, view: View, sensors: Int[ndarray, " k"], size: float, axes: tuple[alt.X, alt.Y]
+) -> list[alt.Chart]:
+    """Rank and name of each sensor where they cover no other; the rank alone where the name does not fit."""
+    generated = replace(plan.sites, name=()).name == plan.sites.name
+    placed = _placed(
+        [
+            (f"{rank}" if generated else f"{rank} {_short(plan.sites.name[site])}", f"{rank}")
+            for rank, site in enumerate(sensors.tolist(), 1)
+        ],
+        view.pixels[sensors],
+        size,
+        view,
+    )
+    layers = []
+    for align in ("left", "right", "center"):
+        rows = [
+            {
+                "x": f"{view.west + right / view.width * (view.east - view.west):.8g}",
+                "y": f"{view.north - down / view.height * (view.north - view.south):.8g}",
+                "name": text,
+            }
+            for text, side, right, down in placed
+            if side == align
+        ]
+        if rows:
+            words = alt.Chart(table(rows)).encode(x=axes[0], y=axes[1], text="name:N")
+            style: dict[str, Any] = {"align": align, "baseline": "middle", "fontSize": 10, "aria": False}
+            layers += [
+                words.mark_text(**style, stroke="#ffffff", strokeWidth=2.6, opacity=0.9, strokeJoin="round"),
+                words.mark_text(**style, color="#222222", fontWeight=600),
+            ]
+    return layers
+
+
+def _placed(
+    texts: list[tuple[str, str]], dots: Float[ndarray, "k 2"], size: float, view: View
+) -> list[tuple[str, str, float, float]]:
+    """Text, alignment and place in pixels of each label, by rank: at the side of its dot where it covers least."""
+    near, half = size / 2 + 3.0, size / 2
+    taken = [(a - half, b - half, a + half, b + half) for a, b in dots.tolist()]
+    found = []
+    for (long, short), (a, b) in zip(texts, dots.tolist(), strict=True):
+        for text in dict.fromkeys((long, short)):
+            wide = _LETTER * len(text)
+            sides = (
+                ("left", a + near, b, a + near),
+                ("right", a - near, b, a - near - wide),
+                ("center", a, b - near - _LINE / 2, a - wide / 2),
+                ("center", a, b + near + _LINE / 2, a - wide / 2),
+            )
+            boxes = [(left, down - _LINE / 2, left + wide, down + _LINE / 2) for _, _, down, left in sides]
+            free = [i for i, box in enumerate(boxes) if _inside(box, view) and not any(_meet(box, t) for t in taken)]
+            if free:
+                best = min(free, key=lambda i: _covered(boxes[i], view.pixels))
+                taken.append(boxes[best])
+                found.append((text, *sides[best][:3]))
+                break
+    return found
+
+
+def _inside(box: tuple[float, float, float, float], view: View) -> bool:
+    return box[0] >= 0 and box[1] >= 0 and box[2] <= view.width and box[3] <= view.height
+
+
+def _covered(box: tuple[float, float, float, float], places: Float[ndarray, "n 2"]) -> int:
+    return int(((places > box[:2]) & (places < box[2:])).all(axis=1).sum())
+
+
+def _meet(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+def _short(name: str) -> str:
+    name = " ".join(name.split())
+    return name if len(name) <= _LETTERS else name[: _LETTERS - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def _site_size(view: View) -> float:
+    """Diameter in pixels of a dot among others."""
+    return float(np.clip(0.8 * usual_gap(view), 4.0, 11.0))
+
+
+def _tooltip(view: View, *, ranked: bool) -> list[alt.Tooltip]:
+    """What a mark says of itself under the pointer."""
+    titles = {"rank": "rank"} if ranked else {}
+    titles |= {"name": "name", "importance": "importance"}
+    if view.geographic:
+        titles |= {"longitude": "longitude", "latitude": "latitude"}
+    elif not view.schematic:
+        titles |= {"x": view.axis("x"), "y": view.axis("y")}
+    return [alt.Tooltip(f"{key}:N", title=title) for key, title in titles.items()]
+
+
+def _row(plan: Plan, site: int, view: View, importance: str) -> dict[str, object]:
+    row: dict[str, object] = {"x": f"{view.x[site]:.6g}", "y": f"{view.y[site]:.6g}"}
+    row |= {"name": plan.sites.name[site], "importance": importance}
+    if view.geographic:
+        longitude = (view.x[site] + 180.0) % 360.0 - 180.0
+        row |= {"longitude": f"{longitude:.3f}°", "latitude": f"{view.y[site]:.3f}°"}
+    return row
+
+
+def _sensor_rows(plan: Plan, sensors: Int[ndarray, " k"], view: View, kind: str) -> list[dict[str, object]]:
+    return [
+        _row(plan, site, view, f"{plan.importance[rank - 1]:.4g}") | {"rank": rank, "kind": kind}
+        for rank, site in enumerate(sensors.tolist(), 1)
+    ]
+
+
+def _dot_size(view: View, count: int) -> float:
+    """Diameter in pixels at which `count` dots cover about an eighth of the cells' area."""
+    if view.corners is None:
+        share = 0.7
+    else:
+        across, along = np.ptp(view.corners[..., 0], axis=1), np.ptp(view.corners[..., 1], axis=1)
+        share = float((across * along).sum() / ((view.east - view.west) * (view.north - view.south)))
+    area = min(1.0, share) * view.width * view.height
+    return float(np.clip(math.sqrt(area / 8 / count * 4 / math.pi), 1.5, 10.0))
+
+
+def _hidden(view: View, sensors: Int[ndarray, " k"], size: float) -> list[bool]:
+    """Whether the number on a dot would be covered by a dot of better rank."""
+    places = view.pixels[sensors]
+    apart = np.linalg.norm(places[:, None] - places[None], axis=-1)
+    return [bool((apart[i, :i] < 0.8 * size).any()) for i in range(len(sensors))]
