@@ -57,7 +57,7 @@ class Run:
 
     @property
     def layout(self) -> Layout | None:
-        """The grid of the plan's sites."""
+        """The grid or the graph of the plan's sites."""
         return load_plan(self.path / "plan.nc")[1]
 
     @property

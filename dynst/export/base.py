@@ -62,8 +62,8 @@ class Exporter:
         ----------
         plan : Plan
             The ranked sites.
-        layout : GridLayout or None
-            The grid of the sites, for their cells; without it there are only points.
+        layout : Layout or None
+            The grid of the sites, for their cells, or their graph; without it there are only points.
         top : int or None
             So many sensors of best rank; the plan's budget if left out. More than the budget extends the plan.
         title : str or None

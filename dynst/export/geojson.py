@@ -19,7 +19,7 @@ def _render(plan: Plan, *, layout: Layout | None, top: int | None, title: str | 
     collection: dict[str, object] = {"type": "FeatureCollection", "name": title or "dynst sensor plan"}
     if not places.geographic:
         collection["crs"] = None  # a GIS must not take metres for degrees
-        collection["coordinates_are"] = f"metres in {plan.sites.crs or 'a local plane'}"
+        collection["coordinates_are"] = _coordinates(plan, places)
     collection["dynst"] = {
         "plan": line,
         "planner": plan.planner,
@@ -34,6 +34,14 @@ def _render(plan: Plan, *, layout: Layout | None, top: int | None, title: str | 
     return f'{head},\n "features": [\n{body}\n]}}\n'.encode()  # a line per sensor: readable, and good to compare
 
 
+def _coordinates(plan: Plan, places: Places) -> str:
+    """What stands where a GIS expects longitudes and latitudes."""
+    if not places.known:
+        return "unknown: the sites are nodes of a graph without positions"
+    unit = {"m": "metres", "1": "lengths without dimension"}.get(places.unit, places.unit)
+    return f"{unit} in {plan.sites.crs or 'a local plane'}"
+
+
 def _feature(plan: Plan, places: Places, rank: int, site: int, line: str) -> dict[str, object]:
     properties: dict[str, object] = {
         "rank": rank,
@@ -43,11 +51,15 @@ def _feature(plan: Plan, places: Places, rank: int, site: int, line: str) -> dic
         "fixed": bool(plan.sites.role[site] == Role.FIXED),
         "site": site,
     }
-    if places.metres is not None:
-        properties |= {"x": round(float(places.metres[0][site]), 3), "y": round(float(places.metres[1][site]), 3)}
-        properties["xy_crs"] = plan.sites.crs
-    properties |= {"cell": places.cell(site), "cell_bounds": places.bounds(site), "provenance": line}
-    point = {"type": "Point", "coordinates": places.position(site)}
+    plane = places.on_plane(site)
+    if plane is not None:
+        decimals = 3 if places.unit == "m" else 6
+        properties |= {"x": round(plane[0], decimals), "y": round(plane[1], decimals), "xy_crs": plan.sites.crs}
+        properties |= {} if places.unit == "m" else {"xy_unit": places.unit}
+    if places.corners is not None:
+        properties |= {"cell": places.cell(site), "cell_bounds": places.bounds(site)}
+    properties["provenance"] = line
+    point = {"type": "Point", "coordinates": places.position(site)} if places.known else None
     return {"type": "Feature", "id": site, "geometry": point, "properties": properties}
 
 

@@ -1,4 +1,4 @@
-"""netCDF: the plan with its grid, from which the same plan and grid are read back; maps that follow CF."""
+"""netCDF: the plan with its grid, graph or mesh, from which the same are read back; maps that follow CF and UGRID."""
 
 from __future__ import annotations
 
@@ -12,23 +12,25 @@ import xarray as xr
 from jaxtyping import Float
 from numpy import ndarray
 
-from dynst.domain import Frame, GridLayout, Layout, Plan
+from dynst.domain import Frame, GraphLayout, GridLayout, Layout, Plan
 from dynst.errors import CheckpointError, DynstError
 from dynst.export.base import Exporter, made_by, ranked, replace_whole
 from dynst.reports.view import lonlat
 
 __all__ = ["NETCDF", "load_plan", "save_plan", "write_netcdf"]
 
+_LONGITUDE = {"standard_name": "longitude", "units": "degrees_east"}
+_LATITUDE = {"standard_name": "latitude", "units": "degrees_north"}
 _STRAIGHT = 1e-6  # positions on one row or column of a grid with straight axes agree to so many degrees or metres
 
 
 def save_plan(plan: Plan, layout: Layout | None, path: str | os.PathLike[str]) -> None:
-    """Write plan and grid to a netCDF file, whole or not at all; `load_plan` reads them back."""
+    """Write plan and layout to a netCDF file, whole or not at all; `load_plan` reads them back."""
     replace_whole(path, _bytes(_dataset(plan, layout, plan.selected)))
 
 
 def load_plan(path: str | os.PathLike[str]) -> tuple[Plan, Layout | None]:
-    """The plan and the grid that `save_plan` or the netCDF exporter wrote.
+    """The plan and the layout that `save_plan` or the netCDF exporter wrote.
 
     Raises
     ------
@@ -42,11 +44,7 @@ def load_plan(path: str | os.PathLike[str]) -> tuple[Plan, Layout | None]:
     try:
         with xr.open_dataset(path, engine="netcdf4") as opened:
             data = opened.load()
-        layout = None
-        if "grid_cell" in data:
-            shape = (int(data.attrs["grid_rows"]), int(data.attrs["grid_columns"]))
-            layout = GridLayout(shape, data["grid_cell"].values, periodic=bool(data.attrs["grid_periodic"]))
-        return Plan.from_dataset(data), layout
+        return Plan.from_dataset(data), _layout(data)
     except DynstError:
         raise
     except (OSError, RuntimeError, KeyError, AttributeError, TypeError, ValueError) as error:
@@ -74,21 +72,41 @@ def _render(plan: Plan, *, layout: Layout | None, top: int | None, title: str | 
     return _bytes(data.assign_attrs(title=title) if title else data)
 
 
+def _layout(data: xr.Dataset) -> Layout | None:
+    if "grid_cell" in data:
+        shape = (int(data.attrs["grid_rows"]), int(data.attrs["grid_columns"]))
+        return GridLayout(shape, data["grid_cell"].values, periodic=bool(data.attrs["grid_periodic"]))
+    if "graph_edge" in data:
+        return GraphLayout(
+            data.sizes["site"],
+            data["graph_edge"].values.T,
+            data["graph_weight"].values,
+            triangles=data["mesh_face_nodes"].values.astype(np.int64) if "mesh_face_nodes" in data else None,
+            words=str(data.attrs["graph_is"]),
+            weighted=bool(data.attrs["graph_weighted"]),
+        )
+    return None
+
+
 def _dataset(plan: Plan, layout: Layout | None, sensors: ndarray) -> xr.Dataset:
     data = plan.to_dataset()
     data.attrs |= {"Conventions": "CF-1.11", "source": made_by(plan)}
-    if not isinstance(layout, GridLayout):
-        return data
+    rank = np.zeros(len(plan.sites), np.int32)
+    rank[plan.order] = np.arange(1, len(plan.order) + 1)
+    sensor = np.zeros(len(plan.sites), np.int8)
+    sensor[sensors] = 1
+    if isinstance(layout, GridLayout):
+        return _with_grid(data, plan, layout, rank, sensor)
+    return data if layout is None else _with_graph(data, plan, layout, rank, sensor)
+
+
+def _with_grid(data: xr.Dataset, plan: Plan, layout: GridLayout, rank: ndarray, sensor: ndarray) -> xr.Dataset:
     data["grid_cell"] = ("site", layout.cell, {"long_name": "row-major cell of each site, from 0"})
     data.attrs |= {"grid_rows": layout.shape[0], "grid_columns": layout.shape[1]}
     data.attrs["grid_periodic"] = int(layout.periodic)
     dims, axes = _axes(plan, layout)
     data = data.assign_coords(axes)
     located = {} if set(dims) <= set(axes) or "lat" not in axes else {"coordinates": "lat lon"}
-    rank = np.zeros(len(plan.sites), np.int32)
-    rank[plan.order] = np.arange(1, len(plan.order) + 1)
-    sensor = np.zeros(len(plan.sites), np.int8)
-    sensor[sensors] = 1
     data["importance_map"] = (dims, layout.fold(plan.importance_map), {"long_name": plan.importance_is})
     data["rank_map"] = (dims, layout.fold(rank, 0.0).astype(np.int32), {"long_name": "rank of each site, 0 for none"})
     meanings = {"flag_values": np.array([-1, 0, 1], np.int8), "flag_meanings": "no_site no_sensor sensor"}
@@ -98,10 +116,55 @@ def _dataset(plan: Plan, layout: Layout | None, sensors: ndarray) -> xr.Dataset:
     return data
 
 
+def _with_graph(data: xr.Dataset, plan: Plan, layout: GraphLayout, rank: ndarray, sensor: ndarray) -> xr.Dataset:
+    """Sites as points (CF, chapter 9), or as nodes of a mesh (CF-UGRID) where there are triangles."""
+    edge = layout.edge_index.T.astype(np.int32)
+    data["graph_edge"] = (("edge", "end"), edge, {"long_name": "sender and receiver of each edge, sites from 0"})
+    data["graph_weight"] = ("edge", layout.edge_weight, {"long_name": "strength of each edge"})
+    data.attrs |= {"graph_is": layout.words, "graph_weighted": int(layout.weighted)}
+    data, places = _with_places(data, plan)
+    located: dict[str, object] = {"mesh": "mesh", "location": "node"} if layout.triangles is not None else {}
+    data["importance_map"] = ("site", plan.importance_map, {"long_name": plan.importance_is} | located)
+    data["rank_map"] = ("site", rank, {"long_name": "rank of each site, 0 for none"} | located)
+    meanings = {"flag_values": np.array([0, 1], np.int8), "flag_meanings": "no_sensor sensor"}
+    data["sensor_map"] = ("site", sensor, {"long_name": "sensors", **meanings} | located)
+    for name in ("importance_map", "rank_map", "sensor_map"):
+        data[name].encoding |= {"coordinates": f"{places} site_name".strip()}
+    if layout.triangles is not None:
+        data.attrs["Conventions"] += " UGRID-1.0"
+        topology = {"cf_role": "mesh_topology", "topology_dimension": 2, "face_node_connectivity": "mesh_face_nodes"}
+        data["mesh"] = ((), np.int32(0), topology | {"node_coordinates": places, "node_dimension": "site"})
+        corners = {"cf_role": "face_node_connectivity", "start_index": np.int32(0)}
+        data["mesh_face_nodes"] = (("mesh_face", "mesh_corner"), layout.triangles.astype(np.int32), corners)
+    elif places:
+        data.attrs["featureType"] = "point"
+    return data
+
+
+def _with_places(data: xr.Dataset, plan: Plan) -> tuple[xr.Dataset, str]:
+    """The dataset with units on its positions, and the names of those that a map is to be drawn by."""
+    sites, known = plan.sites, lonlat(plan.sites)
+    data["site_name"].attrs["long_name"] = "name of the site"
+    if sites.frame is Frame.SCHEMATIC:
+        for axis in ("x", "y"):
+            data[axis].attrs |= {"long_name": "drawing of the graph; the position is unknown", "units": "1"}
+        return data, ""
+    if sites.frame is Frame.GEOGRAPHIC:
+        data["x"].attrs |= _LONGITUDE
+        data["y"].attrs |= _LATITUDE
+        return data, "x y"
+    for axis in ("x", "y"):
+        standard = {"standard_name": f"projection_{axis}_coordinate"} if sites.frame is Frame.PROJECTED else {}
+        data[axis].attrs |= {"long_name": f"{axis} in the plane of the data", "units": sites.unit} | standard
+    if known is None:
+        return data, "x y"
+    data["lon"], data["lat"] = ("site", known[0], _LONGITUDE), ("site", known[1], _LATITUDE)
+    return data, "lon lat"
+
+
 def _axes(plan: Plan, layout: GridLayout) -> tuple[tuple[str, str], dict[str, tuple[object, ndarray, dict[str, str]]]]:
     """Names of the grid's two dimensions, and coordinates: one value a row and column where those are straight."""
-    lon = {"standard_name": "longitude", "units": "degrees_east"}
-    lat = {"standard_name": "latitude", "units": "degrees_north"}
+    lon, lat = _LONGITUDE, _LATITUDE
     sites, known = plan.sites, lonlat(plan.sites)
     x, y = layout.fold(sites.x), layout.fold(sites.y)
     across, down = _lines(x, 0, 360.0 if sites.frame is Frame.GEOGRAPHIC else None), _lines(y, 1)
@@ -114,7 +177,7 @@ def _axes(plan: Plan, layout: GridLayout) -> tuple[tuple[str, str], dict[str, tu
             f"grid_{axis}": (
                 f"grid_{axis}",
                 line,
-                {"units": "m", "axis": axis.upper()}
+                {"units": sites.unit, "axis": axis.upper()}
                 | ({"standard_name": f"projection_{axis}_coordinate"} if projected else {}),
             )
             for axis, line in (("x", across), ("y", down))
@@ -124,7 +187,7 @@ def _axes(plan: Plan, layout: GridLayout) -> tuple[tuple[str, str], dict[str, tu
     if known is not None:
         axes |= {"lon": (dims, layout.fold(known[0]), lon), "lat": (dims, layout.fold(known[1]), lat)}
     elif not axes:
-        axes |= {"grid_x": (dims, x, {"units": "m"}), "grid_y": (dims, y, {"units": "m"})}
+        axes |= {"grid_x": (dims, x, {"units": sites.unit}), "grid_y": (dims, y, {"units": sites.unit})}
     return dims, axes
 
 
@@ -157,4 +220,6 @@ def _bytes(data: xr.Dataset) -> bytes:
         return path.read_bytes()
 
 
-NETCDF = Exporter("netcdf", ".nc", "importance, ranks and sensors on the grid (CF)", _render, text=False)
+NETCDF = Exporter(
+    "netcdf", ".nc", "importance, ranks and sensors with their grid, graph or mesh (CF)", _render, text=False
+)

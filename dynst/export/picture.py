@@ -80,13 +80,13 @@ def _html(plan: Plan, *, layout: Layout | None, top: int | None, title: str | No
 
 def _table(plan: Plan, layout: Layout | None, top: int | None) -> tuple[str, str]:
     places = places_of(plan, None)
-    axes = ("longitude", "latitude") if places.geographic else ("x (m)", "y (m)")
+    axes = places.axes if places.known else ()
     rows = []
     for rank, site in enumerate(ranked(plan, top).tolist()[:_ROWS], 1):
-        x, y = places.position(site)
-        cells = (str(rank), plan.sites.name[site], f"{x:.3f}", f"{y:.3f}", f"{plan.importance[rank - 1]:.4g}")
+        place = [f"{value:.3f}" for value in places.position(site)] if places.known else []
+        cells = (str(rank), plan.sites.name[site], *place, f"{plan.importance[rank - 1]:.4g}")
         rows.append("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>")
-    return "".join(f"<th>{name}</th>" for name in ("rank", "name", *axes, "importance")), "\n".join(rows)
+    return "".join(f"<th>{html.escape(name)}</th>" for name in ("rank", "name", *axes, "importance")), "\n".join(rows)
 
 
 @lru_cache(maxsize=1)

@@ -1,4 +1,4 @@
-"""Positions and cells of sites as they go into files: WGS 84 where known, metres where not."""
+"""Positions and cells of sites as they go into files: WGS 84 where known, lengths in a plane or nothing where not."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ __all__ = ["Places", "places_of"]
 
 _DECIMALS = 6  # of a degree, 0.1 m
 _DECIMALS_METRES = 3
+_DECIMALS_OTHER = 6  # of lengths whose unit may be anything
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,32 +28,51 @@ class Places:
     Parameters
     ----------
     x, y : Float[ndarray, "n"]
-        Degrees east in [-180, 180) and degrees north if `geographic`, else metres.
+        Degrees east in [-180, 180) and degrees north if `geographic`, else lengths in `unit`.
     geographic : bool
         Whether the Earth's longitude and latitude are known.
     corners : Float[ndarray, "n 4 2"] or None
         Corners of the cells, anticlockwise, in the same unit; beyond 180 where a cell lies on the date line.
-    metres : tuple of Float[ndarray, "n"], or None
+    plane : tuple of Float[ndarray, "n"], or None
         x and y in the plane of the data, if they are not given in degrees.
+    unit : str
+        Unit of `plane`: ``m``, or what the data name; ``1`` for lengths without dimension.
+    known : bool
+        Whether anybody knows the positions; if not, `x` and `y` only draw the graph and belong in no file.
     """
 
     x: Float[ndarray, " n"]
     y: Float[ndarray, " n"]
     geographic: bool
     corners: Float[ndarray, "n 4 2"] | None
-    metres: tuple[Float[ndarray, " n"], Float[ndarray, " n"]] | None
+    plane: tuple[Float[ndarray, " n"], Float[ndarray, " n"]] | None
+    unit: str
+    known: bool
+
+    @property
+    def axes(self) -> tuple[str, str]:
+        """Names of the two coordinates with their unit, as a reader of a table sees them."""
+        if self.geographic:
+            return "longitude", "latitude"
+        return ("x", "y") if self.unit == "1" else (f"x ({self.unit})", f"y ({self.unit})")
+
+    @property
+    def _decimals(self) -> int:
+        return _DECIMALS if self.geographic else _DECIMALS_METRES if self.unit == "m" else _DECIMALS_OTHER
 
     def position(self, site: int) -> list[float]:
         """Position of a site, rounded."""
-        decimals = _DECIMALS if self.geographic else _DECIMALS_METRES
-        return [round(float(self.x[site]), decimals), round(float(self.y[site]), decimals)]
+        return [round(float(self.x[site]), self._decimals), round(float(self.y[site]), self._decimals)]
+
+    def on_plane(self, site: int) -> tuple[float, float] | None:
+        """Place of a site in the plane of the data, as they came."""
+        return None if self.plane is None else (float(self.plane[0][site]), float(self.plane[1][site]))
 
     def cell(self, site: int) -> dict[str, object] | None:
         """GeoJSON geometry of the cell: a polygon, or two where the date line cuts it (RFC 7946, 3.1.9)."""
         if self.corners is None:
             return None
-        decimals = _DECIMALS if self.geographic else _DECIMALS_METRES
-        ring = shapely.Polygon(np.round(self.corners[site], decimals))
+        ring = shapely.Polygon(np.round(self.corners[site], self._decimals))
         parts = _within_the_turn(ring) if self.geographic else [ring]
         shape: dict[str, object] = mapping(parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts))
         return shape
@@ -64,8 +84,7 @@ class Places:
         (west, south), (east, north) = self.corners[site].min(axis=0), self.corners[site].max(axis=0)
         if self.geographic:
             west, east = (-180.0, 180.0) if east - west >= 360 else (_wrapped(west), _wrapped(east, closed=True))
-        decimals = _DECIMALS if self.geographic else _DECIMALS_METRES
-        return [round(float(value), decimals) + 0.0 for value in (west, south, east, north)]
+        return [round(float(value), self._decimals) + 0.0 for value in (west, south, east, north)]
 
 
 def places_of(plan: Plan, layout: Layout | None) -> Places:
@@ -75,8 +94,9 @@ def places_of(plan: Plan, layout: Layout | None) -> Places:
     x, y = known if known is not None else (sites.x, sites.y)
     grid = layout if isinstance(layout, GridLayout) else None
     corners = None if grid is None else cell_corners(x, y, grid, geographic=known is not None)
-    metres = None if sites.frame is Frame.GEOGRAPHIC else (sites.x, sites.y)
-    return Places(x, y, known is not None, corners, metres)
+    schematic = sites.frame is Frame.SCHEMATIC
+    plane = None if schematic or sites.frame is Frame.GEOGRAPHIC else (sites.x, sites.y)
+    return Places(x, y, known is not None, corners, plane, sites.unit, not schematic)
 
 
 def _within_the_turn(polygon: shapely.Polygon) -> list[shapely.Polygon]:

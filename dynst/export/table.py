@@ -18,8 +18,11 @@ def _render(plan: Plan, *, layout: Layout | None, top: int | None, title: str | 
         row: dict[str, object] = {"rank": rank, "name": plan.sites.name[site]}
         if places.geographic:
             row["longitude"], row["latitude"] = places.position(site)
-        if places.metres is not None:
-            row |= {"x_m": float(places.metres[0][site]), "y_m": float(places.metres[1][site])}
+        plane = places.on_plane(site)
+        if plane is not None and places.unit == "m":
+            row["x_m"], row["y_m"] = plane
+        elif plane is not None:
+            row |= {"x": plane[0], "y": plane[1], "xy_unit": places.unit}
         row |= {"importance": float(plan.importance[rank - 1]), "selected": int(rank <= plan.budget)}
         row |= {"fixed": int(plan.sites.role[site] == Role.FIXED), "site": site}
         bounds = places.bounds(site)

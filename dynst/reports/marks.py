@@ -126,13 +126,13 @@ def site_dots(plan: Plan, shades: Shades, view: View, x: alt.X, y: alt.Y) -> alt
         | {"shade": "" if np.isnan(shades.level[site]) else f"{shades.level[site]:.4g}"}
         for site in order
     )
-    colour = importance_scale(shades, view)
-    colour = alt.condition("isValid(datum.shade)", colour, alt.value(UNRANKED))
-    return (
+    colour = alt.condition("isValid(datum.shade)", importance_scale(shades, view), alt.value(UNRANKED))
+    dots: alt.Chart = (
         alt.Chart(table(rows))
         .mark_circle(size=math.pi / 4 * _site_size(view) ** 2, stroke="#4a4f57", strokeWidth=0.5, opacity=1, clip=True)
         .encode(x=x, y=y, color=colour, tooltip=_tooltip(view, ranked=False))
     )
+    return dots
 
 
 def ringed(

@@ -102,7 +102,8 @@ def _meshed(
 
 
 def _cross(a: Float[ndarray, "f 2"], b: Float[ndarray, "f 2"]) -> Float[ndarray, " f"]:
-    return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
+    product: ndarray = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
+    return product
 
 
 def _owners(view: View, points: Float[ndarray, "q 2"]) -> Int[ndarray, " q"]:
