@@ -28,6 +28,7 @@ HOUSED = {  # third party -> rooms or modules (path prefixes inside the package)
         "planners/one_shot.py",
         "evaluation",
     },
+    "torch_geometric": {"backbones/gnn.py"},
     "xarray": {"domain", "readers", "evaluation", "reports", "export", "runs"},
     "netCDF4": {"readers", "export"},
     "pandas": {"readers"},

@@ -30,11 +30,14 @@ class AbstractBackbone(nn.Module, ABC):
         Relabelling the sites relabels the forecast.
     sensors_only : bool
         Can be built for a fixed set of sensors (option ``sensors`` of `on`), so that absent sensors cost no time.
+    takes_static : bool
+        Takes what is known of each site (option ``static`` of `on`) when it is built, rather than in every stream.
     """
 
     periodic_equivariant: ClassVar[bool] = False
     permutation_equivariant: ClassVar[bool] = False
     sensors_only: ClassVar[bool] = False
+    takes_static: ClassVar[bool] = False
 
     features_in: int
     features_out: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import torch
@@ -17,7 +18,9 @@ from dynst.sparsity import MaskState, Schedule
 from dynst.training import MaskedForecaster, Recipe, StepRecord, TrainingState, build_forecaster, train
 from dynst.windows import Scaling, Split, WindowDataset, thin, window_starts
 
-__all__ = ["refit"]
+__all__ = ["Form", "refit"]
+
+Form = Literal["sensors", "field"]
 
 _VALID_LIMIT, _TEST_LIMIT = 200, 500  # windows; neighbouring ones overlap, so more say little
 
@@ -32,6 +35,7 @@ def refit(
     dim: int | None = None,
     depth: int | None = None,
     patch: int | None = None,
+    form: Form = "sensors",
     steps: int = 400,
     batch: int = 16,
     seed: int = 0,
@@ -53,6 +57,9 @@ def refit(
         Name in `BACKBONES`; the one that suits the layout if left out.
     dim, depth, patch : int or None
         Its size; None is its own default.
+    form : str
+        ``sensors``: a backbone that can runs on the selected sites alone, so that a sparse plan is judged faster;
+        ``field``: it runs on all sites, those without a sensor reading 0. The same for a backbone that knows one form.
     steps, batch, seed : int
         Training steps, windows in a batch, and the seed of the weights and of the data order.
     recipe : Recipe or None
@@ -70,7 +77,19 @@ def refit(
     recipe = replace(recipe, batch=batch, conditioned=False, rewind=False, l1=0.0, evaluate_every=every)
     field = split.train
     mask = _fixed_support(len(field.sites), selected)
-    forecaster = build_forecaster(field, window, mask, seed=seed, backbone=backbone, dim=dim, depth=depth, patch=patch)
+    sensors = np.asarray(selected, np.int64) if form == "sensors" else None
+    forecaster = build_forecaster(
+        field,
+        window,
+        mask,
+        seed=seed,
+        backbone=backbone,
+        sensors=sensors,
+        scaling=scaling,
+        dim=dim,
+        depth=depth,
+        patch=patch,
+    )
     state = TrainingState.start(forecaster, recipe, seed=seed)
     data, valid, test = (
         WindowDataset(block, window, scaling, thin(window_starts(block, window), limit))

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from dynst.backbones import BACKBONES
-from dynst.domain import GridLayout, Sites
+from dynst.domain import GraphLayout, GridLayout, Sites
+from dynst.domain.graphs import nearest_neighbours
 
 pytestmark = pytest.mark.parametrize("name", BACKBONES)
 CELL = np.array([0, 1, 2, 4, 5, 7, 8, 9, 11, 12, 13, 14])
@@ -80,9 +81,37 @@ def test_claim_a_shift_in_longitude_shifts_the_forecast(name):
 
 
 def test_claim_relabelled_sites_relabel_the_forecast(name):
-    if not BACKBONES[name].load().permutation_equivariant:
+    backbone = BACKBONES[name].load()
+    if not backbone.permutation_equivariant:
         return
+    draw, n = np.random.default_rng(3), 14
+    x, y, order = draw.uniform(0, 9, n), draw.uniform(40, 50, n), draw.permutation(n)
+    place = np.argsort(order)  # where each old site is now
+    sites, moved = Sites(x, y), Sites(x[order], y[order])
+    layout = nearest_neighbours(sites, 4)
+    relabelled = GraphLayout(n, place[layout.edge_index])
+    shape = {"features_in": 5, "features_out": 3}
+    first = backbone.on(sites, layout, generator=torch.Generator().manual_seed(0), **shape)
+    second = backbone.on(moved, relabelled, generator=torch.Generator().manual_seed(0), **shape)
+    inputs = stream(2, n)
+    torch.testing.assert_close(second(inputs[:, order]), first(inputs)[:, order])
+
+
+def test_claim_built_for_some_sensors_it_reads_nothing_else(name):
+    backbone = BACKBONES[name].load()
+    if not backbone.sensors_only:
+        return
+    layout, sensors = GridLayout((3, 5), CELL), np.array([1, 4, 9])
+    shape = {"features_in": 5, "features_out": 3, "generator": torch.Generator().manual_seed(0)}
+    net, x = backbone.on(sites_of(layout), layout, sensors=sensors, **shape), stream(2, len(CELL))
+    other = torch.full_like(x, 7.0)
+    other[:, sensors] = x[:, sensors]
+    assert torch.equal(net(x), net(other))
+    assert net(x).shape == (2, len(CELL), 3)
+
+
+def test_weights_come_from_the_generator_alone(name):
     layout = GridLayout((3, 5), CELL)
-    net, x = make(name, layout).eval(), stream(2, len(CELL))
-    order = torch.randperm(len(CELL), generator=torch.Generator().manual_seed(3))
-    torch.testing.assert_close(net(x[:, order]), net(x)[:, order])
+    before = torch.random.get_rng_state()
+    make(name, layout)
+    assert torch.equal(before, torch.random.get_rng_state())
