@@ -11,12 +11,12 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from dynst.domain import Field, Plan, Sites, Window
+from dynst.domain.split import window_starts
 from dynst.errors import DataError, DynstError
 from dynst.planners.farthest import farthest_point
 from dynst.windows.design import Design, design, fit_starts, snapshots
 from dynst.windows.gaps import GapModel
 from dynst.windows.scaling import Scaling
-from dynst.windows.split import window_starts
 
 __all__ = ["Planner", "PlannerSkipped", "Task", "complete_ranking", "finish_plan"]
 

@@ -272,11 +272,7 @@ def _now_and_future(task: Task, rows: Int[ndarray, " m"]) -> Float[ndarray, "m q
     future: ndarray = design.targets[rows]
     if not np.isin(predicted, observed).all():
         return future  # the present of an unobserved channel is not in the design
-    now = design.inputs[rows][:, :, -len(observed) :]
-    if task.gaps is not None and design.inputs_observed is not None:  # as a target, not as an input
-        known, everywhere = design.inputs_observed[rows][:, :, -len(observed) :], np.arange(now.shape[1])
-        now = task.gaps.completed(now, known, everywhere, observed)
-    now = now[:, :, np.searchsorted(observed, predicted)]
+    now = design.inputs[rows][:, :, -len(observed) :][:, :, np.searchsorted(observed, predicted)]
     return np.concatenate([now[:, None], future], axis=1)
 
 
