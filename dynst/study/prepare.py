@@ -13,11 +13,11 @@ import numpy as np
 from dynst.backbones import BACKBONES, backbone_for
 from dynst.config import Study
 from dynst.domain import Field, GraphLayout, Window
+from dynst.domain.split import Split, split_record, window_starts
 from dynst.errors import ConfigError, DataError
 from dynst.planners import find_planner
 from dynst.readers import read
 from dynst.study.event import Event, Listener, nobody
-from dynst.windows.split import Split, split_record, window_starts
 
 __all__ = ["Prepared", "describe", "prepare"]
 

@@ -1,10 +1,6 @@
 """Field to tensors: splits, scaling, windows. The one place where NumPy becomes torch."""
 
-from dynst.windows.dataset import WindowBatch, WindowDataset, forecast_origin_times
-from dynst.windows.design import Design, design, fit_starts, snapshots
-from dynst.windows.gaps import GapModel
-from dynst.windows.scaling import Scaling
-from dynst.windows.split import (
+from dynst.domain.split import (
     SPLITS,
     Split,
     rolling_origins,
@@ -14,6 +10,10 @@ from dynst.windows.split import (
     thin,
     window_starts,
 )
+from dynst.windows.dataset import WindowBatch, WindowDataset, forecast_origin_times
+from dynst.windows.design import Design, design, fit_starts, snapshots
+from dynst.windows.gaps import GapModel
+from dynst.windows.scaling import Scaling
 
 __all__ = [
     "SPLITS",

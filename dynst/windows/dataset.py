@@ -16,9 +16,9 @@ from numpy import ndarray
 from torch import Tensor
 
 from dynst.domain import Field, Window
+from dynst.domain.split import window_starts
 from dynst.errors import DataError
 from dynst.windows.scaling import Scaling
-from dynst.windows.split import window_starts
 
 __all__ = ["WindowBatch", "WindowDataset", "WindowReader", "forecast_origin_times"]
 

@@ -9,10 +9,10 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from dynst.domain import Field, Window
+from dynst.domain.split import thin
 from dynst.windows.dataset import WindowReader
 from dynst.windows.gaps import GapModel
 from dynst.windows.scaling import Scaling
-from dynst.windows.split import thin
 
 __all__ = ["Design", "design", "fit_starts", "snapshots"]
 

@@ -10,8 +10,8 @@ from numpy import ndarray
 
 from dynst.domain import Field
 from dynst.domain.modes import leading_modes
+from dynst.domain.split import thin
 from dynst.windows.scaling import Scaling
-from dynst.windows.split import thin
 
 __all__ = ["GapModel"]
 

@@ -1,0 +1,287 @@
+"""Train, validation and test: by whole runs where they are experiments, else by blocks of time with an embargo."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int
+from numpy import ndarray
+
+from dynst.domain.field import Field
+from dynst.domain.window import Window
+from dynst.errors import ConfigError, DataError, unknown_name
+
+__all__ = [
+    "SPLITS",
+    "Split",
+    "rolling_origins",
+    "split_by_run",
+    "split_by_time",
+    "split_record",
+    "thin",
+    "window_starts",
+]
+
+SPLITS = ("auto", "run", "time")
+"""Ways to split; ``auto`` is by run where there are at least three cases."""
+
+_LEAST_CASES = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Three parts of one record; no window of one touches a step of another. `how` says it in words."""
+
+    train: Field
+    valid: Field
+    test: Field
+    how: str = "in time order"
+
+    def __repr__(self) -> str:
+        return f"Split({self.train.steps} / {self.valid.steps} / {self.test.steps} steps)"
+
+
+def split_record(
+    field: Field, window: Window, *, by: str = "auto", shares: tuple[float, float, float] = (0.65, 0.17, 0.18)
+) -> Split:
+    """The split that suits the record: `split_by_run` if it holds at least three cases, else `split_by_time`.
+
+    Parameters
+    ----------
+    field, window, shares
+        As for both.
+    by : str
+        ``auto``, ``run`` or ``time``.
+
+    Raises
+    ------
+    ConfigError, DataError
+        As both; or if runs are asked for that are not there.
+    """
+    if by not in SPLITS:
+        raise ConfigError(unknown_name("split", by, SPLITS))
+    if by == "run" and len(field.cases) < _LEAST_CASES:
+        raise DataError(
+            f"a split by run needs at least {_LEAST_CASES} runs that are experiments of their own; "
+            f"{len(field.cases)} came. Split by time."
+        )
+    if by != "time" and len(field.cases) >= _LEAST_CASES:
+        return split_by_run(field, window, shares=shares)
+    return split_by_time(field, window, shares=shares)
+
+
+def split_by_run(field: Field, window: Window, *, shares: tuple[float, float, float] = (0.65, 0.17, 0.18)) -> Split:
+    """Whole runs for training, validation and test: what is learnt in some experiments is judged in others.
+
+    Where the reader found a list of the makers (``field.source["split"]``: names of cases under ``train``, ``valid``
+    and ``test``), it holds. Else validation and test runs are spread evenly over the order of the runs, as
+    neighbours in a listing are often alike.
+
+    Raises
+    ------
+    ConfigError
+        If the shares are not positive or do not add up to 1.
+    DataError
+        If a part holds no window: runs are too short or too few.
+
+    Examples
+    --------
+    >>> from dynst.domain import GridLayout, Sites
+    >>> sites, run = Sites(np.array([0.0, 1.0]), np.zeros(2)), np.repeat(np.arange(5), 10)
+    >>> values, names = np.zeros((50, 2, 1)), ("a", "b", "c", "d", "e")
+    >>> field = Field.of(values, sites, GridLayout((1, 2), np.arange(2)), run=run, cases=names)
+    >>> split = split_by_run(field, Window(2, 2))
+    >>> split.train.cases, split.valid.cases, split.test.cases
+    (('a', 'b', 'd'), ('c',), ('e',))
+    """
+    _check_shares(shares)
+    parts = _given_parts(field) or _spread_parts(len(field.cases), shares)
+    train, valid, test = (field.pick(part) for part in parts)
+    names = f"{len(train.cases)} / {len(valid.cases)} / {len(test.cases)}"
+    given = ", as its makers list them" if _given_parts(field) else ""
+    return _checked(Split(train, valid, test, f"by run ({names} runs{given})"), field, window)
+
+
+def split_by_time(field: Field, window: Window, *, shares: tuple[float, float, float] = (0.65, 0.17, 0.18)) -> Split:
+    """Three blocks of consecutive steps, with `window.embargo` steps left out between neighbours.
+
+    Windows that start in one block end in it, so without an embargo no step would be shared either; the embargo
+    keeps the last truth of one block and the first history of the next a whole window apart, as neighbouring
+    steps are nearly copies of each other.
+
+    Parameters
+    ----------
+    field : Field
+        The record.
+    window : Window
+        Sets the embargo and what counts as long enough.
+    shares : tuple of float
+        Parts of the steps that remain after the embargoes; they add up to 1. The default is the one under which
+        the planners were studied (docs/method.md).
+
+    Raises
+    ------
+    ConfigError
+        If the shares are not positive or do not add up to 1.
+    DataError
+        If a block holds no window: the record is too short, or its runs are.
+
+    Examples
+    --------
+    >>> from dynst.domain import GridLayout, Sites
+    >>> sites = Sites(np.array([0.0, 1.0]), np.zeros(2))
+    >>> field = Field.of(np.zeros((106, 2, 1)), sites, GridLayout((1, 2), np.arange(2)))
+    >>> split_by_time(field, Window(2, 2))
+    Split(65 / 17 / 18 steps)
+    """
+    _check_shares(shares)
+    train, valid, test = _lengths(field.steps, window, shares)
+    if min(train, valid, test) < window.length:
+        raise DataError(
+            f"history {window.history} + horizon {window.prediction} needs a record of at least "
+            f"{_least_steps(window, shares)} steps for training, validation and test blocks; {field.steps} are there. "
+            "Choose shorter ones."
+        )
+    return _blocks(field, window, train, valid, test)
+
+
+def rolling_origins(
+    field: Field,
+    window: Window,
+    *,
+    origins: Sequence[float] = (0.40, 0.50, 0.62),
+    valid: float = 0.10,
+    test: float = 0.10,
+) -> list[Split]:
+    """One split per origin: train up to it, validate on the block after it, test on the block after that.
+
+    One test block is one sample of the weather; several origins show whether a ranking of planners lasts.
+
+    Parameters
+    ----------
+    field : Field
+        The record.
+    window : Window
+        Sets the embargo between the blocks.
+    origins : sequence of float
+        End of the training block, as a share of the record.
+    valid, test : float
+        Length of the other two blocks, as a share of the record.
+
+    Raises
+    ------
+    DataError
+        If a block holds no window, or the last block would end after the record.
+
+    Examples
+    --------
+    >>> from dynst.domain import GridLayout, Sites
+    >>> sites = Sites(np.array([0.0, 1.0]), np.zeros(2))
+    >>> field = Field.of(np.zeros((100, 2, 1)), sites, GridLayout((1, 2), np.arange(2)))
+    >>> rolling_origins(field, Window(2, 2))
+    [Split(40 / 10 / 10 steps), Split(50 / 10 / 10 steps), Split(62 / 10 / 10 steps)]
+    """
+    lengths = (round(valid * field.steps), round(test * field.steps))
+    return [_blocks(field, window, round(origin * field.steps), *lengths) for origin in origins]
+
+
+def window_starts(field: Field, window: Window) -> Int[ndarray, " m"]:
+    """First step of every window that lies inside one run, `window.stride` steps apart within a run.
+
+    Examples
+    --------
+    >>> from dynst.domain import GridLayout, Sites
+    >>> sites = Sites(np.array([0.0, 1.0]), np.zeros(2))
+    >>> run = np.array([0, 0, 0, 1, 1, 1, 1])
+    >>> field = Field.of(np.zeros((7, 2, 1)), sites, GridLayout((1, 2), np.arange(2)), run=run)
+    >>> window_starts(field, Window(2, 1)).tolist()
+    [0, 3, 4]
+    """
+    pieces = [np.arange(start, stop - window.length + 1, window.stride) for start, stop in field.runs]
+    return np.concatenate([np.zeros(0, np.int64), *pieces])
+
+
+def thin(starts: Int[ndarray, " m"], limit: int, *, seed: int = 0) -> Int[ndarray, " k"]:
+    """At most `limit` of the `starts`, sorted: one drawn from each of `limit` equal bins.
+
+    Even strides would alias with the daily cycle: every 24th hourly window begins at the same hour.
+
+    Examples
+    --------
+    >>> thin(np.arange(5), 9).tolist()
+    [0, 1, 2, 3, 4]
+    >>> len(thin(np.arange(1000), 50, seed=1))
+    50
+    """
+    if limit < 1:
+        raise ConfigError(f"at least one window must be kept; limit {limit} came.")
+    if len(starts) <= limit:
+        return starts.copy()
+    edges = np.linspace(0, len(starts), limit + 1)
+    low, high = np.ceil(edges[:-1] - 1e-9).astype(int), np.ceil(edges[1:] - 1e-9).astype(int)
+    chosen: ndarray = starts[np.random.default_rng(seed).integers(low, high)]
+    return chosen
+
+
+def _check_shares(shares: tuple[float, float, float]) -> None:
+    if min(shares) <= 0 or abs(sum(shares) - 1) > 1e-9:
+        raise ConfigError(f"the shares of a split must be positive and add up to 1; {shares} came.")
+
+
+def _given_parts(field: Field) -> tuple[list[int], list[int], list[int]] | None:
+    """Numbers of the runs of each part, if the reader found a list that names some run in each."""
+    given = field.source.get("split")
+    if not isinstance(given, dict):
+        return None
+    number = {name: i for i, name in enumerate(field.cases)}
+    train, valid, test = ([number[name] for name in given[key] if name in number] for key in ("train", "valid", "test"))
+    return (train, valid, test) if train and valid and test else None
+
+
+def _spread_parts(count: int, shares: tuple[float, float, float]) -> tuple[list[int], list[int], list[int]]:
+    most = max(1, (count - 1) // 2)
+    valid, test = (min(max(1, round(share * count)), most) for share in shares[1:])
+    held = np.linspace(count - 1, count / (valid + test) - 1, valid + test).round().astype(int).tolist()
+    testing = held[::2][:test] + held[1::2][valid:]
+    validating = [i for i in held if i not in testing]
+    return [i for i in range(count) if i not in held], validating, testing
+
+
+def _lengths(steps: int, window: Window, shares: tuple[float, float, float]) -> tuple[int, int, int]:
+    usable = max(0, steps - 2 * window.embargo)
+    first = round(shares[0] * usable)
+    second = round((shares[0] + shares[1]) * usable)
+    return first, second - first, usable - second
+
+
+def _least_steps(window: Window, shares: tuple[float, float, float]) -> int:
+    """The shortest record of one run each of whose blocks holds a window."""
+    steps = 2 * window.embargo + int((window.length - 1) / min(shares))  # a step or two short, because of rounding
+    while min(_lengths(steps, window, shares)) < window.length:
+        steps += 1
+    return steps
+
+
+def _blocks(field: Field, window: Window, train: int, valid: int, test: int) -> Split:
+    second = train + window.embargo
+    third = second + valid + window.embargo
+    if third + test > field.steps:
+        raise DataError(
+            f"{field.steps} steps are too few for blocks of {train}, {valid} and {test} steps with an embargo of "
+            f"{window.embargo} between them. Give a longer record, or shorten history and prediction."
+        )
+    split = Split(field.between(0, train), field.between(second, second + valid), field.between(third, third + test))
+    return _checked(split, field, window)
+
+
+def _checked(split: Split, field: Field, window: Window) -> Split:
+    for name, block in (("training", split.train), ("validation", split.valid), ("test", split.test)):
+        if not len(window_starts(block, window)):
+            raise DataError(
+                f"the {name} block of {block.steps} steps in {len(block.runs)} run(s) holds no window of "
+                f"{window.length} steps (record: {field.steps} steps). Shorten history and prediction, or give a "
+                f"longer record."
+            )
+    return split
