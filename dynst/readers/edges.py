@@ -17,8 +17,8 @@ from dynst.readers.tables import Table, columns_of, read_table, some, words_of
 
 __all__ = ["Links", "holds_links", "read_links"]
 
-_SENDERS = {"from", "source", "src", "sender", "start", "i", "u", "tail", "a"}
-_RECEIVERS = {"to", "target", "dst", "dest", "destination", "receiver", "end", "j", "v", "head", "b"}
+_SENDERS = {"from", "source", "src", "sender", "start", "i", "u", "tail"}
+_RECEIVERS = {"to", "target", "dst", "dest", "destination", "receiver", "end", "j", "v", "head"}
 _DISTANCES = {"distance", "distances", "dist", "cost", "length", "metres", "meters", "km", "m", "miles"}
 _WEIGHTS = {"weight", "weights", "w", "strength", "value", "similarity", "correlation"}
 _FAINTEST = 1e-6  # weight of the longest links: a link that is given is not lost to rounding
@@ -88,8 +88,8 @@ class Links:
 
 def holds_links(path: Path) -> bool:
     """Whether a text table is a list of edges by the names of its columns, or a square of bare numbers."""
-    words = [set(words_of(column)) for column in columns_of(path)]
-    if any(word & _SENDERS for word in words[:3]) and any(word & _RECEIVERS for word in words[:3]):
+    words = {word for column in columns_of(path)[:3] for word in words_of(column)}
+    if words & {"from", "source", "src", "sender"} and words & {"to", "target", "dst", "receiver"}:
         return True
     bare = None if words or path.suffix.lower() == ".parquet" else _bare(path)
     return bare is not None and bare.frame.shape[0] == bare.frame.shape[1]

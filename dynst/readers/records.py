@@ -20,7 +20,7 @@ from dynst.readers.times import Times
 
 __all__ = ["Record", "Wanted", "even_out", "fill_gaps", "in_order", "looks_dated", "read_times"]
 
-_SNAP = 0.25  # of a step: half of the times may lie so far from even ones; a gap is farther off
+_SNAP = 0.25  # of a step: so far may a time be put; what lies farther off is a gap or uneven
 _CROWD = 0.05  # share of steps that may be left aside because two fall on one even time
 _FILLED = 0.1  # share of steps that a long table may lack without being cut there
 _DATE = r"\d{4}-\d\d|\d{4}/\d|\d{4}\.\d\d|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{8}T|[A-Za-z]{3} \d|\d{1,2}[ -][A-Za-z]{3}"
@@ -218,8 +218,7 @@ def even_out(record: Record) -> Record:
     step = float(np.median(delta)) if len(delta) else 0.0
     if step <= 0 or (times.decoded and step >= 27 * 86_400e9):
         return record
-    gross = 1e9 if times.decoded else 10.0 ** np.floor(np.log10(step) - 1)  # whole seconds, or two digits
-    step = round(step / gross) * gross or step
+    step = _round_step(delta, step, 1e9 if times.decoded else 1.0)
     turn = (number - number[len(number) // 2]) / step
     if np.median(np.abs(delta - step)) > _SNAP * step or (np.abs(delta / step - np.round(delta / step)) <= 1e-3).all():
         return record
@@ -229,11 +228,12 @@ def even_out(record: Record) -> Record:
     nearest = np.lexsort((off, slot))
     nearest = np.sort(nearest[np.unique(slot[nearest], return_index=True)[1]])
     crowded = len(slot) - len(nearest)
-    if np.median(off) > _SNAP or crowded > max(1, _CROWD * len(slot)) or np.median(np.diff(slot[nearest])) != 1:
+    if off[nearest].max() > _SNAP or crowded > max(1, _CROWD * len(slot)) or np.median(np.diff(slot[nearest])) != 1:
         return record
     start = number[len(number) // 2] + shift * step
-    even = np.round((start + slot[nearest] * step) / gross) * gross
-    values = even.astype(np.int64).astype("datetime64[ns]") if times.decoded else even
+    even = start + slot[nearest] * step
+    tick = min(1e9, step)
+    values = (np.round(even / tick) * tick).astype(np.int64).astype("datetime64[ns]") if times.decoded else even
     worst = float((off[nearest] * step).max()) / (1e9 if times.decoded else 1.0)
     unit = "s" if times.decoded else times.unit
     note = f"uneven times were put on even ones, {step / (1e9 if times.decoded else 1.0):g} {unit} apart and at most "
@@ -241,6 +241,26 @@ def even_out(record: Record) -> Record:
     if crowded:
         note += f"; {crowded} step{'s' * (crowded > 1)} with another nearer to the same time left aside"
     return record.at(nearest, replace(times, values=values), note)
+
+
+def _round_step(delta: ndarray, step: float, second: float) -> float:
+    """The roundest step that the mean of the steps allows: a clock that wanders does not run away."""
+    whole = np.round(delta / step)
+    if whole.sum() < 1:
+        return step
+    mean = float(delta.sum() / whole.sum())
+    slack = 2 * float(np.abs(delta - whole * step).max() / whole.sum())
+    round_ones = [
+        86_400,
+        3600,
+        600,
+        300,
+        60,
+        30,
+        *(digit * 10.0**k for k in (1, 0, -1, -2, -3, -4) for digit in (5, 2, 1)),
+    ]
+    near = (round(mean / (unit * second)) * unit * second for unit in round_ones)
+    return next((value for value in near if value > 0 and abs(value - mean) <= slack), mean)
 
 
 def fill_gaps(record: Record) -> Record:

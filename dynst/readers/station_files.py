@@ -133,6 +133,7 @@ def _who_and_where(where: str, data: xr.Dataset, dim: str) -> tuple[dict[str, li
     """Names of the stations by the variable that holds them, the identifier first; and their positions."""
     called: dict[str, list[str]] = {}
     columns: dict[str, ndarray] = {}
+    units: dict[str, str] = {}
     for name, array in data.variables.items():
         if tuple(map(str, array.dims)) != (dim,):
             continue
@@ -145,6 +146,7 @@ def _who_and_where(where: str, data: xr.Dataset, dim: str) -> tuple[dict[str, li
             continue
         elif str(name).lower() in _HEIGHTS or standard in _HEIGHTS:
             columns["height"] = np.asarray(array.values, float)
+            units["height"] = clean_units(str(array.attrs.get("units", "m")))
         elif role is Role.LATITUDE or role is Role.LONGITUDE:
             columns["lat" if role is Role.LATITUDE else "lon"] = np.asarray(array.values, float)
         elif role is Role.X or role is Role.Y:
@@ -156,7 +158,7 @@ def _who_and_where(where: str, data: xr.Dataset, dim: str) -> tuple[dict[str, li
     order = sorted(whole, key=lambda name: (name not in identifiers, name != dim))
     called = {name: whole[name] for name in order} or {dim: [str(i) for i in range(data.sizes[dim])]}
     placed = {"lat", "lon"} <= set(columns) or {"x", "y"} <= set(columns)
-    return called, place(where, called, columns) if placed else None
+    return called, place(where, called, columns, units) if placed else None
 
 
 def read_json(path: Path, wanted: Wanted) -> Record:
@@ -234,7 +236,8 @@ def _links(where: str, links: Sequence[Any], called: Mapping[str, list[str]], n:
     except (KeyError, TypeError, ValueError) as err:
         raise DataError(f"{where}: a link lacks {err}. Expected source, target and, at all or none, weight.") from err
     flat = {end for pair in ends for end in pair}
-    known = next((cells for cells in called.values() if flat <= set(cells)), [str(i) for i in range(n)])
+    columns = [*called.values(), [str(i) for i in range(n)]]
+    known = max(columns, key=lambda cells: len(flat.intersection(cells)))
     number = {name: i for i, name in enumerate(known)}
     strangers = sorted(flat - set(number))
     if strangers:

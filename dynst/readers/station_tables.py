@@ -51,8 +51,8 @@ class Places:
         As in `Sites`; NaN where unknown.
     frame, unit : Frame, str
         As in `Sites`.
-    height : Float[ndarray, "n"] or None
-        Height in metres, if known.
+    height, height_unit : Float[ndarray, "n"] or None, str
+        Height, if known.
     notes : tuple of str
         What was done with the columns.
     by : str
@@ -66,6 +66,7 @@ class Places:
     frame: Frame
     unit: str = "m"
     height: Float[ndarray, " n"] | None = None
+    height_unit: str = "m"
     notes: tuple[str, ...] = ()
     by: str = ""
 
@@ -194,15 +195,15 @@ def place(
     >>> found.frame, found.notes
     (<Frame.PLANAR: 'planar'>, ('lon and lat of bus.json are no degrees and are taken as metres in a plane',))
     """
-    height, notes = columns.get("height"), []
+    height, high, notes = columns.get("height"), units.get("height") or "m", list[str]()
     if "lat" in columns and "lon" in columns:
         lon, lat = (np.where(np.isin(columns[key], _NO_PLACE), np.nan, columns[key]) for key in ("lon", "lat"))
         name = next(iter(called.values()), [str(i) for i in range(len(lon))])
         if _degrees(where, lon, lat, name):
-            lon = np.where(lon == 180, -180.0, (lon + 180) % 360 - 180)
-            return Places(where, called, lon, lat, Frame.GEOGRAPHIC, "degrees", height)
+            lon = np.where(lon >= 180, lon - 360, lon)
+            return Places(where, called, lon, lat, Frame.GEOGRAPHIC, "degrees", height, high)
         said = f"lon and lat of {where} are no degrees and are taken as metres in a plane"
-        return Places(where, called, lon, lat, Frame.PLANAR, "m", height, (said,))
+        return Places(where, called, lon, lat, Frame.PLANAR, "m", height, high, (said,))
     across = next(
         (pair for pair in (("x", "y"), ("x", "z"), ("y", "z")) if pair[0] in columns and pair[1] in columns), None
     )
@@ -214,7 +215,7 @@ def place(
     if across[1] == "z":
         notes.append(f"the plane of the sites is upright: {across[0]} along, z up")
     elif "z" in columns and height is None:
-        height = columns["z"]
+        height, high = columns["z"], units.get("z") or "m"
     scale = []
     for key in across:
         unit = units.get(key, "")
@@ -224,7 +225,7 @@ def place(
         if not unit:
             notes.append(f"{key} of {where} has no unit and is taken as metres")
     x, y = (columns[key] * factor for key, factor in zip(across, scale, strict=True))
-    return Places(where, called, x, y, Frame.PLANAR, "m", height, tuple(notes))
+    return Places(where, called, x, y, Frame.PLANAR, "m", height, high, tuple(notes))
 
 
 def _units(table: Table, roles: Mapping[str, str]) -> dict[str, str]:

@@ -417,8 +417,8 @@ def _covariates(places: Places | None, row: Int[ndarray, " n"], notes: list[str]
         height = np.where(known, height, np.median(height[known]))
     if np.ptp(height) == 0:
         return ()
-    notes.append(f"height of the stations is a covariate: {height.min():g} to {height.max():g} m")
-    return (Covariate("height", height, "m"),)
+    notes.append(f"height of the stations is a covariate: {height.min():g} to {height.max():g} {places.height_unit}")
+    return (Covariate("height", height, places.height_unit),)
 
 
 def _fingerprint(files: Sequence[Path]) -> str:
