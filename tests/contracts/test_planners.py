@@ -3,16 +3,19 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dynst.domain import Field, GridLayout, Sites, Window
+from dynst.domain import Field, Frame, GridLayout, Sites, Window
+from dynst.domain.graphs import drawing, nearest_neighbours, of_edges
 from dynst.domain.sites import Role
 from dynst.errors import BudgetError, ConfigError
 from dynst.planners import PLANNERS, find_planner
 from dynst.planners.base import Task
+from dynst.windows import split_record
 
 TRAINED = {"dynst", "one_shot"}  # they train a network: their own tests hold them to the same promises
 QUICK = sorted(set(PLANNERS) - TRAINED)
@@ -44,6 +47,27 @@ def waves(*, steps=140, noise=0.3, seed=0, channels=1, n=30):
     time, site = np.arange(steps)[:, None, None], np.arange(n)[None, :, None]
     phase = np.arange(channels)
     return np.sin(time / 5 + site / 3 + phase) + noise * rng.standard_normal((steps, n, channels)) + 280
+
+
+def graph_field(kind):
+    """Waves on a graph: sites in the plane, without positions, in several runs, at one place, few, or apart."""
+    rng, n = np.random.default_rng(3), 12 if kind == "few" else 24
+    x, y = rng.uniform(0, 3, n), rng.uniform(0, 1, n)
+    if kind == "twins":
+        x[5], y[5] = x[4], y[4]
+    sites = Sites(x, y, frame=Frame.PLANAR, unit="1")
+    layout = nearest_neighbours(sites, 4)
+    if kind in {"schematic", "apart"}:
+        ends = np.array([[i, i + 1] for i in range(n - 1) if kind == "schematic" or i not in {9, 18, 21, 22}])
+        layout, _ = of_edges(n, ends[:, 0], ends[:, 1])
+        place = drawing(layout)
+        sites = Sites(place[:, 0], place[:, 1], frame=Frame.SCHEMATIC)
+    time = np.arange(160)[:, None, None]
+    values = (
+        np.sin(time / 5 + 4 * x[:, None]) + np.cos(time / 7 - 3 * y[:, None]) + 0.3 * rng.standard_normal((160, n, 1))
+    )
+    options = {"run": np.arange(160) // 20, "cases": tuple("abcdefgh")} if kind == "cases" else {}
+    return Field.of(values.astype(np.float32), sites, layout, **options)
 
 
 def roles():
@@ -114,6 +138,42 @@ def test_the_unit_of_a_channel_does_not_matter(name):
     celsius, fahrenheit = waves() - 280, (waves() - 280) * 2 + 32  # a power of two: no digit is lost
     one, two = (PLANNERS[name].plan(task_of(np.float32(v), 5), seed=0) for v in (celsius, fahrenheit))
     assert one.overlap(two) >= (0.6 if name in {"pivoted_qr", "mutual_information", "variance"} else 0.99)
+
+
+@pytest.mark.parametrize("kind", ["plane", "schematic", "cases", "twins", "few", "apart"])
+@pytest.mark.parametrize("name", QUICK)
+def test_on_a_graph_a_plan_of_any_budget_is_distinct_sites_with_finite_importance(name, kind):
+    field, window = graph_field(kind), Window(2, 2)
+    split = split_record(field, window)
+    assert ("by run" in split.how) == (kind == "cases")
+    n = len(field.sites)
+    task = Task.make(split.train, split.valid, window, 1)
+    for budget in range(1, n) if kind == "few" else (1, 5, n):
+        plan = PLANNERS[name].plan(task.with_budget(budget), seed=2)
+        assert len(set(plan.selected.tolist())) == budget
+        assert sorted(plan.order.tolist()) == list(range(n))
+        assert np.isfinite(plan.importance).all()
+    again = PLANNERS[name].plan(Task.make(split.train, split.valid, window, plan.budget), seed=2)
+    assert (again.order == plan.order).all()
+
+
+@pytest.mark.parametrize("name", [*LINEAR, "a_optimal", "pivoted_qr", "coverage"])
+def test_of_two_sites_at_one_place_that_read_the_same_one_is_enough(name):
+    field = graph_field("twins")
+    values = field.series.read(0, field.steps)
+    values[:, 5] = values[:, 4]
+    task = Task.make(*(Field.of(v, field.sites, field.layout) for v in (values[:120], values[120:])), Window(2, 2), 6)
+    assert not {4, 5} <= set(PLANNERS[name].plan(task, seed=0).selected.tolist())
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_the_length_unit_of_a_plane_does_not_matter(name):
+    field = graph_field("plane")
+    large = Sites(field.sites.x * 1024, field.sites.y * 1024, frame=Frame.PLANAR, unit="mm")
+    one, two = (
+        Task.make(f.between(0, 120), f.between(120, 160), Window(2, 2), 6) for f in (field, replace(field, sites=large))
+    )
+    assert (PLANNERS[name].plan(one, seed=1).order == PLANNERS[name].plan(two, seed=1).order).all()
 
 
 def planted(seed, *, noise=0.05, n=30, informative=3):
