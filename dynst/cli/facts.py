@@ -10,11 +10,12 @@ __all__ = ["fact_rows"]
 def fact_rows(found: dict[str, Any]) -> list[tuple[str, str]]:
     """Rows of words and figures on the data and on what is decided from them."""
     data = found["data"]
-    runs = f" in {data['runs']} runs (gaps between them)" if data["runs"] > 1 else ""
+    kind = "experiments" if data.get("cases") else "runs (gaps between them)"
+    runs = f" in {data['runs']} {kind}" if data["runs"] > 1 else ""
     rows = [
         ("sites", _sites(data)),
         ("time", f"{data['steps']} steps of {data['cadence']}{runs}, {data['first']} to {data['last']}"),
-        ("channels", ", ".join(_channel(channel) for channel in data["channels"])),
+        ("channels", _channels(data["channels"])),
     ]
     if data["missing_share"]:
         rows.append(("missing", f"{data['missing_share']:.1%} of the values: masked in input and target"))
@@ -38,9 +39,23 @@ def fact_rows(found: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _sites(data: dict[str, Any]) -> str:
-    """``864 of a 24 x 36 grid``, or ``207, given graph``."""
+    """``864 of a 24 x 36 grid``, or ``207, geographic, given graph``."""
     words = str(data["layout"])
-    return words if words.startswith(str(data["sites"])) and " grid" in words else f"{data['sites']}, {words}"
+    if words.startswith(str(data["sites"])) and " grid" in words:
+        return words
+    where = "nobody says where" if data["frame"] == "schematic" else data["frame"]
+    return f"{data['sites']}, {where}, {words}"
+
+
+def _channels(channels: list[dict[str, Any]]) -> str:
+    """Names with units; the unit once where all share it."""
+    units = {channel["units"] for channel in channels}
+    if len(channels) == 1 or len(units) > 1:
+        return ", ".join(_channel(channel) for channel in channels)
+    whole = {channel["observe"] and channel["predict"] for channel in channels}
+    if whole == {True}:
+        return f"{', '.join(channel['name'] for channel in channels)} ({units.pop()})"
+    return ", ".join(_channel(channel) for channel in channels)
 
 
 def _channel(channel: dict[str, Any]) -> str:

@@ -30,9 +30,13 @@ def inspect(  # noqa: PLR0917  # typer makes an option of each parameter; all ar
     spacing: Annotated[
         float | None, typer.Option(metavar="M", help="Metres between the cells of a stack of frames.")
     ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="run: whole experiments. time: blocks. Default: run if there are 3."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")] = False,
 ) -> None:
-    """Show what is in the data: variables, units, sites, cadence, gaps, missing values, and what fit would do."""
+    """Show what is in the data: variables, units, sites, graph, cadence, gaps, missing values; what fit would do."""
     from dynst.cli.console import show_facts, show_json
 
     if data == "sample:":
@@ -41,21 +45,28 @@ def inspect(  # noqa: PLR0917  # typer makes an option of each parameter; all ar
     from dynst.config import Study
     from dynst.readers import inspect as look
 
-    told = {"stations": stations, "graph": graph, "layout": layout, "sites": sites, "spacing": spacing}
+    told = {"stations": stations, "graph": graph, "layout": layout, "sites": sites, "spacing": spacing, "split": split}
     study = Study.load(None, {"data": data, "observe": observe, "predict": predict, **told})
-    found = look(data, observe=study.observe or None, predict=study.predict or None, hints=study.hints)
-    planner = None if found.problem else _planner(study, found)
+    found = look(
+        data, observe=study.observe or None, predict=study.predict or None, hints=study.hints, split=study.split
+    )
+    planner, why, backbone = _planner(study, found)
     if as_json:
-        show_json(found.as_dict() | {"planner": planner})
-    else:
-        show_facts(found.name, [*found.rows(), *([("fit planner", planner)] if planner else [])])
+        named = None if planner is None else f"{planner} ({why})"
+        show_json(found.as_dict() | {"planner": named, "backbone": backbone})
+        return
+    rows = found.rows()
+    if planner is not None:
+        rows.append(("fit planner", f"{planner} ({why}){f', backbone {backbone}' if backbone else ''}"))
+    show_facts(found.name, rows)
 
 
-def _planner(study: Study, found: Inspection) -> str:
-    """Who would plan, and why."""
-    window = study.window(found.steps)
-    name, why = study.chosen_planner(max(0, found.split[0] - window.length + 1))
-    return f"{name} ({why})"
+def _planner(study: Study, found: Inspection) -> tuple[str | None, str, str | None]:
+    """Who would plan, why, and the network that it would train; no name where a fit would stop."""
+    if found.problem:
+        return None, "", None
+    name, why = study.chosen_planner(found.split_windows[0])
+    return name, why, ("stlight" if found.graph is None else "gnn") if name == "dynst" else None
 
 
 def _samples(*, as_json: bool) -> None:

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Int
 from numpy import ndarray
 
-from dynst.domain import Channel, Field, GridLayout, Window
+from dynst.domain import ArraySeries, Channel, Field, Frame, GraphLayout, GridLayout, Sites, Window
+from dynst.domain.split import split_record, window_starts
 from dynst.errors import ConfigError, DynstError
 from dynst.readers.base import Hints
 from dynst.readers.door import READERS, resolve, sniff
 from dynst.readers.gridded import IN_MEMORY_BYTES, field_of
 from dynst.readers.survey import Survey, survey
 
-__all__ = ["Inspection", "VariableInfo", "inspect"]
+__all__ = ["GraphInfo", "Inspection", "VariableInfo", "inspect"]
 
 _SAMPLED_STEPS = 16  # of a record too large to read for a look
+_WORST = 5  # sites that are named for what they miss
+_SHOWN = 6  # names in a row of the table; all are in the document
 
 
 @dataclass(frozen=True)
@@ -35,8 +40,49 @@ class VariableInfo:
 
 
 @dataclass(frozen=True)
+class GraphInfo:
+    """How the sites of a graph or a mesh neighbour each other."""
+
+    words: str
+    edges: int
+    mean_neighbours: float
+    parts: int
+    isolated: tuple[str, ...]
+    weighted: bool
+    triangles: int
+
+    @classmethod
+    def of(cls, layout: GraphLayout, sites: Sites) -> GraphInfo:
+        """The figures of a layout."""
+        edges = layout.edge_index.shape[1]
+        return cls(
+            words=layout.words,
+            edges=edges,
+            mean_neighbours=edges / len(layout),
+            parts=layout.parts,
+            isolated=tuple(sites.name[site] for site in layout.isolated.tolist()),
+            weighted=layout.weighted,
+            triangles=0 if layout.triangles is None else len(layout.triangles),
+        )
+
+    @property
+    def text(self) -> str:
+        """The graph as a user reads it."""
+        weights = " with weights" if self.weighted else ""
+        parts = "in one part" if self.parts == 1 else f"in {self.parts} parts that do not hear of each other"
+        alone = f", alone: {_some(self.isolated)}" if self.isolated else ""
+        return f"{self.words}: {self.edges} edges{weights}, {self.mean_neighbours:.1f} a site, {parts}{alone}"
+
+
+@dataclass(frozen=True)
 class Inspection:
-    """What `inspect` found. `rows` is for people, `as_dict` for machines."""
+    """What `inspect` found. `rows` is for people, `as_dict` for machines.
+
+    `split` and `split_windows` hold steps and windows for training, validation and test; `worst_sites` the names of
+    sites that miss most of what they measure at all, with the share; `partial` is how many sites measure some of the
+    channels only. `graph` is None on a grid, `cases` names the runs that are
+    experiments of their own.
+    """
 
     data: str
     name: str
@@ -65,6 +111,15 @@ class Inspection:
     fingerprint: str
     notes: tuple[str, ...]
     problem: str = ""
+    graph: GraphInfo | None = None
+    unit: str = "degrees"
+    cases: tuple[str, ...] = ()
+    covariates: tuple[str, ...] = ()
+    missing_by_channel: Mapping[str, float] | None = None
+    partial: int = 0
+    worst_sites: Mapping[str, float] | None = None
+    split_windows: tuple[int, int, int] = (0, 0, 0)
+    split_how: str = ""
 
     def as_dict(self) -> dict[str, object]:
         """Plain numbers, texts, lists and dicts."""
@@ -84,21 +139,19 @@ class Inspection:
                     (f"variable {variable.variable}", f"{shown} [{variable.units}] {variable.long_name}".rstrip())
                 )
         rows += [
-            ("grid", f"{self.grid}, {self.frame}{', full turn of longitude' if self.periodic else ''}"),
-            ("sites", f"{about}{self.sites} of {self.cells} cells; {self.extent}"),
+            *self._places(about),
             ("time", f"{self.steps} steps of {self.cadence}, {self.first} to {self.last}"),
-            (
-                "runs",
-                f"{len(self.runs)}, of {min(self.runs)} to {max(self.runs)} steps"
-                if len(self.runs) > 1
-                else "1, no gap",
-            ),
-            (
-                "missing",
-                f"{about}{self.missing_share:.2%} of the values at the sites" if self.missing_share else "nothing",
-            ),
-            ("memory", f"{self.memory_mb:.1f} MB as float32, {kept}"),
+            ("runs", self._runs()),
+            ("missing", f"{about}{self.missing_share:.2%} of the values at the sites{self._worst()}")
+            if self.missing_share
+            else ("missing", "nothing"),
         ]
+        if self.missing_share and self.missing_by_channel and len(self.missing_by_channel) > 1:
+            rows.append(
+                ("missing in", ", ".join(f"{name} {part:.1%}" for name, part in self.missing_by_channel.items()))
+            )
+        rows += [("known of sites", ", ".join(self.covariates))] if self.covariates else []
+        rows.append(("memory", f"{self.memory_mb:.1f} MB as float32, {kept}"))
         if self.problem:
             rows.append(("fit", f"would stop: {self.problem}"))
         else:
@@ -107,9 +160,33 @@ class Inspection:
                 ("fit observes", ", ".join(self.observe)),
                 ("fit predicts", ", ".join(self.predict)),
                 ("fit window", f"{self.window}: {self.windows} windows"),
-                ("fit splits", f"{train} / {valid} / {test} steps for training, validation and test"),
+                ("fit splits", f"{train} / {valid} / {test} steps for training, validation and test, {self.split_how}"),
             ]
         return rows + [("note", note) for note in self.notes]
+
+    def _places(self, about: str) -> list[tuple[str, str]]:
+        if self.graph is None:
+            turn = ", full turn of longitude" if self.periodic else ""
+            grid = ("grid", f"{self.grid}, {self.frame}{turn}")
+            return [grid, ("sites", f"{about}{self.sites} of {self.cells} cells; {self.extent}")]
+        unknown = self.frame == Frame.SCHEMATIC
+        where = "nobody says where they are" if unknown else f"{self.frame}; {self.extent}"
+        return [("sites", f"{self.sites}, {where}"), ("graph", self.graph.text)]
+
+    def _runs(self) -> str:
+        if len(self.runs) == 1:
+            return "1, no gap"
+        kind = "experiments" if self.cases else "between gaps"
+        same = min(self.runs) == max(self.runs)
+        length = f"{self.runs[0]} steps each" if same else f"{min(self.runs)} to {max(self.runs)} steps"
+        named = f": {_some(self.cases)}" if self.cases else ""
+        return f"{len(self.runs)} {kind} of {length}{named}"
+
+    def _worst(self) -> str:
+        some = f"; {self.partial} sites measure some of the channels only" if self.partial else ""
+        if not self.worst_sites or self.graph is None:
+            return some
+        return f"{some}; most at " + ", ".join(f"{name} ({part:.0%})" for name, part in self.worst_sites.items())
 
 
 def inspect(
@@ -120,6 +197,7 @@ def inspect(
     cache_dir: Path | None = None,
     shares: tuple[float, float, float] = (0.65, 0.17, 0.18),
     hints: Hints = Hints(),  # noqa: B008 - frozen
+    split: str = "auto",
 ) -> Inspection:
     """Look at a record: its variables, places and times, and what a fit would do. Nothing is converted.
 
@@ -135,6 +213,8 @@ def inspect(
         Parts of the record for training, validation and test, as a fit splits it.
     hints : Hints
         What the files do not say themselves.
+    split : str
+        ``auto``, ``run`` or ``time``, as a fit splits the record.
 
     Raises
     ------
@@ -147,11 +227,11 @@ def inspect(
     >>> found.sites, found.cadence, found.window
     (80, '1 step', '4 steps of history, 4 of prediction')
     """
-    path = resolve(data)
+    path, cut = resolve(data), _Cut(shares, split)
     reader = sniff(path, hints)
     if reader != "gridded":
         field = READERS[reader](path, observe=observe, predict=predict, cache_dir=cache_dir, hints=hints)
-        return _describe(data, field, [_channel_info(field, channel) for channel in field.channels], shares, "")
+        return _describe(data, field, [_channel_info(field, channel) for channel in field.channels], cut, "")
     found, problem = survey(path, cache_dir=cache_dir), ""
     try:
         try:
@@ -164,8 +244,8 @@ def inspect(
             chosen = found.choose([one], [one])
         infos = _variables(chosen)
         if chosen.bytes <= IN_MEMORY_BYTES:
-            return _describe(data, field_of(chosen), infos, shares, problem)
-        return _describe_large(data, chosen, infos, shares, problem)
+            return _describe(data, field_of(chosen), infos, cut, problem)
+        return _describe_large(data, chosen, infos, cut, problem)
     finally:
         found.close()
 
@@ -179,130 +259,151 @@ def _channel_info(field: Field, channel: Channel) -> VariableInfo:
     return VariableInfo(channel.name, (channel.name,), channel.units, channel.long_name, field.steps)
 
 
-def _describe(
-    data: str, field: Field, variables: list[VariableInfo], shares: tuple[float, float, float], problem: str
-) -> Inspection:
+@dataclass(frozen=True)
+class _Cut:
+    """How a fit splits the record."""
+
+    shares: tuple[float, float, float]
+    by: str
+
+
+def _describe(data: str, field: Field, variables: list[VariableInfo], cut: _Cut, problem: str) -> Inspection:
     raw_notes = field.source.get("notes", [])
-    values = field.series.read(0, field.steps)
+    layout, names = field.layout, [channel.name for channel in field.channels]
+    gone = _missing(field)
+    measured = gone < 1
+    by_site = np.where(measured, gone, 0.0).sum(axis=1) / measured.sum(axis=1).clip(1)
+    worst = [site for site in np.argsort(-by_site, kind="stable")[:_WORST].tolist() if by_site[site] > 0]
     return _inspection(
         data=data,
-        name=field.name,
         reader=str(field.source.get("reader", "")),
         variables=variables,
-        grid=str(field.source.get("grid", field.layout.words)),
-        frame=str(field.sites.frame),
-        periodic=isinstance(field.layout, GridLayout) and field.layout.periodic,
-        cells=math.prod(field.layout.shape) if isinstance(field.layout, GridLayout) else len(field.sites),
+        outline=field,
+        grid=str(field.source.get("grid", layout.words)),
+        periodic=isinstance(layout, GridLayout) and layout.periodic,
+        cells=math.prod(layout.shape) if isinstance(layout, GridLayout) else len(field.sites),
         sites=len(field.sites),
         counted=True,
-        extent=_extent(field.sites.x, field.sites.y),
-        time=field.time,
-        cadence=field.cadence,
-        runs=[stop - start for start, stop in field.runs],
-        missing=float(np.isnan(values).mean()),
-        bytes_=values.nbytes,
+        frame=field.sites.frame,
+        extent=_extent(field.sites.x, field.sites.y, field.sites.unit),
+        missing=float(gone.mean()),
+        bytes_=4 * math.prod(field.series.shape),
         channels=field.channels,
-        fingerprint=str(field.source.get("fingerprint", "")),
         notes=[str(note) for note in raw_notes] if isinstance(raw_notes, list) else [],
-        shares=shares,
+        cut=cut,
         problem=problem,
+        graph=GraphInfo.of(layout, field.sites) if isinstance(layout, GraphLayout) else None,
+        unit=field.sites.unit,
+        covariates=tuple(f"{known.name} [{known.units}]" for known in field.covariates),
+        missing_by_channel=dict(zip(names, gone.mean(axis=0).tolist(), strict=True)),
+        partial=int((measured.any(axis=1) & ~measured.all(axis=1)).sum()),
+        worst_sites={field.sites.name[site]: float(by_site[site]) for site in worst},
     )
 
 
-def _describe_large(
-    data: str, found: Survey, variables: list[VariableInfo], shares: tuple[float, float, float], problem: str
-) -> Inspection:
+def _missing(field: Field) -> Float[ndarray, "n c"]:
+    """Share of the steps at which each site misses each channel."""
+    gone: Int[ndarray, "n c"] = np.zeros(field.series.shape[1:], np.int64)
+    for block in field.blocks() if field.has_missing else ():
+        gone += np.isnan(block).sum(axis=0)
+    return gone / max(1, field.steps)
+
+
+def _describe_large(data: str, found: Survey, variables: list[VariableInfo], cut: _Cut, problem: str) -> Inspection:
     steps = np.unique(np.linspace(0, found.steps - 1, _SAMPLED_STEPS).round().astype(int))
     looks = np.stack([found.step(int(step)) for step in steps])
     cells = np.flatnonzero((~np.isnan(looks)).any(axis=(0, 2)) & found.positioned)
     grid = found.grid
     return _inspection(
         data=data,
-        name=found.source.name,
         reader="gridded",
         variables=variables,
+        outline=_outline(found),
         grid=f"{grid.kind} {grid.shape[0]} x {grid.shape[1]}",
-        frame=str(grid.frame),
         periodic=grid.periodic,
         cells=grid.x.size,
         sites=len(cells),
         counted=False,
-        extent=_extent(grid.x[cells], grid.y[cells]),
-        time=found.time,
-        cadence=found.runs.cadence,
-        runs=np.bincount(found.runs.run).tolist(),
+        frame=grid.frame,
+        extent=_extent(grid.x[cells], grid.y[cells], "degrees" if grid.frame is Frame.GEOGRAPHIC else "m"),
         missing=float(np.isnan(looks[:, cells]).mean()) if len(cells) else 1.0,
         bytes_=found.bytes,
         channels=found.channels,
-        fingerprint=found.source.fingerprint,
         notes=[*found.notes, f"sites and missing values are judged by {len(steps)} steps spread over the record"],
-        shares=shares,
+        cut=cut,
         problem=problem,
+        unit="degrees" if grid.frame is Frame.GEOGRAPHIC else "m",
+    )
+
+
+def _outline(found: Survey) -> Field:
+    """Times and runs of a record that is too large to read, as a field of one site: all that a split looks at."""
+    return Field(
+        series=ArraySeries(np.zeros((found.steps, 1, 1))),
+        time=found.time,
+        run=found.runs.run,
+        sites=Sites(np.zeros(1), np.zeros(1)),
+        layout=GridLayout((1, 1), np.zeros(1, np.int64)),
+        channels=(Channel("outline"),),
+        name=found.source.name,
+        cadence=found.runs.cadence,
+        source={"fingerprint": found.source.fingerprint},
     )
 
 
 def _inspection(
     *,
-    data: str,
-    name: str,
-    reader: str,
-    variables: list[VariableInfo],
-    grid: str,
-    frame: str,
-    periodic: bool,
-    cells: int,
-    sites: int,
+    outline: Field,
     counted: bool,
-    extent: str,
-    time: ndarray,
-    cadence: str,
-    runs: list[int],
+    frame: Frame,
     missing: float,
     bytes_: int,
     channels: Sequence[Channel],
-    fingerprint: str,
     notes: list[str],
-    shares: tuple[float, float, float],
+    cut: _Cut,
     problem: str,
+    variables: list[VariableInfo],
+    **rest: Any,
 ) -> Inspection:
-    window, count, split = "none", 0, (0, 0, 0)
+    """What a fit would do with the record, decided as the fit decides it, beside what was found."""
+    runs = [stop - start for start, stop in outline.runs]
+    words, count, split, windows, how = "none", 0, (0, 0, 0), (0, 0, 0), ""
     try:
-        plan = Window.for_record(len(time))
-        window = f"{plan.history} steps of history, {plan.prediction} of prediction"
-        count = sum(max(0, run - plan.length + 1) for run in runs)
-        usable = max(0, len(time) - 2 * plan.embargo)
-        train, both = round(shares[0] * usable), round((shares[0] + shares[1]) * usable)
-        split = (train, both - train, usable - both)
+        window = Window.for_record(outline.steps, longest=max(runs, default=0))
+        words = f"{window.history} steps of history, {window.prediction} of prediction"
+        count = len(window_starts(outline, window))
+        parts = split_record(outline, window, by=cut.by, shares=cut.shares)
+        blocks = (parts.train, parts.valid, parts.test)
+        split = (blocks[0].steps, blocks[1].steps, blocks[2].steps)
+        windows = tuple(len(window_starts(block, window)) for block in blocks)  # type: ignore[assignment]  # of three
+        how = parts.how
     except DynstError as err:
         problem = problem or str(err)
     return Inspection(
-        data=data,
-        name=name,
-        reader=reader,
+        name=outline.name,
         variables=tuple(variables),
-        grid=grid,
-        frame=frame,
-        periodic=periodic,
-        cells=cells,
-        sites=sites,
+        frame=str(frame),
         sites_are_counted=counted,
-        extent=extent,
-        steps=len(time),
-        first=_say(time, 0),
-        last=_say(time, -1),
-        cadence=cadence,
+        steps=outline.steps,
+        first=_say(outline.time, 0),
+        last=_say(outline.time, -1),
+        cadence=outline.cadence,
         runs=tuple(runs),
+        cases=outline.cases,
         missing_share=missing,
         memory_mb=bytes_ / 1e6,
         stays_in_memory=bytes_ <= IN_MEMORY_BYTES,
         observe=tuple(channel.name for channel in channels if channel.observe),
         predict=tuple(channel.name for channel in channels if channel.predict),
-        window=window,
+        window=words,
         windows=count,
         split=split,
-        fingerprint=fingerprint,
+        split_windows=windows,
+        split_how=how,
+        fingerprint=str(outline.source.get("fingerprint", "")),
         notes=tuple(notes),
         problem=problem,
+        **rest,
     )
 
 
@@ -310,7 +411,20 @@ def _say(time: ndarray, i: int) -> str:
     return str(time[i].astype("datetime64[m]")) if time.dtype.kind == "M" else f"step {time[i]}"
 
 
-def _extent(x: ndarray, y: ndarray) -> str:
+def _extent(x: ndarray, y: ndarray, unit: str) -> str:
     if not len(x):
         return "nowhere"
-    return f"x {x.min():g} to {x.max():g}, y {y.min():g} to {y.max():g}"
+    names = ("longitude", "latitude") if unit == "degrees" else ("x", "y")
+    words = "" if unit in ("1", "degrees") else f" {unit}"
+    return ", ".join(
+        f"{name} {_figure(values.min())} to {_figure(values.max())}{words}"
+        for name, values in zip(names, (x, y), strict=True)
+    )
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1e5 else f"{value:g}"
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")

@@ -137,6 +137,7 @@ def describe(field: Field) -> dict[str, object]:
         "frame": str(field.sites.frame),
         "steps": steps,
         "runs": len(field.runs),
+        "cases": list(field.cases),
         "cadence": field.cadence,
         "first": _instant(field.time[0]),
         "last": _instant(field.time[-1]),
