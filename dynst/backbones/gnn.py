@@ -30,6 +30,7 @@ _OPENING = (
     4.0  # log odds with which a site that is measured opens to the slots at first, and one that is not stays shut
 )
 _HIDDEN = 16  # width of the network that makes kernels of edge features
+_CACHED = 1 << 17  # numbers that stay in the cache
 _FIXED = 1e-6  # kept from a division by nothing where no site opens
 
 
@@ -200,15 +201,23 @@ class _Decoder(nn.Module):
         own: Float[Tensor, "k s"],
         member: Float[Tensor, "n s"],
     ) -> Float[Tensor, "n b g"]:
+        b, d = h.shape[1:]
         u = self.own(h)
         if spread is not None:
             u = spread.sum(u, spread.softmax())
-        if self.far is not None:
-            u = u + self.far(h, h, flag, own, member)
-        if self.known is not None:
-            u = u + self.known(known).unsqueeze(1)
-        out: Tensor = self.out(F.gelu(u))
-        return out
+        slots = None if self.far is None else self.far(h, h, flag, own)
+        place = None if self.known is None else self.known(known)
+
+        def at(some: slice) -> Tensor:
+            v = u[some] if slots is None else _plus(u[some], member[some], slots)
+            if place is not None:
+                v = v + place[some].unsqueeze(1)
+            out: Tensor = self.out(F.gelu(v))
+            return out
+
+        # Without a backward pass nothing need be kept: some sites at a time, in the cache, from here to the forecast.
+        size = len(u) if torch.is_grad_enabled() else max(1, _CACHED // max(1, b * d))
+        return torch.cat([at(slice(i, i + size)) for i in range(0, len(u), size)])
 
 
 class _Block(nn.Module):
@@ -240,13 +249,13 @@ class _Block(nn.Module):
         else:
             u = u + self.messages(self.receive(y), value, kernel, links.share, links.edges)
         if self.far is not None:
-            u = u + self.far(value, y, flag, member, member)
+            u = _plus(u, member, self.far(value, y, flag, member))
         mixed: Tensor = self.out(F.gelu(u))
         return h + mixed
 
 
 class _Slots(nn.Module):
-    """A few means over all sites that are open, and back: the way from any site to any other.
+    """A few means over all sites that are open, for any site to read: the way from any site to any other.
 
     Sites belong to slots by signed shares that follow from what is known of them, as a field belongs to its modes.
     """
@@ -261,16 +270,14 @@ class _Slots(nn.Module):
         value: Float[Tensor, "k b d"],
         state: Float[Tensor, "k b d"],
         flag: Float[Tensor, "k b 1"],
-        writes: Float[Tensor, "k s"],
-        reads: Float[Tensor, "n s"],
-    ) -> Float[Tensor, "n b d"]:
+        member: Float[Tensor, "k s"],
+    ) -> Float[Tensor, "s b d"]:
         b, d = value.shape[1:]
         # Open at first where there is a sensor, so that some among thousands of sites are not drowned by the others.
         gate = (self.gate(state) + _OPENING * (2 * flag - 1)).sigmoid()
-        mean = writes.T @ (value * gate).reshape(len(value), b * d)
-        slots = self.mix(mean.view(-1, b, d) / (gate.sum(0) + _FIXED))
-        out: Tensor = (reads @ slots.reshape(-1, b * d)).view(-1, b, d)
-        return out
+        mean = member.T @ (value * gate).reshape(len(value), b * d)
+        slots: Tensor = self.mix(mean.view(-1, b, d) / (gate.sum(0) + _FIXED))
+        return slots
 
 
 class _Kernels(nn.Module):
@@ -278,7 +285,7 @@ class _Kernels(nn.Module):
 
     features: Tensor
     share: Tensor
-    edges: Tensor
+    edge_index: Tensor
 
     def __init__(self, links: Links, count: int, *, mean: bool) -> None:
         super().__init__()
@@ -290,8 +297,14 @@ class _Kernels(nn.Module):
         degree = torch.bincount(edge_index[1], minlength=links.receivers).clamp(min=1)
         self.register_buffer("features", torch.from_numpy(links.features.astype(np.float32)), persistent=False)
         self.register_buffer("share", 1 / degree[edge_index[1]].float(), persistent=False)
-        size = links.senders, links.receivers
-        self.register_buffer("edges", EdgeIndex(edge_index, sparse_size=size, sort_order="col"), persistent=False)
+        self.width = int(degree[0]) if len(edge_index[0]) and len(edge_index[0]) == len(degree) * degree.max() else 0
+        self.register_buffer("edge_index", edge_index, persistent=False)
+        self.size = links.senders, links.receivers
+
+    @property
+    def edges(self) -> EdgeIndex:
+        """The links as PyG knows them, sorted; made anew, as one that is kept cannot be read in inference mode."""
+        return EdgeIndex(self.edge_index, sparse_size=self.size, sort_order="col")
 
     def forward(self) -> Float[Tensor, "e c"]:
         """Weights of each edge: near those of a mean over neighbours at first, if it is a mean that is wanted."""
@@ -303,13 +316,14 @@ class _Kernels(nn.Module):
     def softmax(self) -> Float[Tensor, "e c"]:
         """The same as positive weights that add up to 1 for each receiver."""
         logits: Tensor = self().to(self.share.dtype)
-        receivers, count = self.neighbours.heard.receivers, len(self.neighbours.heard.offsets) - 1
-        largest = logits.new_zeros(count, logits.shape[1]).scatter_reduce(
+        if self.width:
+            return logits.view(-1, self.width, logits.shape[1]).softmax(1).flatten(0, 1)
+        receivers, shape = self.edge_index[1], (self.size[1], logits.shape[1])
+        largest = logits.new_zeros(shape).scatter_reduce(
             0, receivers[:, None].expand_as(logits), logits.detach(), "amax", include_self=False
         )
         weight = (logits - largest.index_select(0, receivers)).exp()
-        total = logits.new_zeros(count, logits.shape[1]).index_add(0, receivers, weight)
-        return weight / total.index_select(0, receivers)
+        return weight / logits.new_zeros(shape).index_add(0, receivers, weight).index_select(0, receivers)
 
     def sum(self, x: Float[Tensor, "k b d"], weight: Float[Tensor, "e h"]) -> Float[Tensor, "n b d"]:
         """Weighted sum over the senders of each receiver, the width shared out among the weights of an edge."""
@@ -370,6 +384,13 @@ class _EdgeNetwork(_Messages):
 
     def message(self, to_i: Tensor, x_j: Tensor, edge: Tensor, share: Tensor) -> Tensor:
         return F.gelu(to_i + x_j + edge[:, None]) * share[:, None, None]
+
+
+def _plus(
+    u: Float[Tensor, "n b d"], member: Float[Tensor, "n s"], slots: Float[Tensor, "s b d"]
+) -> Float[Tensor, "n b d"]:
+    """What sites read from the slots, added in the same pass."""
+    return torch.addmm(u.flatten(1), member, slots.flatten(1)).view_as(u)
 
 
 def _membership(known: int, dim: int, slots: int) -> nn.Sequential | None:

@@ -219,6 +219,14 @@ def test_layers_are_those_of_pyg_and_its_unfused_way_gives_the_same(edge_mlp):
     torch.testing.assert_close(net(x), expected)
 
 
+@pytest.mark.parametrize("edge_mlp", [False, True])
+def test_inference_mode_gives_the_same(edge_mlp):
+    net, x = make("plane", edge_mlp=edge_mlp), stream()
+    with torch.inference_mode():
+        quick = net(x)
+    torch.testing.assert_close(quick, net(x), rtol=1e-5, atol=1e-6)
+
+
 def test_half_precision_trains():
     net = make("plane", sensors=SENSORS["five"])
     with torch.autocast("cpu", torch.bfloat16):
