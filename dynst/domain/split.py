@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from jaxtyping import Int
@@ -236,8 +237,15 @@ def _given_parts(field: Field) -> tuple[list[int], list[int], list[int]] | None:
     if not isinstance(given, dict):
         return None
     number = {name: i for i, name in enumerate(field.cases)}
-    train, valid, test = ([number[name] for name in given[key] if name in number] for key in ("train", "valid", "test"))
-    return (train, valid, test) if train and valid and test else None
+    keys = ("train", "valid", "test")
+    parts = [sorted({number[name] for name in given.get(key, ()) if name in number}) for key in keys]
+    for one, other in combinations(range(3), 2):
+        for shared in set(parts[one]) & set(parts[other]):
+            raise DataError(
+                f'the given split names run "{field.cases[shared]}" under {keys[one]} and under {keys[other]}: what is '
+                "learnt would be judged on itself. Name each run once."
+            )
+    return (parts[0], parts[1], parts[2]) if all(parts) else None
 
 
 def _spread_parts(count: int, shares: tuple[float, float, float]) -> tuple[list[int], list[int], list[int]]:

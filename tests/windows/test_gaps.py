@@ -1,4 +1,4 @@
-"""Laws of the gap model: what was measured decides, what was not is told by what was, and nothing is made of nothing."""
+"""Laws of the gap model: what was measured decides, what was not is told by what was, nothing comes of nothing."""
 
 import numpy as np
 import pytest

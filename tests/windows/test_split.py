@@ -1,6 +1,7 @@
 """Laws of the split: nothing of one block reaches another, and no window crosses a run."""
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,13 +11,38 @@ from hypothesis import strategies as st
 
 from dynst.domain import ArraySeries, Field, GridLayout, Sites, Window
 from dynst.errors import ConfigError, DataError
-from dynst.windows import forecast_origin_times, rolling_origins, split_by_time, thin, window_starts
+from dynst.windows import (
+    forecast_origin_times,
+    rolling_origins,
+    split_by_run,
+    split_by_time,
+    split_record,
+    thin,
+    window_starts,
+)
 
 
-def counting_field(steps, run=None):
+def counting_field(steps, run=None, **options):
     """A field whose value is the number of its step, so that any step can be told from its value."""
     values = np.repeat(np.arange(steps, dtype=float), 2).reshape(steps, 2, 1)
-    return Field.of(values, Sites(np.array([0.0, 1.0]), np.zeros(2)), GridLayout((1, 2), np.arange(2)), run=run)
+    sites = Sites(np.array([0.0, 1.0]), np.zeros(2))
+    return Field.of(values, sites, GridLayout((1, 2), np.arange(2)), run=run, **options)
+
+
+def cases_field(lengths, **source):
+    """Runs of these lengths, each an experiment, named r0, r1, ..."""
+    field = counting_field(
+        sum(lengths), np.repeat(np.arange(len(lengths)), lengths), cases=tuple(f"r{i}" for i in range(len(lengths)))
+    )
+    return replace(field, source=source)
+
+
+def blocks_of(split):
+    return split.train, split.valid, split.test
+
+
+def steps_in(block):
+    return set(block.series.read(0, block.steps)[:, 0, 0].astype(int).tolist())
 
 
 def steps_of(block, window):
@@ -137,3 +163,81 @@ def test_splitting_reads_nothing():
 def test_the_origin_of_a_forecast_is_the_last_step_of_its_history():
     field = counting_field(10)
     assert forecast_origin_times(field, Window(3, 2), np.array([0, 4])).tolist() == [2, 6]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    lengths=st.lists(st.integers(4, 12), min_size=3, max_size=30),
+    shares=st.sampled_from([(0.65, 0.17, 0.18), (0.1, 0.45, 0.45), (0.34, 0.33, 0.33), (0.9, 0.05, 0.05)]),
+)
+def test_by_run_every_run_is_whole_in_exactly_one_part_and_no_part_is_empty(lengths, shares):
+    field, window = cases_field(lengths), Window(2, 2)
+    split = split_by_run(field, window, shares=shares)
+    parts = [set(block.cases) for block in blocks_of(split)]
+    assert set.union(*parts) == set(field.cases)
+    assert sum(map(len, parts)) == len(lengths)
+    assert min(map(len, parts)) >= 1
+    border = np.concatenate([[0], np.cumsum(lengths)])
+    for block, names in zip(blocks_of(split), parts, strict=True):
+        expected = {s for name in names for s in range(border[int(name[1:])], border[int(name[1:]) + 1])}
+        assert steps_in(block) == expected
+        values = block.series.read(0, block.steps)[:, 0, 0]
+        for start in window_starts(block, window):
+            assert (np.diff(values[start : start + window.length]) == 1).all()
+            assert len(set(block.run[start : start + window.length])) == 1
+
+
+@settings(max_examples=30, deadline=None)
+@given(count=st.integers(12, 60))
+def test_held_out_runs_are_spread_over_the_listing(count):
+    split = split_by_run(cases_field([4] * count), Window(2, 2))
+    for block in (split.valid, split.test):
+        numbers = [int(name[1:]) for name in block.cases]
+        assert np.diff([0, *numbers, count - 1]).max() <= 2.2 * count / len(numbers)
+    assert abs(len(split.test.cases) - 0.18 * count) <= 1
+
+
+def test_a_list_of_the_makers_holds_and_runs_it_does_not_name_are_left_out():
+    given = {"train": ["r3", "r0", "gone"], "valid": ["r2"], "test": ["r1"]}
+    split = split_by_run(cases_field([5] * 5, split=given), Window(2, 2))
+    assert [block.cases for block in blocks_of(split)] == [("r0", "r3"), ("r2",), ("r1",)]
+    assert "as its makers list them" in split.how
+
+
+def test_a_list_that_judges_a_run_on_itself_is_refused():
+    given = {"train": ["r0", "r3"], "valid": ["r2"], "test": ["r3"]}
+    with pytest.raises(DataError, match='"r3" under train and under test'):
+        split_by_run(cases_field([5] * 4, split=given), Window(2, 2))
+
+
+@pytest.mark.parametrize(
+    "given", [{"train": ["r0"], "valid": ["r1"]}, {"train": [], "valid": [], "test": []}, "no list"]
+)
+def test_a_list_that_leaves_a_part_empty_is_no_list(given):
+    split = split_by_run(cases_field([5] * 4, split=given), Window(2, 2))
+    assert "makers" not in split.how
+    assert all(block.cases for block in blocks_of(split))
+
+
+def test_the_record_says_how_it_is_split_unless_told():
+    window = Window(2, 2)
+    assert "by run" in split_record(cases_field([20] * 5), window).how
+    assert "time" in split_record(cases_field([60] * 2), window).how
+    assert "time" in split_record(counting_field(100, np.repeat(np.arange(5), 20)), window).how
+    assert "time" in split_record(cases_field([20] * 5), window, by="time").how
+    with pytest.raises(DataError, match=r"needs at least 3 runs.*2 came"):
+        split_record(cases_field([60] * 2), window, by="run")
+    with pytest.raises(ConfigError, match='Did you mean "run"'):
+        split_record(cases_field([20] * 5), window, by="runs")
+    with pytest.raises(DataError, match="holds no window"):
+        split_record(cases_field([20, 3, 20, 3, 3]), window)
+
+
+@settings(max_examples=40, deadline=None)
+@given(steps=st.integers(20, 5000), longest=st.integers(1, 5000), history=st.none() | st.integers(1, 9))
+def test_a_window_of_nobodys_choice_fits_twice_into_the_longest_run(steps, longest, history):
+    window = Window.for_record(steps, history=history, longest=longest)
+    assert history is None or window.history == history
+    if history is None and longest >= 4:
+        assert 2 * window.length <= longest
+    assert window.prediction <= Window.for_record(steps).prediction
