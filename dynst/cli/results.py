@@ -49,17 +49,42 @@ def _budget_table(plan: Plan, curve: Curve, *, judge: str) -> None:
     rows = curve.table(plan.budget)
     shown = curve.channels if 1 < len(curve.channels) <= _CHANNELS else ()
     units = dict(zip(curve.channels, curve.units, strict=True))
-    overall = "error\n(sd)" if len(curve.channels) > 1 else f"error\n({rows[0].units})"
+    overall = "error\n(sd)" if len(curve.channels) > 1 else "error" + _unit(rows[0].units, before="\n")
     plans, frames = ([row for row in rows if row.is_frame is frame] for frame in (False, True))
     show_table(
         f"Error of the forecast of all {len(plan.sites)} sites from {plan.budget} sensors, test period, {judge}",
-        ["planner", overall, *(f"{name}\n({units[name]})" for name in shown), "vs\nrandom", "plan\nvs it", "95 %", ""],
+        [
+            "planner",
+            overall,
+            *(name + _unit(units[name], before="\n") for name in shown),
+            "vs\nrandom",
+            "plan\nvs it",
+            "95 %",
+            "",
+        ],
         [_cells(row, plan, curve, shown) for row in [*plans, *frames]],
         bold=plan.planner,
         rule=len(plans),
     )
     if len(curve.channels) > 1:
         say("error (sd): all channels together, in their training standard deviations; each channel is in curve.csv")
+    for line in _warnings({row.planner: row.error for row in frames}):
+        say(line)
+
+
+def _warnings(error: dict[str, float]) -> list[str]:
+    """What the frames say of the whole comparison: that no plan can help here, or that the judge is a poor one."""
+    lines = []
+    if error.get("ceiling", math.nan) >= error.get("floor", math.nan):
+        lines.append("Sensors at every site forecast no better than none: places do not matter here.")
+    if error.get("persistence", math.nan) < error.get("ceiling", math.nan):
+        lines.append("Forecasting no change (persistence) beats the judge even with every site.")
+    return lines
+
+
+def _unit(unit: str, *, before: str = " ") -> str:
+    """The unit in parentheses; nothing for what has none."""
+    return "" if unit == "1" else f"{before}({unit})"
 
 
 def _cells(row: CurveRow, plan: Plan, curve: Curve, shown: Sequence[str]) -> list[str]:
@@ -118,14 +143,14 @@ def _curve_table(plan: Plan, curve: Curve) -> None:
         )
     units = curve.table(plan.budget)[0].units
     columns = ("sensors", "sparsity", plan.planner, "random", "best other", "which")
-    title = f"With more or fewer sensors ({units}): rankings cut or extended, not planned anew"
+    title = f"With more or fewer sensors{_unit(units)}: rankings cut or extended, not planned anew"
     show_table(title, columns, lines, bold=marked, left=0)
 
 
 def _document(run: Run, plan: Plan, curve: Curve) -> dict[str, Any]:
     import dataclasses
 
-    across, along = ("longitude", "latitude") if plan.sites.frame == "geographic" else ("x", "y")
+    axes = {"geographic": ("longitude", "latitude"), "schematic": ()}.get(plan.sites.frame, ("x", "y"))
     tables = {"table": curve, "refit": run.refit}
     rows = {
         key: [
@@ -151,12 +176,12 @@ def _document(run: Run, plan: Plan, curve: Curve) -> dict[str, Any]:
                 "rank": rank,
                 "site": site,
                 "name": plan.sites.name[site],
-                across: float(plan.sites.x[site]),
-                along: float(plan.sites.y[site]),
+                **dict(zip(axes, (float(plan.sites.x[site]), float(plan.sites.y[site])), strict=False)),
                 "importance": float(plan.importance[rank - 1]),
             }
             for rank, site in enumerate(plan.selected.tolist(), start=1)
         ],
+        "positions_are": "unknown" if not axes else f"{plan.sites.frame}, {plan.sites.unit}",
         "importance_is": plan.importance_is,
         **rows,
         "facts": run.provenance.get("facts", {}),

@@ -35,7 +35,7 @@ SENSOR_COLOUR = "#d55e00"
 
 _LABELLED = 20  # up to so many sensors carry their rank on a dot; chosen: more numbers hide the map
 _NAMED = 30  # up to so many sensors that stand among dots carry rank and name; chosen likewise
-_LETTERS = 18  # of a name beside a dot; chosen
+_LETTERS = 22  # of a name beside a dot; chosen
 _LETTER, _LINE = 6.0, 13.0  # pixels that a letter and a line of text take at size 10
 _BUSIEST = 2500  # links that are drawn; chosen: more are a grey cloud
 
