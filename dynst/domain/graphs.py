@@ -94,10 +94,9 @@ def of_triangles(n: int, triangles: Int[ndarray, "f 3"]) -> GraphLayout:
     """
     triangles = np.asarray(triangles, np.int64).reshape(-1, 3)
     if len(triangles) and not (triangles.min() >= 0 and triangles.max() < n):
-        raise DataError(
-            f"a triangle names node {int(triangles.max())}, but nodes count from 0 to {n - 1}. "
-            "Are nodes counted from 1 there?"
-        )
+        worst = int(triangles.min() if triangles.min() < 0 else triangles.max())
+        guess = " Are nodes counted from 1 there?" if worst == n else ""
+        raise DataError(f"a triangle names node {worst}, but nodes count from 0 to {n - 1}.{guess}")
     sides = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]]).T
     edges = _both_ways(sides[:, sides[0] != sides[1]], n)
     return GraphLayout(n, edges, triangles=triangles, words=f"edges of {len(triangles)} triangles")

@@ -127,7 +127,8 @@ class GraphLayout:
         if len(weight) != count:
             raise DataError(f"a graph of {count} edges needs as many weights; {len(weight)} came.")
         if count and not (edges.min() >= 0 and edges.max() < self.size):
-            raise DataError(f"an edge names site {int(edges.max())}, but sites count from 0 to {self.size - 1}.")
+            worst = int(edges.min() if edges.min() < 0 else edges.max())
+            raise DataError(f"an edge names site {worst}, but sites count from 0 to {self.size - 1}.")
         if (edges[0] == edges[1]).any():
             raise DataError("a graph layout holds no self loop: a site always knows itself. Drop them.")
         if not (np.isfinite(weight).all() and (weight > 0).all()):
