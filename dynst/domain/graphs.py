@@ -15,6 +15,7 @@ from dynst.errors import ConfigError, DataError
 
 __all__ = ["drawing", "nearest_neighbours", "of_edges", "of_matrix", "of_triangles", "within_radius"]
 
+_LOOKED = 16  # sites near each other among which links between parts are looked for first
 _DRAWN = 3000  # nodes up to which a graph without positions is drawn by its shortest paths
 
 
@@ -242,16 +243,25 @@ def _both_ways(pairs: Int[ndarray, "2 e"], n: int) -> Int[ndarray, "2 g"]:
 
 def _joined(sites: Sites, pairs: Int[ndarray, "2 e"]) -> Int[ndarray, "2 g"]:
     """The pairs, and the shortest links that join what they leave apart (Boruvka's rounds)."""
-    n = len(sites)
+    n, points = len(sites), sites.points
+    reach, near = (
+        sites.tree.query(points, k=min(n, _LOOKED)) if n > 1 else (np.zeros((1, 1)), np.zeros((1, 1), np.int64))
+    )
     while True:
         part = GraphLayout(n, _both_ways(pairs[:, pairs[0] != pairs[1]], n)).part
-        count = int(part.max()) + 1
-        if count == 1:
+        if part.max() == 0:
             return pairs
+        outsider = part[near] != part[:, None]
+        first = outsider.argmax(axis=1)
+        distance = np.where(outsider.any(axis=1), reach[np.arange(n), first], np.inf)
         links = []
-        for number in range(count):
-            inside, outside = np.flatnonzero(part == number), np.flatnonzero(part != number)
-            distance, nearest = KDTree(sites.points[outside]).query(sites.points[inside])
-            best = int(np.argmin(distance))
-            links.append((inside[best], outside[nearest[best]]))
+        for inside in np.split(np.argsort(part, kind="stable"), np.cumsum(np.bincount(part))[:-1]):
+            site = inside[np.argmin(distance[inside])]
+            other = near[site, first[site]]
+            blind = inside[np.isinf(distance[inside])]  # whose near ones are all of their own part
+            if len(blind) and reach[blind, -1].min() < distance[site]:
+                outside = np.flatnonzero(part != part[site])
+                away, nearest = KDTree(points[outside]).query(points[inside])
+                site, other = inside[np.argmin(away)], outside[nearest[np.argmin(away)]]
+            links.append((site, other))
         pairs = np.concatenate([pairs, np.array(links, np.int64).T], axis=1)
