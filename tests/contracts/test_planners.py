@@ -157,6 +157,16 @@ def test_on_a_graph_a_plan_of_any_budget_is_distinct_sites_with_finite_importanc
     assert (again.order == plan.order).all()
 
 
+@pytest.mark.parametrize("kind", ["schematic", "cases"])
+@pytest.mark.parametrize("name", sorted(TRAINED))
+def test_on_a_graph_a_network_plans_as_well(name, kind):
+    split = split_record(graph_field(kind), Window(2, 2))
+    task = Task.make(split.train, split.valid, Window(2, 2), 5)
+    plan = PLANNERS[name].plan(task, seed=0, steps=12, batch=4, dim=8, depth=1)
+    assert sorted(plan.order.tolist()) == list(range(24))
+    assert np.isfinite(plan.importance).all()
+
+
 @pytest.mark.parametrize("name", [*LINEAR, "a_optimal", "pivoted_qr", "coverage"])
 def test_of_two_sites_at_one_place_that_read_the_same_one_is_enough(name):
     field = graph_field("twins")
