@@ -76,7 +76,11 @@ class Links:
         if not both.all():
             notes.append(f"links of {self.where} that end at stations that are no sites: {int((~both).sum())}")
         ends, weight = ends[:, both], None if self.weight is None else self.weight[both]
-        if weight is not None and (self.far or (self.far is None and _are_lengths(ends, weight, sites))):
+        if (
+            weight is not None
+            and weight.size
+            and (self.far or (self.far is None and _are_lengths(ends, weight, sites)))
+        ):
             weight, said = _nearness(weight, self.where)
             notes.append(said)
         try:
@@ -236,7 +240,7 @@ def _are_lengths(ends: Int[ndarray, "2 e"], weight: Float[ndarray, " e"], sites:
     if sites is None or sites.frame is Frame.SCHEMATIC:
         return False
     apart = np.linalg.norm(sites.points[ends[0]] - sites.points[ends[1]], axis=1)
-    use = (apart > 0) & (weight > 0)
+    use = (apart > 0) & (weight > 0) & np.isfinite(weight)
     if use.sum() < 5 or np.ptp(apart[use]) == 0 or np.ptp(weight[use]) == 0:
         return False
     return bool(np.corrcoef(np.log(apart[use]), np.log(weight[use]))[0, 1] > 0.7)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float32, Int
+from jaxtyping import Float, Float32, Int
 from numpy import ndarray
 
 from dynst.domain import Channel
@@ -15,14 +15,16 @@ from dynst.errors import ConfigError, DataError, unknown_name
 from dynst.readers.edges import Links
 from dynst.readers.station_tables import Places
 from dynst.readers.survey import MANY_CHANNELS
-from dynst.readers.tables import SUFFIXES
+from dynst.readers.tables import SUFFIXES, one_line
 from dynst.readers.times import Times
 
-__all__ = ["Record", "Wanted", "even_out", "fill_gaps", "in_order", "looks_dated", "read_times"]
+__all__ = ["Record", "Wanted", "cleaned", "even_out", "fill_gaps", "in_order", "looks_dated", "read_times"]
 
 _SNAP = 0.25  # of a step: so far may a time be put; what lies farther off is a gap or uneven
 _CROWD = 0.05  # share of steps that may be left aside because two fall on one even time
 _FILLED = 0.1  # share of steps that a long table may lack without being cut there
+_CODES = (-999.0, -999.9, -9999.0, -9999.9, -99999.0)  # missing values that a text file has no other way to declare
+_HUGE = 1e30  # no measured number: an undeclared fill value, or infinite
 _DATE = r"\d{4}-\d\d|\d{4}/\d|\d{4}\.\d\d|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{8}T|[A-Za-z]{3} \d|\d{1,2}[ -][A-Za-z]{3}"
 
 
@@ -128,6 +130,9 @@ def read_times(cells: pd.Series, name: str, where: str) -> Times:
         return Times(cells.dt.tz_convert(None).to_numpy("datetime64[ns]"), note="times were turned to UTC")
     if cells.dtype.kind in "iuf":
         values = cells.to_numpy()
+        if not np.isfinite(values).all():
+            row = int(np.flatnonzero(~np.isfinite(values))[0])
+            raise DataError(f'{where}: column "{name}", row {row + 1} holds an infinite time. Correct it.')
         whole = bool((values == np.floor(values)).all())
         if whole and values.min() >= 17000101 and values.max() <= 22611231:
             return _dates(cells.astype("int64").astype("str"), name, where, "%Y%m%d")
@@ -141,6 +146,21 @@ def read_times(cells: pd.Series, name: str, where: str) -> Times:
         unit = unit or ("s" if lower in {"t", "time"} or lower.endswith(("_s", "(s)", "[s]")) else "step")
         return Times(values, unit, note="the time axis has no date, so its steps are counted by number")
     return _dates(cells.astype("str").str.strip(), name, where, None)
+
+
+def cleaned(values: Float[ndarray, "t n c"]) -> tuple[Float32[ndarray, "t n c"], list[str]]:
+    """As float32, with codes and what is no measured number missing; and notes of what was found."""
+    notes = []
+    huge = np.abs(values) > _HUGE
+    if huge.any():
+        notes.append(f"values beyond {_HUGE:g} are read as missing: {int(huge.sum())}")
+        values = np.where(huge, np.nan, values)
+    for code in _CODES:
+        coded = values == code
+        if coded.any():
+            notes.append(f"values of {code:g} are read as missing: {int(coded.sum())}")
+            values = np.where(coded, np.nan, values)
+    return values.astype(np.float32), notes
 
 
 def looks_dated(cells: pd.Series) -> bool:
@@ -174,7 +194,7 @@ def _dates(text: pd.Series, name: str, where: str, layout: str | None) -> Times:
         cell = kinds[dates.isna()].iloc[0]
         row = int(np.flatnonzero((text == cell).to_numpy())[0])
         raise DataError(
-            f'{where}: column "{name}", row {row + 1} holds "{cell[:40]}", which is no date '
+            f'{where}: column "{name}", row {row + 1} holds "{one_line(cell)[:40]}", which is no date '
             f"({int(dates.isna().sum())} of {len(kinds)} are none). Write dates as 2020-12-31 or 2020-12-31T18:00."
         )
     values = dates.dt.tz_convert(None)

@@ -13,7 +13,7 @@ from numpy import ndarray
 from dynst.domain import Channel
 from dynst.errors import DataError
 from dynst.readers.names import clean_units
-from dynst.readers.records import Record, Wanted, fill_gaps, looks_dated, read_times
+from dynst.readers.records import Record, Wanted, cleaned, fill_gaps, looks_dated, read_times
 from dynst.readers.station_tables import find_roles, place
 from dynst.readers.tables import Table, quantity_of, some, words_of
 from dynst.readers.times import Times
@@ -29,7 +29,6 @@ LONG_NAMES: tuple[str, ...] = (
 
 _TIMES = {"time", "times", "date", "datetime", "timestamp", "utc", "day", "month", "year", "hour", "t", "step", "index"}
 _EXACT_TIMES = {"time", "date", "datetime", "timestamp", "date_time", "valid_time", "utc"}
-_CODES = (-999.0, -999.9, -9999.0, -9999.9, -99999.0)  # missing values that a text file has no other way to declare
 _LARGEST = 8 << 30  # bytes of a table of all times by all stations
 
 
@@ -116,7 +115,7 @@ def _wide(table: Table, wanted: Wanted, time: str | None) -> Record:
     times = _times(table, time)
     values = np.stack([table.numbers(name) for name in names], axis=1)[:, :, None]
     (channel,) = wanted.choose(where, (Channel("value"),), {})
-    values, notes = _cleaned(values)
+    values, notes = cleaned(values)
     said = [times.note] if times.note else []
     return Record(where, values, times, tuple(names), (channel,), notes=(*said, *notes))
 
@@ -158,7 +157,7 @@ def _long(table: Table, wanted: Wanted, time: str, station: str) -> Record:
     values = np.full(shape, np.nan)
     for i, channel in enumerate(channels):
         values[when, number, i] = table.numbers(columns[channel.name])
-    values32, notes = _cleaned(values)
+    values32, notes = cleaned(values)
     said = [times.note] if times.note else []
     said += [f"{column} is not used: it {reason}" for column, reason in aside.items()]
     record = Record(
@@ -215,24 +214,9 @@ def _devices(table: Table, wanted: Wanted) -> Record:
     for i, device in enumerate(devices):
         values[:, i, chosen.index(of_unit[units[device]])] = table.numbers(device)
     times = Times(table.numbers(time), table.units[0], "the time axis has no date, so its steps are counted by number")
-    if np.isnan(times.values).any():
-        row = int(np.flatnonzero(np.isnan(times.values))[0])
+    if not np.isfinite(times.values).all():
+        row = int(np.flatnonzero(~np.isfinite(times.values))[0])
         raise DataError(f'{where}: column "{time}", row {row + 1} has no time. Remove the rows without a time.')
-    values32, notes = _cleaned(values)
+    values32, notes = cleaned(values)
     names = tuple(f"{device} {of_unit[units[device]]}" for device in devices)
     return Record(where, values32, times, names, channels, short=tuple(devices), notes=(times.note, *notes))
-
-
-def _cleaned(values: ndarray) -> tuple[ndarray, list[str]]:
-    """As float32, codes and infinite values missing; and what was found."""
-    notes = []
-    infinite = np.isinf(values)
-    if infinite.any():
-        notes.append(f"infinite values are read as missing: {int(infinite.sum())}")
-        values = np.where(infinite, np.nan, values)
-    for code in _CODES:
-        coded = values == code
-        if coded.any():
-            notes.append(f"values of {code:g} are read as missing: {int(coded.sum())}")
-            values = np.where(coded, np.nan, values)
-    return values.astype(np.float32), notes

@@ -16,9 +16,9 @@ from dynst.domain import Channel
 from dynst.errors import DataError
 from dynst.readers.edges import Links
 from dynst.readers.names import Role, clean_units, role_of
-from dynst.readers.records import Record, Wanted
+from dynst.readers.records import Record, Wanted, cleaned
 from dynst.readers.station_tables import Places, place
-from dynst.readers.tables import some
+from dynst.readers.tables import one_line, some
 from dynst.readers.times import Times, decode_times
 
 __all__ = ["holds_stations", "read_json", "read_netcdf"]
@@ -141,7 +141,7 @@ def _who_and_where(where: str, data: xr.Dataset, dim: str) -> tuple[dict[str, li
         standard = str(array.attrs.get("standard_name", "")).lower()
         if array.dtype.kind in "OSU":
             cells = [cell.decode(errors="replace") if isinstance(cell, bytes) else str(cell) for cell in array.values]
-            called[str(name)] = [cell.strip() for cell in cells]
+            called[str(name)] = [one_line(cell) for cell in cells]
         elif array.dtype.kind not in "iuf":
             continue
         elif str(name).lower() in _HEIGHTS or standard in _HEIGHTS:
@@ -187,7 +187,8 @@ def _nodes(where: str, data: Mapping[str, Any], wanted: Wanted) -> Record:
     if not all(isinstance(node, dict) for node in nodes):
         raise DataError(f"{where}: its nodes are no objects. Expected a list of nodes with a name and a series each.")
     long = [key for key, value in nodes[0].items() if isinstance(value, list) and len(value) > 1]
-    even = [key for key in long if all(len(node.get(key) or ()) == len(nodes[0][key]) for node in nodes)]
+    sizes = {key: {len(node[key]) if isinstance(node.get(key), list) else 0 for node in nodes} for key in long}
+    even = [key for key in long if len(sizes[key]) == 1]
     plain = [key for key in even if not isinstance(nodes[0][key][0], list | dict | str)]
     if not plain:
         raise DataError(
@@ -200,23 +201,25 @@ def _nodes(where: str, data: Mapping[str, Any], wanted: Wanted) -> Record:
         "lat",
         "lon",
     }
-    called = {key: [str(node[key]) for node in nodes] for key in nodes[0] if key in scalars}
+    called = {key: [one_line(node[key]) for node in nodes] for key in nodes[0] if key in scalars}
     called = {key: cells for key, cells in called.items() if len(set(cells)) == len(cells)}
     names = next(iter(called.values()), [str(i) for i in range(len(nodes))])
     pair = next((p for p in (("lon", "lat"), ("x", "y")) if all(key in nodes[0] for key in p)), None)
     places = None
     if pair is not None:
-        positions = {key: np.array([float(node.get(key, np.nan)) for node in nodes]) for key in pair}
+        positions = {key: _array(where, [node.get(key, np.nan) for node in nodes], key) for key in pair}
         places = place(where, {"node": names}, positions, {"x": "m", "y": "m"})
     links = _links(where, data.get("links") or data.get("edges") or [], called, len(nodes), bool(data.get("directed")))
+    values32, notes = cleaned(values.transpose(1, 0, 2))
     return Record(
         where,
-        values.transpose(1, 0, 2).astype(np.float32),
+        values32,
         Times(np.arange(length), note="the file has no times, so steps are counted by number"),
         tuple(names),
         channels,
         places=places,
         links=links,
+        notes=tuple(notes),
     )
 
 
@@ -231,7 +234,7 @@ def _links(where: str, links: Sequence[Any], called: Mapping[str, list[str]], n:
     if not links:
         return None
     try:
-        ends = [(str(link["source"]), str(link["target"])) for link in links]
+        ends = [(one_line(link["source"]), one_line(link["target"])) for link in links]
         weight = [float(link["weight"]) for link in links] if "weight" in links[0] else None
     except (KeyError, TypeError, ValueError) as err:
         raise DataError(f"{where}: a link lacks {err}. Expected source, target and, at all or none, weight.") from err
@@ -252,26 +255,29 @@ def _edges(where: str, data: Mapping[str, Any], wanted: Wanted) -> Record:
     (channel,) = wanted.choose(where, [Channel("value", long_name=key)], {})
     values = _array(where, data[key], key)
     edges = _array(where, data["edges"], "edges")
-    if values.ndim != 2 or edges.ndim != 2 or edges.shape[1] < 2:
+    if values.ndim != 2 or not values.size or edges.ndim != 2 or edges.shape[1] < 2:
         raise DataError(
             f"{where}: {key} of shape {values.shape} and edges of shape {edges.shape} came; expected a table of times "
             "by nodes, and pairs of nodes."
         )
     n = values.shape[1]
-    if edges.min() < 0 or edges.max() >= n:
-        raise DataError(f"{where}: an edge names node {int(edges.max())}, but {key} has {n} nodes, counted from 0.")
+    if not (edges[:, :2].min() >= 0 and edges[:, :2].max() < n):
+        raise DataError(f"{where}: an edge names node {edges[:, :2].max():g}, but {key} has {n} nodes, counted from 0.")
     ids = data.get("node_ids")
     names = [str(i) for i in range(n)]
-    if isinstance(ids, dict) and len(ids) == n and sorted(ids.values()) == list(range(n)):
-        names = sorted(ids, key=lambda name: ids[name])
-    weights = data.get("weights")
-    weight = None if weights is None or len(weights) != len(edges) else _array(where, weights, "weights").ravel()
+    if isinstance(ids, dict) and len(ids) == n and set(map(str, ids.values())) == set(names):
+        names = [one_line(name) for name in sorted(ids, key=lambda name: int(ids[name]))]
+    weight = None if data.get("weights") is None else _array(where, data["weights"], "weights").ravel()
+    if weight is not None and len(weight) != len(edges):
+        raise DataError(f"{where}: {len(weight)} weights came for {len(edges)} edges. Give one for each, or none.")
     ends = edges[:, :2].T.astype(np.int64)
+    values32, notes = cleaned(values[:, :, None])
     return Record(
         where,
-        values[:, :, None].astype(np.float32),
+        values32,
         Times(np.arange(len(values)), note="the file has no times, so steps are counted by number"),
         tuple(names),
         (channel,),
         links=Links(where, ends[0], ends[1], weight),
+        notes=tuple(notes),
     )

@@ -44,7 +44,7 @@ def recognises(path: str, hints: Hints) -> bool:
         place = Path(path).expanduser()
         if suffix in _NETCDF:
             return place.is_file() and holds_stations(place)
-        return place.is_dir() and _tables_in(place) != [] and not any(place.glob("*.nc"))
+        return place.is_dir() and _tables_in(place) != [] and not any(any(place.glob(f"{at}*.nc")) for at in ("", "*/"))
     except (OSError, RuntimeError, ValueError):  # no permission, too long a name, an unknown home, a zero byte
         return False
 
@@ -120,7 +120,12 @@ def _helper(file: str) -> Path:
 
 
 def _tables_in(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
+    """The tables of a folder: no texts beside them, and of a fire simulation only what its devices measured."""
+    found = [file for file in sorted(folder.iterdir()) if file.suffix.lower() in SUFFIXES and file.name[0] != "."]
+    found = [file for file in found if file.is_file() and file.suffix.lower() != ".txt"]
+    if any(file.stem.endswith("_devc") for file in found):
+        return [file for file in found if file.stem.endswith("_devc") or holds_places(file)]
+    return found
 
 
 def _files(path: str, helpers: Sequence[Path]) -> list[Path]:
@@ -244,6 +249,7 @@ def _side_by_side(records: list[Record]) -> Record:
     names = [name for record in records for name in record.names]
     if len(set(names)) < len(names):
         raise _unlike(records)
+    notes = dict.fromkeys(note for record in records for note in record.notes)
     values = np.full((len(first.times.values), len(names), len(channels)), np.nan, np.float32)
     at = 0
     for record in records:
@@ -257,7 +263,7 @@ def _side_by_side(records: list[Record]) -> Record:
         names=tuple(names),
         short=tuple(name for record in records for name in record.short),
         channels=tuple(channels.values()),
-        notes=tuple(dict.fromkeys(note for record in records for note in record.notes)),
+        notes=(*notes, f"{' and '.join(record.where for record in records)} are read side by side"),
     )
 
 

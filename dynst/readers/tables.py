@@ -17,7 +17,7 @@ from numpy import ndarray
 
 from dynst.errors import DataError
 
-__all__ = ["SUFFIXES", "Table", "columns_of", "quantity_of", "read_table", "some", "words_of"]
+__all__ = ["SUFFIXES", "Table", "columns_of", "one_line", "quantity_of", "read_table", "some", "words_of"]
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet")
 """Names of files that are tables."""
@@ -62,8 +62,8 @@ class Table:
         if cells.dtype.kind in "iub":
             return [str(cell) for cell in cells.tolist()]
         if cells.dtype.kind == "f":
-            return ["" if math.isnan(cell) else f"{cell:.0f}" if cell == int(cell) else f"{cell}" for cell in cells]
-        return cells.fillna("").astype(str).str.strip().tolist()
+            return ["" if math.isnan(cell) else f"{cell:.0f}" if cell % 1 == 0 else f"{cell}" for cell in cells]
+        return cells.fillna("").astype(str).str.replace(r"\s+", " ", regex=True).str.strip().tolist()
 
     def numbers(self, column: str) -> Float[ndarray, " rows"]:
         """Cells as numbers; a missing one is NaN.
@@ -82,7 +82,7 @@ class Table:
         bad = np.flatnonzero((values.isna() & text.notna()).to_numpy())
         if len(bad):
             raise DataError(
-                f'{self.path.name}: column "{column}", row {bad[0] + 1} holds "{str(text.iloc[int(bad[0])])[:40]}" '
+                f'{self.path.name}: column "{column}", row {bad[0] + 1} holds "{one_line(text.iloc[bad[0]])[:40]}" '
                 f"where a number was expected ({len(bad)} such cells in the column). Correct it, or leave it empty."
             )
         return values.to_numpy(float)
@@ -182,8 +182,19 @@ def some(names: Sequence[object], limit: int = 5) -> str:
     >>> some(["a", "b", "c"], 2)
     'a, b and 1 more'
     """
-    shown = ", ".join(str(name) for name in names[:limit])
+    shown = ", ".join(one_line(name) for name in names[:limit])
     return f"{shown} and {len(names) - limit} more" if len(names) > limit else shown
+
+
+def one_line(cell: object) -> str:
+    r"""A name or a cell as text without line breaks: what files hold must not break a message.
+
+    Examples
+    --------
+    >>> one_line(" A\nB ")
+    'A B'
+    """
+    return " ".join(str(cell).split())
 
 
 def quantity_of(unit: str) -> str:
@@ -255,7 +266,7 @@ def _style(path: Path) -> _Style:
         delimiter = ";"
     comma = delimiter != "," and any(re.search(r"(^|[^\w.,])-?\d+,\d+($|[^\w.,])", line) for line in quoted[1:])
     rows = [line.split() for line in lines] if delimiter == " " else list(csv.reader(lines, delimiter=delimiter))
-    return _Style(encoding, delimiter, comma, skip, [[cell.strip() for cell in row] for row in rows if row])
+    return _Style(encoding, delimiter, comma, skip, [[one_line(cell) for cell in row] for row in rows if row])
 
 
 def _header(path: Path, style: _Style) -> tuple[list[str], tuple[str, ...], int]:

@@ -58,6 +58,10 @@ DATA = {
         wide(row5="2020-01-05,1,calm,3"),
         r'x.csv: column "B", row 5 holds "calm" where a number was expected \(1 such cells',
     ),
+    "line breaks in a cell": (
+        wide(row5='2020-01-05,"calm\nor\nnot",2,3'),
+        r'x.csv: column "A", row 5 holds "calm or not" where a number',
+    ),
     "no date": (
         wide(row5="2020-02-31,1,2,3"),
         r'x.csv: column "date", row 5 holds "2020-02-31", which is no date \(1 of 14',
@@ -325,3 +329,43 @@ def test_a_pipe_is_never_waited_for(tmp_path):
     os.mkfifo(tmp_path / "x.csv")
     with pytest.raises(DataError, match=r"x.csv: neither a file nor a folder of tables"):
         read(str(tmp_path / "x.csv"))
+
+
+def damaged(rng, text):
+    """A text with a few bytes lost, put in or repeated."""
+    content = bytearray(text.encode())
+    for _ in range(int(rng.integers(1, 4))):
+        at, other = (int(i) for i in rng.integers(0, max(1, len(content)), 2))
+        match int(rng.integers(0, 3)):
+            case 0:
+                del content[at : at + int(rng.choice([1, 5, 40]))]
+            case 1:
+                put = (b",", b"\n", b'"', b"1e999", b"-", b";", b"9" * 20, b"\xe4", b"NaN", b"\0")
+                content[at:at] = put[int(rng.integers(len(put)))]
+            case _:
+                content[at : at + 9] = content[other : other + 9]
+    return bytes(content) or b" "
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_the_damage_the_answer_is_a_field_or_one_line(seed, tmp_path):
+    rng = np.random.default_rng(seed)
+    texts = {
+        "x.csv": [wide(), long(), "s,C,C,m/s\nTime,A,B,C\n" + "".join(f"{i},1,2,{i}\n" for i in range(9))],
+        "stations.csv": [PLACES, "name,x_km,z_m,elevation\nA,1,2,3\nB,2,3,4\nC,1,5,6\n"],
+        "graph.csv": ["from,to,cost\nA,B,1\nB,C,2\n", "0,1,0\n1,0,.5\n0,.5,0\n", ",A,B,C\nA,0,1,0\nB,1,0,1\nC,0,1,0\n"],
+    }
+    fields, lines = [], []
+    for _ in range(25):
+        hit = str(rng.choice(list(texts)))
+        for name, choices in texts.items():
+            text = choices[int(rng.integers(len(choices)))]
+            (tmp_path / name).write_bytes(damaged(rng, text) if name == hit else text.encode())
+        told = Hints(stations=str(tmp_path / "stations.csv"), graph=str(tmp_path / "graph.csv"))
+        try:
+            fields.append(read(str(tmp_path / "x.csv"), hints=told))
+        except (DataError, ConfigError) as err:
+            lines.append(str(err))
+    assert fields
+    assert lines
+    assert not any("\n" in line for line in lines)

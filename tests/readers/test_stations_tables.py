@@ -122,7 +122,7 @@ def test_cells_that_mean_missing_are_missing(write, hints):
     assert gaps == set(put)
     assert field.has_missing
     assert "values of -9999 are read as missing: 1" in notes(field)
-    assert "infinite values are read as missing: 1" in notes(field)
+    assert "values beyond 1e+30 are read as missing: 1" in notes(field)
 
 
 def test_a_station_that_never_reports_is_no_site(write, hints):
@@ -394,3 +394,31 @@ def test_a_json_graph_gives_its_nodes_names_places_and_links(write):
     assert record(field)[0, :, 0].tolist() == [0, 1, 2]
     assert field.layout.edge_index.T.tolist() == [[1, 0], [0, 1], [2, 1], [1, 2]]
     assert "used both ways" in notes(field)
+
+
+def test_files_of_other_stations_and_the_same_times_stand_side_by_side(write, tmp_path, hints):
+    write("parts/east.csv", wide(names=("A",), values=VALUES[:, :1]))
+    write("parts/west.csv", wide(names=("B", "C"), values=VALUES[:, 1:]))
+    field = read(str(tmp_path / "parts"), hints=hints)
+    assert np.array_equal(record(field)[:, :, 0], VALUES.astype("f4"))
+    assert field.sites.name == NAMES
+    assert "east.csv and west.csv are read side by side" in notes(field)
+
+
+def test_texts_beside_tables_and_other_output_of_a_simulation_are_left_alone(write, tmp_path, hints):
+    write("data/wind.csv", wide())
+    write("data/README.txt", "Winds of three stations.")
+    assert read(str(tmp_path / "data"), hints=hints).sites.name == NAMES
+    write("fire/a_devc.csv", devices(1))
+    write("fire/a_hrr.csv", "s,kW\nTime,HRR\n0,1\n1,2\n")
+    write("fire/places.csv", "name,x_m,z_m\nT1,0,1\nT2,5,1\nV1,5,2\n")
+    field = read(str(tmp_path / "fire"))
+    assert field.sites.name == ("T1", "T2", "V1")
+    assert "positions and links come from places.csv beside the data" in notes(field)
+
+
+def test_a_folder_of_grids_with_a_table_beside_them_stays_a_grid(write, tmp_path):
+    write("weather/about.csv", "name,unit\nt2m,K\n")
+    (tmp_path / "weather" / "t2m").mkdir()
+    (tmp_path / "weather" / "t2m" / "t2m_1979.nc").write_bytes(b"")
+    assert sniff(str(tmp_path / "weather")) == "gridded"
