@@ -48,10 +48,10 @@ def table(rows: Iterable[Mapping[str, object]]) -> alt.InlineData:
             writer = csv.DictWriter(text, list(row), lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
             writer.writeheader()
         writer.writerow(row)
-    numbers = dict.fromkeys(("x", "y", "x2", "y2", "i", "rank", "shade"), "number")
-    return alt.InlineData(
-        values=text.getvalue(), format=alt.CsvDataFormat(type="csv", parse=numbers | {"name": "string"})
-    )
+    kinds = dict.fromkeys(("x", "y", "x2", "y2", "i", "rank", "shade"), "number") | {"name": "string"}
+    columns = () if writer is None else writer.fieldnames
+    parse = {column: kinds[column] for column in columns if column in kinds}
+    return alt.InlineData(values=text.getvalue(), format=alt.CsvDataFormat(type="csv", parse=parse))
 
 
 def importance_scale(shades: Shades, view: View) -> alt.Color:

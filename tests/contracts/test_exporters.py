@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dynst.domain import Frame, GridLayout, Plan, Sites
+from dynst.domain.graphs import nearest_neighbours, of_edges, of_triangles
 from dynst.errors import BudgetError, ConfigError
 from dynst.export import EXPORTERS, choose, render, write
 
@@ -33,12 +34,18 @@ def plans():
     x, y = np.meshgrid(np.arange(4.0) * 2500, np.arange(3.0) * 2500)
     planes = {"name": names, "frame": Frame.PROJECTED}
     metres = x.ravel() + 500_000, y.ravel() + 5_000_000
+    stations = Sites(columns.ravel(), rows.ravel(), name=names)
+    mesh = Sites(x.ravel(), y.ravel(), name=names, frame=Frame.PLANAR, unit="1")
+    drawn = Sites(x.ravel(), y.ravel(), name=names, frame=Frame.SCHEMATIC)
     kinds = {
         "date line": (Sites(columns.ravel(), rows.ravel(), name=names), grid),
         "no layout": (Sites(columns.ravel(), rows.ravel(), name=names), None),
         "planar": (Sites(x.ravel(), y.ravel(), name=names, frame=Frame.PLANAR), grid),
         "projected": (Sites(*metres, crs="EPSG:32631", **planes), grid),
         "projected, unknown": (Sites(*metres, **planes), grid),
+        "stations": (stations, nearest_neighbours(stations)),
+        "mesh": (mesh, of_triangles(12, np.array([[0, 1, 4], [1, 5, 4], [1, 2, 5], [2, 6, 5]]))),
+        "graph without positions": (drawn, of_edges(12, np.arange(11), np.arange(1, 12))[0]),
         "one site": (Sites(np.array([7.0]), np.array([3.0]), name=EVIL[:1]), GridLayout((1, 1), np.array([0]))),
     }
     for kind, (sites, layout) in kinds.items():
@@ -75,7 +82,9 @@ def test_an_export_is_what_it_says_and_the_same_each_time(name, case):
         content.decode("utf-8")
 
 
-@pytest.mark.parametrize("kind", ["date line", "planar", "one site"])  # the others draw by the same lines
+@pytest.mark.parametrize(
+    "kind", ["date line", "planar", "one site", "stations", "mesh"]
+)  # the others draw by the same lines
 @pytest.mark.parametrize("name", ["png", "html"])
 def test_a_picture_is_what_it_says_and_the_same_each_time(name, kind):
     plan, layout = KINDS[kind]
