@@ -18,12 +18,13 @@ from dynst.domain.graphs import drawing, nearest_neighbours
 from dynst.errors import DataError
 from dynst.readers.base import Hints
 from dynst.readers.edges import holds_links, read_links
-from dynst.readers.records import Record, Wanted, even_out, in_order
+from dynst.readers.joined import joined
+from dynst.readers.records import Record, Wanted
 from dynst.readers.series_tables import LONG_NAMES, record_of
 from dynst.readers.station_files import holds_stations, read_json, read_netcdf
 from dynst.readers.station_tables import Places, holds_places, read_places
 from dynst.readers.tables import SUFFIXES, read_table, some
-from dynst.readers.times import Runs, Times, find_runs
+from dynst.readers.times import Runs
 
 __all__ = ["read", "recognises"]
 
@@ -92,9 +93,9 @@ def read(
     helpers = [file for file in told if file is not None]
     places = None if told[0] is None else read_places(told[0])
     if len(files) == 1:
-        record, runs, cases = _joined([_record(files[0], wanted)], files, places)
+        record, runs, cases = joined([_record(files[0], wanted)], files, places)
     else:  # files may be quantities, so what they offer together is known only once they are joined
-        record, runs, cases = _joined([_record(file, Wanted(every=True)) for file in files], files, places)
+        record, runs, cases = joined([_record(file, Wanted(every=True)) for file in files], files, places)
         channels = wanted.choose(record.where, record.channels, {})
         at = [i for i, channel in enumerate(record.channels) if channel.name in {c.name for c in channels}]
         record = replace(record, values=record.values[:, :, at], channels=channels)
@@ -186,138 +187,6 @@ def _record(file: Path, wanted: Wanted) -> Record:
         f"{file.name}: positions or links of stations were given, but the data are no station data. Expected a table "
         f"({', '.join(SUFFIXES)}), netCDF with dimensions time and station, or a JSON graph."
     )
-
-
-def _joined(records: list[Record], files: list[Path], places: Places | None) -> tuple[Record, Runs, tuple[str, ...]]:
-    """One record from all files; its runs; and the names of its experiments, if files are experiments."""
-    records = [in_order(record) for record in records]
-    if len(records) > 1 and places is not None:
-        records, files = _placed(records, files, places)
-    kinds: dict[tuple[object, ...], list[int]] = {}
-    for i, record in enumerate(records):
-        kinds.setdefault((tuple(sorted(record.names)), record.channels), []).append(i)
-    if len(kinds) > 1:
-        keys = [[re.sub(r"\D+", " ", files[i].stem).strip() for i in group] for group in kinds.values()]
-        if any(key != keys[0] for key in keys) and max(map(len, keys)) > 1:
-            raise _unlike(records)
-        groups = [list(group) for group in zip(*kinds.values(), strict=True)]
-        records = [_side_by_side([records[i] for i in group]) for group in groups]
-        stems = keys[0] if len(groups) > 1 else [""]
-    else:
-        stems = [file.stem for file in files]
-    records = [even_out(record) for record in records]
-    if len(records) == 1:
-        return records[0], find_runs(records[0].times, where=records[0].where), ()
-    first = records[0]
-    records = [_reordered(record, first.names) for record in records]
-    if all(record.times.decoded for record in records):
-        return _dated(records, stems)
-    return _cases(records, stems)
-
-
-def _unlike(records: list[Record]) -> DataError:
-    said = "; ".join(f"{record.where}: {some(record.names, 3)}" for record in records[:3])
-    return DataError(
-        f"the {len(records)} files do not belong together: their stations differ ({said}). Give one file as the data, "
-        "and those with positions and links as stations and graph."
-    )
-
-
-def _placed(records: list[Record], files: list[Path], places: Places) -> tuple[list[Record], list[Path]]:
-    """Those files whose columns have a position: a folder of a fire test holds the heat release, too."""
-    known = {name for called in places.called.values() for name in called}
-    use = [i for i, record in enumerate(records) if known.intersection([*record.names, *record.short])]
-    if not use:
-        return records, files
-    note = [f"{records[i].where} is left aside: no column has a position" for i in range(len(files)) if i not in use]
-    records = [records[i] for i in use]
-    records[0] = replace(records[0], notes=(*records[0].notes, *note))
-    return records, [files[i] for i in use]
-
-
-def _side_by_side(records: list[Record]) -> Record:
-    """Other devices, or other quantities, of the same times."""
-    first = records[0]
-    channels = {channel.name: channel for record in records for channel in record.channels}
-    for record in records[1:]:
-        if len(record.times.values) != len(first.times.values) or (record.times.values != first.times.values).any():
-            raise DataError(
-                f"{first.where} and {record.where} hold other stations at other times "
-                f"({len(first.times.values)} and {len(record.times.values)} steps). Give files of one kind, or of "
-                "the same times."
-            )
-    names = [name for record in records for name in record.names]
-    if len(set(names)) < len(names):
-        raise _unlike(records)
-    notes = dict.fromkeys(note for record in records for note in record.notes)
-    values = np.full((len(first.times.values), len(names), len(channels)), np.nan, np.float32)
-    at = 0
-    for record in records:
-        columns = [list(channels).index(channel.name) for channel in record.channels]
-        values[:, at : at + len(record.names), columns] = record.values
-        at += len(record.names)
-    return replace(
-        first,
-        where=" and ".join(record.where for record in records),
-        values=values,
-        names=tuple(names),
-        short=tuple(name for record in records for name in record.short),
-        channels=tuple(channels.values()),
-        notes=(*notes, f"{' and '.join(record.where for record in records)} are read side by side"),
-    )
-
-
-def _reordered(record: Record, names: Sequence[str]) -> Record:
-    if record.names == tuple(names):
-        return record
-    order = np.array([record.names.index(name) for name in names])
-    short = tuple(record.short[i] for i in order) if record.short else ()
-    return replace(record, values=record.values[:, order], names=tuple(names), short=short)
-
-
-def _dated(records: list[Record], stems: Sequence[str]) -> tuple[Record, Runs, tuple[str, ...]]:
-    """Files with dates: quantities of the same times, or pieces of one record."""
-    first = records[0]
-    notes = [note for record in records for note in record.notes]
-    same = all(
-        len(record.times.values) == len(first.times.values) and (record.times.values == first.times.values).all()
-        for record in records
-    )
-    if same and len(first.channels) == 1:
-        channels = tuple(replace(first.channels[0], name=stem) for stem in stems)
-        values = np.concatenate([record.values for record in records], axis=2)
-        notes.append(f"{len(records)} files of the same times and stations are read as {len(records)} quantities")
-    else:
-        channels, values = first.channels, np.concatenate([record.values for record in records])
-        notes.append(f"{len(records)} files are joined in time")
-    times = first.times if same else Times(np.concatenate([record.times.values for record in records]))
-    whole = replace(first, values=values, times=times, channels=channels, notes=tuple(dict.fromkeys(notes)))
-    whole = in_order(replace(whole, where=f"{first.where} and {len(records) - 1} more"))
-    return whole, find_runs(whole.times, where=whole.where), ()
-
-
-def _cases(records: list[Record], stems: Sequence[str]) -> tuple[Record, Runs, tuple[str, ...]]:
-    """Files without dates: an experiment each."""
-    each = [find_runs(record.times, where=record.where) for record in records]
-    cadences = {runs.cadence: stem for runs, stem in zip(each, stems, strict=True)}
-    if len(cadences) > 1:
-        said = ", ".join(f"{cadence} in {stem}" for cadence, stem in cadences.items())
-        raise DataError(f"the experiments have other steps: {said}. Resample them to one step.")
-    run, names, gaps, last = list[ndarray](), list[str](), list[str](), 0
-    for runs, stem in zip(each, stems, strict=True):
-        pieces = int(runs.run[-1]) + 1
-        names += [stem] if pieces == 1 else [f"{stem} part {i + 1}" for i in range(pieces)]
-        gaps += [f"{stem}: {gap}" for gap in runs.gaps]
-        run.append(runs.run + last)
-        last += pieces
-    notes = dict.fromkeys(note for record in records for note in record.notes)
-    whole = replace(
-        records[0],
-        values=np.concatenate([record.values for record in records]),
-        times=Times(np.arange(sum(len(record.values) for record in records)), records[0].times.unit),
-        notes=(*notes, f"{len(records)} files of the same stations are read as {len(records)} experiments"),
-    )
-    return whole, Runs(np.concatenate(run), each[0].cadence, tuple(gaps)), tuple(names)
 
 
 def _assemble(record: Record, runs: Runs, cases: tuple[str, ...], places: Places | None, graph: Path | None) -> Field:
