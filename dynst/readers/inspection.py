@@ -183,7 +183,8 @@ class Inspection:
         return f"{len(self.runs)} {kind} of {length}{named}"
 
     def _worst(self) -> str:
-        some = f"; {self.partial} sites measure some of the channels only" if self.partial else ""
+        who = "1 site measures" if self.partial == 1 else f"{self.partial} sites measure"
+        some = f"; {who} some of the channels only" if self.partial else ""
         if not self.worst_sites or self.graph is None:
             return some
         return f"{some}; most at " + ", ".join(f"{name} ({part:.0%})" for name, part in self.worst_sites.items())

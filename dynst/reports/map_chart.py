@@ -110,7 +110,8 @@ def _words(plan: Plan, shown: int, view: View, shades: Shades, layout: Layout | 
         lines.append(f"Graph: {layout.words}, {len(links_of(layout)):,} links")
     under = len(plan.sites) - len(set(zip(view.x.tolist(), view.y.tolist(), strict=True)))
     if under:
-        lines.append(f"{under:,} sites stand at the place of another and may be hidden by it")
+        what = "1 site stands" if under == 1 else f"{under:,} sites stand"
+        lines.append(f"{what} at the place of another and may be hidden by it")
     if view.schematic:
         lines.append("Drawn from the graph: positions are unknown")
     elif abs(view.stretch - 1) > 0.02:
