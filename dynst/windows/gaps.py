@@ -21,7 +21,7 @@ _VALUES = 25_000_000  # and values at most
 _PROBES = 3000  # columns (a channel at a site) that tell the factors, at most: time and memory stay bounded
 _ROUNDS = 25
 _FAITH = 10.0  # the noise of a column counts as seen so many times before its first value: the mean of all columns
-_COLUMNS = 20_000  # columns whose loadings are solved at a time
+_COLUMNS = 5_000  # columns whose loadings are solved at a time
 
 
 @dataclass(frozen=True, eq=False)
