@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-BENCHMARKS = ("startup", "stlight", "mask", "window_reading", "planners")
+BENCHMARKS = ("startup", "stlight", "gnn", "mask", "window_reading", "planners")
 # evidence.py is a study of hours on data that do not ship, not a benchmark.
 
 

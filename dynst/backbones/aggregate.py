@@ -90,7 +90,7 @@ class _Aggregate(torch.autograd.Function):
         x = x.contiguous()
         ctx.save_for_backward(x, weight)
         ctx.heard = heard
-        return _bags(x, heard.senders, heard.offsets, weight)
+        return _bags(x.detach(), heard.senders, heard.offsets, weight.detach())  # so that torch prepares no backward
 
     @staticmethod
     @once_differentiable
