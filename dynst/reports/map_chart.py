@@ -107,7 +107,7 @@ def _words(plan: Plan, shown: int, view: View, shades: Shades, layout: Layout | 
     lines = [f"{first} · {made}"]
     lines += [f"{what}; {scale}"] if len(what) + len(scale) < _LONGEST_LINE else [what, scale.capitalize()]
     if isinstance(layout, GraphLayout):
-        lines.append(f"Graph: {layout.words}, {len(links_of(layout)):,} links")
+        lines.append(f"{layout.words[:1].upper()}{layout.words[1:]}: {len(links_of(layout)):,} links")
     under = len(plan.sites) - len(set(zip(view.x.tolist(), view.y.tolist(), strict=True)))
     if under:
         what = "1 site stands" if under == 1 else f"{under:,} sites stand"

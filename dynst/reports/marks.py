@@ -166,7 +166,7 @@ def _labels(
     generated = replace(plan.sites, name=()).name == plan.sites.name
     placed = _placed(
         [
-            (f"{rank}" if generated else f"{rank} {_short(plan.sites.name[site])}", f"{rank}")
+            (f"{rank}" if generated else f"{rank}: {_short(plan.sites.name[site])}", f"{rank}")
             for rank, site in enumerate(sensors.tolist(), 1)
         ],
         view.pixels[sensors],

@@ -71,8 +71,8 @@ def test_stations_are_dots_of_their_shade_with_the_sensors_ringed_on_top():
     assert [len(rows_of(layer)) for layer in circles] == [40, 3]
     assert rows_of(circles[0])[-1]["name"] == "st0", "the most important site is drawn last"
     assert not any(kind(layer) == "image" for layer in layers(chart))
-    assert {"1 st0", "2 st1", "3 st2"} == set(texts(chart))
-    assert "Graph: 3 nearest neighbours" in words(chart)
+    assert {"1: st0", "2: st1", "3: st2"} == set(texts(chart))
+    assert "3 nearest neighbours: " in words(chart)
 
 
 def test_each_link_is_drawn_once_and_ends_at_its_sites():
