@@ -95,7 +95,8 @@ def test_killed_at_any_moment_a_run_resumes_to_the_identical_one(work, moment, t
     run = resume(str(tmp_path / moment))
     assert not draft.exists()
     assert run.plan.order.tolist() == whole.plan.order.tolist()
-    assert np.array_equal(run.plan.importance, whole.plan.importance)
+    # Another process sums from other places in memory: the last digit of a sum may differ, the order of sites may not.
+    np.testing.assert_allclose(run.plan.importance, whole.plan.importance, rtol=1e-9)
     assert (run.path / "curve.csv").read_bytes() == (whole.path / "curve.csv").read_bytes()
     steps = [
         [line for line in (path / "log.jsonl").read_text().splitlines() if '"step"' in line]
