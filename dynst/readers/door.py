@@ -8,17 +8,23 @@ from pathlib import Path
 
 from dynst.domain import Field
 from dynst.errors import ConfigError
-from dynst.readers import gridded, stations, synthetic
+from dynst.readers import frames, gridded, stations, synthetic
 from dynst.readers.base import Hints, Reader
 from dynst.readers.samples import DEFAULT_SAMPLE, list_samples, sample_path
 
 __all__ = ["READERS", "read", "resolve", "sniff"]
 
-READERS: dict[str, Reader] = {"gridded": gridded.read, "stations": stations.read, "synthetic": synthetic.read}
+READERS: dict[str, Reader] = {
+    "frames": frames.read,
+    "gridded": gridded.read,
+    "stations": stations.read,
+    "synthetic": synthetic.read,
+}
 """Readers by name; `sniff` chooses."""
 
 _RECOGNISED: tuple[tuple[str, Callable[[str, Hints], bool]], ...] = (
     ("synthetic", synthetic.recognises),
+    ("frames", frames.recognises),
     ("stations", stations.recognises),
 )
 """Who is asked, in this order, whether a path is theirs, by names and first bytes; nobody's path is ``gridded``."""

@@ -16,7 +16,7 @@ import xarray as xr
 from dynst.errors import ConfigError, DataError
 from dynst.readers.netcdf3 import expected_size
 
-__all__ = ["Handles", "Source", "cache_folder", "locate", "writable"]
+__all__ = ["Handles", "Source", "cache_folder", "fingerprints", "locate", "writable"]
 
 _NETCDF = (b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x89HDF\r\n\x1a\n")
 _SUFFIXES = (".nc", ".nc4", ".cdf", ".netcdf")
@@ -114,13 +114,13 @@ def locate(path: str, *, cache_dir: Path | None = None) -> Source:
     if files is None:
         store = Path(path)
         members = sorted(p for p in store.rglob("*") if p.is_file())
-        return _source(path, _clean(store.name), "zarr", (str(store),), members=members, root=store)
+        return source_of(path, _clean(store.name), "zarr", (str(store),), members=members, root=store)
     for file in files:
         _check_netcdf(file)
     plain = [Path(file) for file in files]
     name = plain[0].stem if len(plain) == 1 else re.sub(r"[*?\[\]]+", "", Path(path).stem) or plain[0].parent.name
     root = Path(os.path.commonpath([p.parent for p in plain]))
-    return _source(path, _clean(name), "netcdf", tuple(files), members=plain, root=root)
+    return source_of(path, _clean(name), "netcdf", tuple(files), members=plain, root=root)
 
 
 def _local_files(path: str) -> list[str] | None:
@@ -241,7 +241,7 @@ def _remote(url: str, cache_dir: Path | None) -> Source:
     for file in local:
         _check_netcdf(file)
     plain = [Path(file) for file in local]
-    return _source(url, _clean(plain[0].stem), "netcdf", tuple(local), members=plain, root=None)
+    return source_of(url, _clean(plain[0].stem), "netcdf", tuple(local), members=plain, root=None)
 
 
 def _fetch(fs: fsspec.AbstractFileSystem, file: str, url: str, cache: Path) -> str:
@@ -255,9 +255,14 @@ def _fetch(fs: fsspec.AbstractFileSystem, file: str, url: str, cache: Path) -> s
     return str(local)
 
 
-def _source(
+def source_of(
     path: str, name: str, kind: str, files: tuple[str, ...], *, members: list[Path], root: Path | None
 ) -> Source:
+    return Source(path, name, kind, files, *fingerprints(members, root))
+
+
+def fingerprints(members: list[Path], root: Path | None = None) -> tuple[str, str]:
+    """Two marks of files: by names (below `root`), sizes and content; and one that a time of change alters, too."""
     digest, changed = hashlib.sha256(), hashlib.sha256()
     spread = max(1, len(members) // 64)  # content of at most 64 members of a store of many chunks is looked into
     for i, member in enumerate(members):
@@ -269,7 +274,7 @@ def _source(
             _sample(member, stat.st_size, digest)
     fingerprint = digest.hexdigest()[:16]
     changed.update(fingerprint.encode())
-    return Source(path, name, kind, files, fingerprint, changed.hexdigest()[:16])
+    return fingerprint, changed.hexdigest()[:16]
 
 
 def _sample(file: Path, size: int, digest: hashlib._Hash) -> None:
