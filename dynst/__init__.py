@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dynst.planners import PLANNERS
     from dynst.planners.base import Task
     from dynst.readers import inspect, read
+    from dynst.reports import budget_map, comparison_map, curve_chart, importance_map, verdict_chart
     from dynst.runs import Run, find
     from dynst.study import fit, resume
 
@@ -34,13 +35,18 @@ __all__ = [
     "Study",
     "Task",
     "Window",
+    "budget_map",
+    "comparison_map",
+    "curve_chart",
     "find",
     "fit",
+    "importance_map",
     "inspect",
     "load_plan",
     "read",
     "resume",
     "save_plan",
+    "verdict_chart",
 ]
 
 _HOMES = {
@@ -51,6 +57,7 @@ _HOMES = {
     "dynst.planners": ("PLANNERS",),
     "dynst.planners.base": ("Task",),
     "dynst.readers": ("inspect", "read"),
+    "dynst.reports": ("budget_map", "comparison_map", "curve_chart", "importance_map", "verdict_chart"),
     "dynst.runs": ("Run", "find"),
     "dynst.study": ("fit", "resume"),
 }

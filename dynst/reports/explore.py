@@ -1,0 +1,270 @@
+"""Charts to look into a run with: a map with a slider for the budget, two plans on one map, verdicts with intervals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import altair as alt
+import numpy as np
+from jaxtyping import Int
+from numpy import ndarray
+
+from dynst.domain import Curve, Layout, Plan
+from dynst.domain.curve import FRAMES
+from dynst.errors import ConfigError, unknown_name
+from dynst.reports.map_chart import SENSOR_COLOUR, importance_map
+from dynst.reports.marks import table
+from dynst.reports.view import View, view_of
+
+__all__ = ["budget_map", "comparison_map", "verdict_chart"]
+
+_MOST = 60  # sensors that a slider reaches unless told otherwise: beyond, the choice of places hardly matters; chosen
+_NUMBERED = 30  # up to so many sensors carry their rank; chosen: more numbers hide the map
+_DOT = math.pi / 4 * 16.0**2
+_VERDICTS = {"better": "#0072b2", "tie": "#8a8f98", "worse": "#d55e00"}
+"""Blue, grey and vermilion of the colour-blind safe palette of Okabe and Ito (2008)."""
+
+
+def budget_map(
+    plan: Plan, layout: Layout | None = None, *, most: int | None = None, title: str = "Slide the budget"
+) -> alt.LayerChart:
+    """The map of importance with a slider below it: how many sensors of the ranking are drawn.
+
+    The slider works in a notebook and in a saved page, without Python behind it.
+
+    Parameters
+    ----------
+    plan : Plan
+        The ranked sites; its budget is where the slider stands at first.
+    layout : Layout or None
+        The grid that the sites are cells of, or their graph; without it there are only dots.
+    most : int or None
+        Where the slider ends; three times the budget, at least 60 and at most all ranked sites if left out.
+    title : str
+        First line above the map.
+
+    Raises
+    ------
+    BudgetError
+        If `most` is more than the plan ranks.
+
+    Examples
+    --------
+    >>> from dynst.domain import Sites
+    >>> plan = Plan(np.array([1, 0, 2]), np.array([3.0, 2.0, 1.0]), 2, Sites(np.arange(3.0), np.zeros(3)), "by_hand")
+    >>> slider = budget_map(plan).params[0]
+    >>> slider.value, slider.bind.max
+    (2, 3)
+    """
+    most = min(max(_MOST, 3 * plan.budget), len(plan.order)) if most is None else plan.top(most).budget
+    view, total = view_of(plan.sites, layout), len(plan.sites)
+    budget = alt.param(
+        name="budget", value=min(plan.budget, most), bind=alt.binding_range(min=1, max=most, step=1, name="sensors ")
+    )
+    rows = (
+        _place(plan, site, view) | {"rank": rank, "importance": f"{plan.importance[rank - 1]:.4g}"}
+        for rank, site in enumerate(plan.order[:most].tolist(), 1)
+    )
+    shown = alt.Chart(table(list(rows)[::-1])).transform_filter("datum.rank <= budget")
+    chart = _without_sensors(plan, layout, title)
+    x, y = _axes(view)
+    tooltip = [alt.Tooltip(f"{name}:N") for name in ("rank", "name", "importance")]
+    dots = shown.mark_circle(size=_DOT, fill=SENSOR_COLOUR, stroke="#ffffff", strokeWidth=1.4, opacity=1)
+    numbers = shown.transform_filter(f"budget <= {_NUMBERED}").mark_text(
+        fontSize=9, fontWeight="bold", color="#ffffff", dy=0.5, aria=False
+    )
+    words = (
+        alt.Chart(table([{"name": "now"}]))
+        .transform_calculate(
+            text=f"format(budget, ',') + ' of {total:,} sites, sparsity ' + format(1 - budget / {total}, '.4~')"
+        )
+        .mark_text(align="right", baseline="bottom", fontSize=13, fontWeight="bold", color="#222222", dy=-5)
+        .encode(x=alt.value(view.width), y=alt.value(0), text="text:N")
+    )
+    chart.layer = [
+        *chart.layer,
+        dots.encode(x=x, y=y, tooltip=tooltip),
+        numbers.encode(x=x, y=y, text="rank:N"),
+        words,
+    ]
+    chart.title.subtitle = [f"Ranking by planner {plan.planner}", *_subtitle(chart)[1:]]
+    return chart.add_params(budget)
+
+
+def comparison_map(
+    plan: Plan, other: Plan, layout: Layout | None = None, *, title: str | None = None
+) -> alt.LayerChart:
+    """Two plans on the map of importance of the first: sensors in common, and those of one plan only.
+
+    Parameters
+    ----------
+    plan, other : Plan
+        Plans on the same sites.
+    layout : Layout or None
+        The grid that the sites are cells of, or their graph; without it there are only dots.
+    title : str or None
+        First line above the map; the names of the planners if left out.
+
+    Raises
+    ------
+    DataError
+        If the plans are on different sites.
+
+    Examples
+    --------
+    >>> from dynst.domain import Sites
+    >>> sites = Sites(np.arange(3.0), np.zeros(3))
+    >>> ours = Plan(np.array([1, 0]), np.array([3.0, 2.0]), 2, sites, "by_hand")
+    >>> comparison_map(ours, Plan(np.array([1, 2]), np.array([3.0, 2.0]), 2, sites, "by_eye")).title.subtitle[0]
+    '1 of 2 sensors in common with by_eye, which has 2 (overlap 0.33)'
+    """
+    share, common = plan.overlap(other), np.intersect1d(plan.selected, other.selected)
+    view = view_of(plan.sites, layout)
+    if title is None:
+        title = f"{plan.planner} beside {other.planner}"
+    groups = {
+        f"{other.planner} only": _left(other, common),
+        f"{plan.planner} only": _left(plan, common),
+        "both": common,
+    }
+    rows = [_place(plan, site, view) | {"plan": name} for name, found in groups.items() for site in found.tolist()]
+    chart = _without_sensors(plan, layout, title)
+    x, y = _axes(view)
+    names, key = list(groups), alt.Legend(title="sensors of", symbolSize=130, symbolStrokeWidth=1.5, offset=14)
+    marks = (
+        alt.Chart(table(rows))
+        .mark_point(size=_DOT * 0.8, filled=True, stroke="#1a1a1a", strokeWidth=1.5, opacity=1)
+        .encode(
+            x=x,
+            y=y,
+            fill=alt.Fill(
+                "plan:N", scale=alt.Scale(domain=names, range=["#ffffff", SENSOR_COLOUR, "#cc79a7"]), legend=key
+            ),
+            shape=alt.Shape("plan:N", scale=alt.Scale(domain=names, range=["square", "circle", "diamond"]), legend=key),
+            tooltip=[alt.Tooltip("plan:N", title="sensor of"), alt.Tooltip("name:N")],
+        )
+    )
+    chart.layer = [*chart.layer, marks]
+    first = f"{len(common)} of {plan.budget} sensors in common with {other.planner}, which has {other.budget}"
+    chart.title.subtitle = [
+        f"{first} (overlap {share:.2f})",
+        f"Shades: importance by {plan.planner}",
+        *_subtitle(chart)[1:],
+    ]
+    return chart
+
+
+def verdict_chart(curve: Curve, planner: str, budget: int) -> alt.LayerChart:
+    """How much better or worse a planner does than each other one, with the interval that decides on the word.
+
+    Parameters
+    ----------
+    curve : Curve
+        A judged curve that holds comparisons.
+    planner : str
+        Whose plan is compared.
+    budget : int
+        At which number of sensors.
+
+    Raises
+    ------
+    ConfigError
+        If the curve compares no planner of that name.
+    DataError
+        If the curve was not judged at `budget`.
+    """
+    cell = curve.at(budget)
+    known = [str(name) for name in cell["against"].values if name not in FRAMES] if "difference" in cell else []
+    if planner not in known:
+        raise ConfigError(unknown_name("planner", planner, known))
+    rows = [
+        {
+            "against": name,
+            "difference": float(pair["difference"]),
+            "low": float(pair["low"]),
+            "high": float(pair["high"]),
+            "verdict": str(pair["verdict"].item()),
+        }
+        for name in known
+        if name != planner
+        for pair in [cell.sel(planner=planner, against=name)]
+        if math.isfinite(float(pair["difference"]))
+    ]
+    y = alt.Y("against:N", title=None, sort=alt.SortField("difference"), axis=alt.Axis(grid=True, domain=False))
+    colour = alt.Color(
+        "verdict:N",
+        scale=alt.Scale(domain=list(_VERDICTS), range=list(_VERDICTS.values())),
+        legend=alt.Legend(title=f"{planner} is"),
+    )
+    of_rows = alt.Chart(alt.InlineData(values=rows))
+    zero = alt.Chart(alt.InlineData(values=[{"at": 0}])).mark_rule(stroke="#222222", strokeWidth=1)
+    title = alt.Axis(title=f"error of {planner} against that of the other plan (%); left of 0: smaller", format="+")
+    bars = of_rows.mark_rule(strokeWidth=4, opacity=0.55).encode(
+        x=alt.X("low:Q", axis=title), x2="high:Q", y=y, color=colour
+    )
+    dots = of_rows.mark_circle(size=110, opacity=1).encode(
+        x="difference:Q",
+        y=y,
+        color=colour,
+        tooltip=[
+            "against:N",
+            "verdict:N",
+            *(alt.Tooltip(f"{k}:Q", format="+.1f") for k in ("difference", "low", "high")),
+        ],
+    )
+    chart: alt.LayerChart = (
+        alt.layer(zero.encode(x="at:Q"), bars, dots)
+        .properties(
+            width=520,
+            height=alt.Step(26),
+            title=alt.TitleParams(
+                f"{planner} against each other planner, {budget:,} sensors",
+                anchor="start",
+                fontSize=17,
+                subtitle=["Bars: 95 % interval over blocks of the test time. A bar that crosses 0 is a tie."],
+                subtitleFontSize=12,
+                subtitleColor="#555",
+                offset=12,
+            ),
+        )
+        .configure_axis(labelColor="#444", titleColor="#444", gridColor="#eceae6", labelFontSize=12)
+        .configure_view(stroke=None)
+    )
+    return chart
+
+
+def _without_sensors(plan: Plan, layout: Layout | None, title: str) -> alt.LayerChart:
+    """The map of a plan, less the layers that mark its sensors."""
+    chart = importance_map(plan, layout, title=title, top=1)
+    chart.layer = [layer for layer in chart.layer if not _marks_sensors(layer.to_dict().get("encoding", {}))]
+    return chart
+
+
+def _marks_sensors(encoding: Mapping[str, Any]) -> bool:
+    """Whether marks are ranked, or are the names beside ranked ones."""
+    ranked = any(field.get("field") == "rank" for field in encoding.get("tooltip", ()))
+    return ranked or encoding.get("text", {}).get("field") == "name"
+
+
+def _subtitle(chart: alt.LayerChart) -> list[str]:
+    lines: list[str] = list(chart.title.subtitle)
+    return lines
+
+
+def _axes(view: View) -> tuple[alt.X, alt.Y]:
+    """The axes of the map once more, drawn by the layers below."""
+    return (
+        alt.X("x:Q", scale=alt.Scale(domain=[view.west, view.east], nice=False, zero=False)),
+        alt.Y("y:Q", scale=alt.Scale(domain=[view.south, view.north], nice=False, zero=False)),
+    )
+
+
+def _place(plan: Plan, site: int, view: View) -> dict[str, object]:
+    return {"x": f"{view.x[site]:.6g}", "y": f"{view.y[site]:.6g}", "name": plan.sites.name[site]}
+
+
+def _left(plan: Plan, common: Int[ndarray, " c"]) -> Int[ndarray, " k"]:
+    left: ndarray = plan.selected[~np.isin(plan.selected, common)]
+    return left
