@@ -210,6 +210,8 @@ def finish_plan(
         What the plan says of itself, see `Plan`.
     """
     order = complete_ranking(task.sites, chosen)
+    silent = int((task.scaling.share.sum(axis=1) == 0).sum())
+    gaps = {"sites_silent_in_training": silent} if silent else {}
     return Plan(
         order=order,
         importance=importance[order],
@@ -217,5 +219,5 @@ def finish_plan(
         sites=task.sites,
         planner=planner,
         importance_is=importance_is,
-        provenance={"seed": seed, "ranked_by_method": len(chosen)} | (provenance or {}),
+        provenance={"seed": seed, "ranked_by_method": len(chosen)} | gaps | (provenance or {}),
     )

@@ -9,7 +9,8 @@ from dynst.domain import ArraySeries, Channel, Field, GridLayout, Sites, Window
 from dynst.errors import ConfigError, DataError
 from dynst.evaluation import LinearJudge, linear_judge, modes
 from dynst.evaluation.metrics import mse
-from dynst.windows import design, split_by_time, window_starts
+from dynst.readers import read
+from dynst.windows import design, split_by_time, split_record, window_starts
 
 WINDOW = Window(2, 3)
 
@@ -181,6 +182,38 @@ def test_missing_targets_do_not_draw_the_forecast_to_the_mean(monkeypatch, gaps)
     assert judge.score(sensors).total == pytest.approx(complete, rel=0.2)
     monkeypatch.setattr(linear_judge.GapModel, "expected", lambda self, anomalies: np.zeros_like(anomalies))
     assert judge_of(holed).score(sensors).total > 1.5 * complete  # a gap reads 0: half the amplitude, were it left so
+
+
+def test_with_whole_years_absent_at_half_of_the_stations_both_fillings_pay(shared_data, monkeypatch):
+    """Measured dust at 70 stations; on validation time, so that the test time stays unseen."""
+    field = read(str(shared_data / "germany_pm10" / "germany_pm10_daily_1998_2009.nc"))
+    split, window = split_record(field, Window(4, 4)), Window(4, 4)
+    plans = [np.random.default_rng(seed).permutation(70)[:20] for seed in range(2)]
+
+    def error():
+        judge = LinearJudge(split, window)
+        return np.mean([judge.score(plan, on="valid").total for plan in plans]) / judge.floor(on="valid").total
+
+    both = error()
+    monkeypatch.setattr(linear_judge, "_COMPLETED", 0)
+    silent_is_mean = error()
+    monkeypatch.setattr(linear_judge.GapModel, "expected", lambda self, anomalies: np.zeros_like(anomalies))
+    missing_is_mean = error()
+    assert both < 0.99 * silent_is_mean
+    assert silent_is_mean < 0.995 * missing_is_mean
+    assert missing_is_mean < 0.95
+
+
+def test_a_silent_sensor_is_told_by_the_other_sensors_and_not_by_the_rest_of_the_field():
+    values = waves(n=12, noise=0.1)
+    values[np.random.default_rng(0).random(values.shape) < 0.3] = np.nan
+    other = values.copy()
+    plan, rest = np.array([2, 7]), np.setdiff1d(np.arange(12), [2, 7])
+    start = judge_of(values).split.train.steps + judge_of(values).split.valid.steps + 2 * WINDOW.embargo
+    other[start:, rest] += 5.0  # what no sensor reports may change the errors, never the forecast
+    one, two = (judge_of(v) for v in (values, other))
+    assert (one._features(one._test, plan) == two._features(two._test, plan)).all()
+    assert not (one._test.inputs == two._test.inputs).all()
 
 
 def test_a_test_block_without_any_truth_is_an_error_and_no_score():

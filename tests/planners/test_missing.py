@@ -74,6 +74,7 @@ def test_a_site_that_opens_after_the_training_time_may_be_planned_but_is_worth_n
     _, task = split_task(values, 3)
     plan = PLANNERS[name].plan(task, seed=0)
     assert rank(plan, 13) >= 3
+    assert plan.provenance["sites_silent_in_training"] == 1
     assert plan.importance[rank(plan, 13)] == pytest.approx(0, abs=1e-6)
 
 
