@@ -260,12 +260,12 @@ def _scenarios(files: list[Path], hints: Hints, scratch: Callable[[], Path]) -> 
         pairs = {_PARTS[part]: pair for part, pair in pairs.items() if set(pair.values()) <= set(arrays)}
         if pairs and side.variable is None:
             stacks = {
-                part: {key: _stack(file, name, arrays, side, hints, "etchw") for key, name in pair.items()}
+                part: {key: _stack(file, name, arrays, side, hints, usual="etchw") for key, name in pair.items()}
                 for part, pair in pairs.items()
             }
             found.append(_paired(file.stem, stacks, "taxi"))
         elif {"date", "data"} <= set(arrays) and side.variable is None:
-            stack = _stack(file, "data", arrays, side, hints, "tchw")
+            stack = _stack(file, "data", arrays, side, hints, usual="tchw")
             found.append(_Scenario(file.stem, (((stack, 0),),), "taxi", _dates(file, arrays["date"])))
         else:
             stack = _only(file, hints, scratch)
@@ -291,10 +291,12 @@ def _only(file: Path, hints: Hints, scratch: Callable[[], Path]) -> _Stack:
             f"{file.name}: which array holds the frames? There are {shapes}. "
             f'Name one in {file.name}.toml, for example variable = "{able[0]}".'
         )
-    return _stack(file, side.variable or name, arrays, side, hints, "etchw" if _FIRE.match(file.stem) else None)
+    return _stack(file, side.variable or name, arrays, side, hints, usual="etchw" if _FIRE.match(file.stem) else None)
 
 
-def _stack(file: Path, name: str, arrays: dict[str, Array], side: Sidecar, hints: Hints, usual: str | None) -> _Stack:
+def _stack(
+    file: Path, name: str, arrays: dict[str, Array], side: Sidecar, hints: Hints, *, usual: str | None
+) -> _Stack:
     array, where = arrays[name], f"{file.name}{': ' if name else ''}{name}"
     if array.dtype.kind not in "iufb":
         raise DataError(f"{where}: holds values of type {array.dtype}. Expected numbers.")

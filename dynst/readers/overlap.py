@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import UInt64
@@ -50,7 +51,7 @@ def rebuild(
     """
     length = frames.shape[1]
     kept = _distinct(frames)
-    pairs = list(zip(kept[:-1], kept[1:], strict=True))
+    pairs = list(pairwise(kept))
     usual = Counter(stride for a, b in pairs for stride in _strides(frames, a, b)[:1])
     common = usual.most_common(1)[0][0] if usual else 0
     follows: dict[int, tuple[int, int]] = {}  # event: the one before it, and the stride
@@ -67,11 +68,11 @@ def rebuild(
     for a, b in pairs if common else ():
         if (frames[a, common:] == frames[b, : length - common]).all():
             link(a, b, common)
-    ordered = not any([link(*found) for b in kept if b not in follows for found in _before(frames, b, kept, common)])
+    strays = [link(*found) for b in kept if b not in follows for found in _before(frames, b, kept, common)]
     for a, b in pairs:
         for stride in _strides(frames, a, b)[:1]:
             link(a, b, stride)
-    strays = [link(*found) for b in kept if b not in follows for found in _before(frames, b, kept, None)]
+    strays += [link(*found) for b in kept if b not in follows for found in _before(frames, b, kept, None)]
     after = {a: (b, stride) for b, (a, stride) in follows.items()}
     runs = []
     for event in (event for event in kept if event not in follows):
@@ -81,7 +82,7 @@ def rebuild(
             spans.append((at, length - stride, length))
         runs.append(tuple(spans))
     strides = Counter(stride for _, stride in follows.values()) + Counter({0: len(frames) - len(kept)})
-    return Rebuilt(tuple(runs), dict(strides), ordered and not any(strays))
+    return Rebuilt(tuple(runs), dict(strides), not any(strays))
 
 
 def _distinct(frames: ndarray) -> list[int]:

@@ -150,7 +150,8 @@ def test_an_npz_and_a_side_car_say_what_is_what(tmp_path, save):
     with pytest.raises(ConfigError, match=r'x.npz: which array holds the frames.*variable = "u"'):
         read(str(tmp_path / "x.npz"))
     (tmp_path / "x.npz.toml").write_text(
-        'variable = "u"\nlayout = "thwc"\nspacing_x = 2\nspacing_y = 3\nchannels = ["vx", "vy"]\nunits = ["m s-1", "m s-1"]\n'
+        'variable = "u"\nlayout = "thwc"\nspacing_x = 2\nspacing_y = 3\n'
+        'channels = ["vx", "vy"]\nunits = ["m s-1", "m s-1"]\n'
         'step = 60\nstart = 2020-01-01T00:00:00\nfill = -99\nfloor = "first"\n'
     )
     field = read(str(tmp_path / "x.npz"))
@@ -245,7 +246,20 @@ def test_a_fit_on_fires_ends_in_a_map_without_a_false_place_on_earth(tmp_path, p
     run = [sys.executable, "-m", "dynst"]
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     out = tmp_path / "run"
-    fit = ["fit", str(tmp_path), "--sensors", "6", "--planner", planner, "--steps", "30", "--spacing", "0.2", "--out"]
+    fit = [
+        "fit",
+        "--data",
+        str(tmp_path),
+        "--sensors",
+        "6",
+        "--planner",
+        planner,
+        "--steps",
+        "30",
+        "--spacing",
+        "0.2",
+        "--out",
+    ]
     fitted = subprocess.run([*run, *fit, str(out)], env=env, capture_output=True, text=True, check=False)
     assert fitted.returncode == 0, fitted.stderr + fitted.stdout
     mapped = subprocess.run(
