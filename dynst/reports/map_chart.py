@@ -148,7 +148,7 @@ def _axes(view: View) -> tuple[alt.X, alt.Y]:
             axis=None
             if view.schematic
             else alt.Axis(
-                values=view.ticks(view.south, view.north, max(2, view.height // 60)),
+                values=view.ticks(view.south, view.north, max(3, view.height // 60)),
                 title=None if view.geographic else view.axis("y"),
                 labelExpr=_NORTH if view.geographic else _LENGTH,
                 grid=False,
