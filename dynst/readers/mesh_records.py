@@ -1,0 +1,187 @@
+"""What every kind of mesh file is turned into before sites are settled, and the field made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from dynst.domain import ArraySeries, Channel, Covariate, Field, Frame, GraphLayout, Series, Sites
+from dynst.domain.graphs import nearest_neighbours, of_triangles
+from dynst.errors import DataError
+from dynst.readers.cache import Slab, convert
+from dynst.readers.gridded import IN_MEMORY_BYTES
+from dynst.readers.sources import Source, cache_folder
+from dynst.readers.triangles import areas
+
+__all__ = ["MeshRecord", "field_of"]
+
+_NEIGHBOURS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class MeshRecord:
+    """A record on nodes, or places that stand for them, before its values are read.
+
+    Parameters
+    ----------
+    source : Source
+        The files.
+    steps : int
+        Over all runs.
+    blocks : callable
+        Gives the values, some steps of all places at a time, in order; may be asked more than once.
+    points : Float[ndarray, "n 2"]
+        Where the places are.
+    channels : tuple of Channel
+        What the last axis of the values is.
+    triangles : Int[ndarray, "f 3"] or None
+        The mesh of the places; without it each place is joined to its nearest.
+    pairs : Int[ndarray, "2 e"] or None
+        Neighbours, where they are neither (faces that share a side).
+    area : Float[ndarray, "n"] or None
+        Made of the triangles if left out; ones without them.
+    role : Int[ndarray, "n"] or None
+        What a plan may do with a place.
+    """
+
+    source: Source
+    steps: int
+    blocks: Callable[[], Iterator[Float[ndarray, "t n c"]]]
+    points: Float[ndarray, "n 2"]
+    channels: tuple[Channel, ...]
+    time: ndarray
+    run: Int[ndarray, " time"]
+    cadence: str
+    frame: Frame = Frame.PLANAR
+    unit: str = ""
+    triangles: Int[ndarray, "f 3"] | None = None
+    pairs: Int[ndarray, "2 e"] | None = None
+    area: Float[ndarray, " n"] | None = None
+    role: Int[ndarray, " n"] | None = None
+    cases: tuple[str, ...] = ()
+    covariates: tuple[Covariate, ...] = ()
+    notes: tuple[str, ...] = ()
+    split: dict[str, list[str]] | None = None
+
+
+def field_of(record: MeshRecord, *, cache_dir: Path | None = None) -> Field:
+    """The field of a record: places that never hold a value are no sites, large values are kept in a file.
+
+    Raises
+    ------
+    DataError
+        If a channel or every place is without any value, or a position is not finite.
+    """
+    where, n, c = record.source.name, len(record.points), len(record.channels)
+    if not np.isfinite(record.points).all():
+        bad = int((~np.isfinite(record.points)).any(axis=1).sum())
+        raise DataError(f"{where}: {bad} of {n} nodes have no position (NaN or infinite). Write the mesh again.")
+    area = record.area
+    if area is None:
+        area = np.ones(n) if record.triangles is None else areas(record.points, record.triangles)
+    notes, series = list(record.notes), None
+    alone = area <= 0
+    if alone.any():
+        notes.append(f"nodes outside every triangle are no sites: {int(alone.sum())} of {n}")
+    if 4 * record.steps * n * c <= IN_MEMORY_BYTES:
+        values = np.concatenate([block.astype(np.float32) for block in record.blocks()])
+        keep, missing = _seen(record, iter([values]), alone)
+        series = ArraySeries(values[:, keep] if len(keep) < n else values)
+    else:
+        done = convert(
+            cache_folder(cache_dir),
+            f"mesh|{record.source.version}|{record.source.path}|{[ch.name for ch in record.channels]}|{n}",
+            record.steps,
+            c,
+            cells=lambda: _seen(record, record.blocks(), alone)[0],
+            slabs=lambda keep: _slabs(record, keep),
+            facts=dict,
+        )
+        series, keep = done.series, done.cells
+        missing = _missing(series)
+    if len(keep) < 2:
+        raise DataError(f"{where}: {len(keep)} place with a value came; a plan needs 2 or more.")
+    silent = n - len(keep) - int(alone.sum())
+    if silent > 0:
+        notes.append(f"places that never hold a value are no sites: {silent} of {n}")
+    if missing:
+        notes.append(f"{missing:.2%} of the values at the sites are missing")
+    sites = Sites(
+        record.points[keep, 0],
+        record.points[keep, 1],
+        frame=record.frame,
+        area=area[keep],
+        unit=record.unit,
+        role=np.zeros(0, np.int8) if record.role is None else record.role[keep],
+    )
+    layout = _layout(record, sites, keep)
+    if layout.parts > 1:
+        notes.append(f"the sites fall into {layout.parts} parts that do not hear of each other")
+    source: dict[str, object] = {
+        "path": record.source.path,
+        "reader": "mesh",
+        "fingerprint": record.source.fingerprint,
+        "missing_share": missing,
+        "notes": notes,
+    }
+    if record.split:
+        source["split"] = record.split
+    return Field(
+        series=series,
+        time=record.time,
+        run=record.run,
+        sites=sites,
+        layout=layout,
+        channels=record.channels,
+        name=where,
+        cadence=record.cadence,
+        has_missing=missing > 0,
+        cases=record.cases,
+        covariates=tuple(replace(known, values=known.values[keep]) for known in record.covariates),
+        source=source,
+    )
+
+
+def _seen(record: MeshRecord, blocks: Iterator[ndarray], alone: ndarray) -> tuple[Int[ndarray, " k"], float]:
+    """Places that ever hold a value, and the share that is missing there."""
+    count, steps = np.zeros((len(record.points), len(record.channels)), np.int64), 0
+    for block in blocks:
+        count += np.isfinite(block).sum(0)
+        steps += len(block)
+    for channel, total in zip(record.channels, count.sum(0).tolist(), strict=True):
+        if not total:
+            raise DataError(f"{record.source.name}: {channel.name} has no value at any time and place (all missing).")
+    keep = np.flatnonzero((count.sum(1) > 0) & ~alone)
+    return keep, 1.0 - float(count[keep].sum()) / max(1, steps * len(keep) * count.shape[1])
+
+
+def _slabs(record: MeshRecord, keep: Int[ndarray, " k"]) -> Iterator[Slab]:
+    start = 0
+    for block in record.blocks():
+        yield Slab(start, 0, np.ascontiguousarray(block[:, keep], np.float32))
+        start += len(block)
+
+
+def _missing(series: Series) -> float:
+    steps, n, c = series.shape
+    size = max(1, (8 << 20) // (4 * n * c))
+    lost = sum(int(np.isnan(series.read(start, start + size)).sum()) for start in range(0, steps, size))
+    return lost / (steps * n * c)
+
+
+def _layout(record: MeshRecord, sites: Sites, keep: Int[ndarray, " k"]) -> GraphLayout:
+    at = np.full(len(record.points), -1)
+    at[keep] = np.arange(len(keep))
+    if record.triangles is not None:
+        triangles = at[record.triangles]
+        return of_triangles(len(keep), triangles[(triangles >= 0).all(axis=1)])
+    if record.pairs is not None:
+        pairs = at[record.pairs]
+        pairs = pairs[:, (pairs >= 0).all(axis=0)]
+        return GraphLayout(len(keep), np.concatenate([pairs, pairs[::-1]], axis=1), words="faces that share a side")
+    return nearest_neighbours(sites, _NEIGHBOURS)
