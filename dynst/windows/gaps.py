@@ -65,7 +65,8 @@ class GapModel:
     def fit(cls, field: Field, scaling: Scaling, *, rank: int = _RANK, seed: int = 0) -> GapModel:
         """The model of a training block, from at most 1000 of its steps; large fields are thinned further."""
         n, c = field.series.shape[1:]
-        probes = np.sort(np.random.default_rng(seed).permutation(n * c)[:_PROBES])
+        alive = np.flatnonzero(scaling.site_std.ravel() > 0)
+        probes = np.sort(np.random.default_rng(seed).permutation(alive)[:_PROBES])
         steps = thin(np.arange(field.steps), max(50, min(_STEPS, _VALUES // (n * c))), seed=seed)
         values = np.empty((len(steps), n, c), np.float32)
         for row, step in enumerate(steps.tolist()):
@@ -144,7 +145,7 @@ def _factors(
     q, r = w.shape
     scaled = w / noise[:, None]
     products = (scaled[:, :, None] * w[:, None, :]).reshape(q, r * r).astype(np.float32)
-    covariance = np.linalg.inv((known @ products).astype(float).reshape(-1, r, r) + np.eye(r))
+    covariance = np.linalg.inv((known @ products).astype(float).reshape(len(values), r, r) + np.eye(r))
     return np.einsum("srt,st->sr", covariance, (values @ scaled.astype(np.float32)).astype(float)), covariance
 
 
@@ -159,7 +160,7 @@ def _columns(
     z, covariance = factors
     s, r = z.shape
     second = (z[:, :, None] * z[:, None, :] + covariance).reshape(s, r * r)
-    g = (known.T @ second.astype(np.float32)).astype(float).reshape(-1, r, r)
+    g = (known.T @ second.astype(np.float32)).astype(float).reshape(values.shape[1], r, r)
     h = (values.T @ z.astype(np.float32)).astype(float)
     w = np.linalg.solve(g + (noise[:, None] / width)[:, :, None] * np.eye(r), h[:, :, None])[:, :, 0]
     left = np.square(values, dtype=float).sum(axis=0) - 2 * (w * h).sum(axis=1)

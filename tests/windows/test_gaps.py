@@ -103,3 +103,13 @@ def test_what_a_site_never_measured_in_training_is_neither_input_nor_target_late
     assert not made.inputs_observed[:, 2].any()
     assert not made.inputs[:, 2].any()
     assert made.observed[:, :, [0, 1, 3]].all()
+
+
+def test_a_record_whose_few_values_the_thinned_steps_miss_has_no_factor_and_expects_the_mean():
+    values = np.full((4000, 3, 1), np.nan)
+    values[:3, :, 0] = [[1.0, 2.0, 3.0], [2.0, 1.0, 0.0], [0.0, 5.0, 1.0]]
+    field = field_of(values)
+    scaling = Scaling.fit(field)
+    told = [GapModel.fit(field, scaling, seed=seed).expected(np.ones((2, 3, 1))) for seed in range(6)]
+    assert all(np.isfinite(each).all() for each in told)
+    assert any((each == 0).all() for each in told)
