@@ -4,6 +4,7 @@ import copy
 import importlib.util
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,13 @@ import torch
 from torch_geometric.nn import MessagePassing
 
 from dynst.backbones.gnn import GNN
-from dynst.domain import Frame, GraphLayout, GridLayout, Sites
+from dynst.domain import Covariate, Field, Frame, GraphLayout, GridLayout, Sites, Window
 from dynst.domain.graphs import drawing, nearest_neighbours, of_edges
 from dynst.errors import ConfigError
+from dynst.evaluation import LinearJudge, refit
+from dynst.sparsity import MaskState
+from dynst.training import build_forecaster
+from dynst.windows import Scaling, split_by_time
 
 PATH = Path(__file__).parents[1] / "reference" / "gnn_dense.py"
 SPEC = importlib.util.spec_from_file_location("gnn_dense", PATH)
@@ -235,6 +240,63 @@ def test_half_precision_trains():
     assert all(p.grad.isfinite().all() for p in net.parameters())
 
 
+def waves(kind="plane", steps=160):
+    """Two patterns that beat at their own pace, a site's share in them following from where it is."""
+    sites, layout = KINDS[kind]()
+    time, draw = np.arange(steps)[:, None], np.random.default_rng(0)
+    values = np.sin(time / 4) * np.sin(sites.x) + np.cos(time / 7) * np.cos(sites.y)
+    values = values + 0.1 * draw.standard_normal(values.shape)
+    height = Covariate("height", draw.uniform(0, 900, N), "m")
+    return replace(Field.of(values[..., None], sites, layout), covariates=(height,))
+
+
+@pytest.mark.parametrize("sensors", [None, SENSORS["five"]], ids=["all may be", "five"])
+def test_built_on_a_field_it_knows_covariates_and_modes_and_the_stream_need_not_carry_them(sensors):
+    field, mask = waves(), MaskState.of("1" * N)
+    forecaster = build_forecaster(field, Window(3, 2), mask, seed=0, backbone="gnn", sensors=sensors, dim=8)
+    network = forecaster.backbone
+    assert forecaster.covariates is None
+    assert network.features_in == 3 + 1
+    height = network.known[:, 14]  # behind the 14 waves of the positions
+    torch.testing.assert_close(height.std(correction=0), torch.tensor(1.0))
+    assert network.known.shape[1] == 14 + 1 + 16
+    assert forecaster(torch.zeros(2, 3, N, 1)).shape == (2, 2, N, 1)
+
+
+def test_a_relabelled_field_gives_the_same_network_relabelled():
+    field, order = waves(), np.random.default_rng(7).permutation(N)
+    sites = Sites(field.sites.x[order], field.sites.y[order], Frame.PLANAR)
+    layout = GraphLayout(N, np.argsort(order)[field.layout.edge_index])
+    height = Covariate("height", field.covariates[0].values[order], "m")
+    moved = Field.of(field.series.read(0, field.steps)[:, order], sites, layout)
+    moved = replace(moved, covariates=(height,))
+    inputs, mask = torch.randn(2, 3, N, 1, generator=generator()), MaskState.of("1" * N)
+    one, two = (build_forecaster(f, Window(3, 2), mask, seed=0, backbone="gnn", dim=8) for f in (field, moved))
+    torch.testing.assert_close(two(inputs[:, :, order]), one(inputs)[:, :, order], rtol=1e-3, atol=1e-4)
+
+
+def judged(kind, selected, **options):
+    field, window = waves(kind, steps=240), Window(2, 2)
+    split = split_by_time(field, window)
+    scaling = Scaling.fit(split.train)
+    options = {"backbone": "gnn", "steps": 3, "dim": 8, "batch": 8, **options}
+    return refit(split, window, scaling, selected, **options), LinearJudge(split, window, scaling=scaling).floor()
+
+
+@pytest.mark.parametrize("form", ["sensors", "field"])
+def test_a_refit_learns_from_its_sensors_in_both_forms(form):
+    score, floor = judged("plane", SENSORS["five"], form=form, steps=80, dim=16, batch=16)
+    assert score.total < 0.8 * floor.total
+
+
+@pytest.mark.parametrize("form", ["sensors", "field"])
+@pytest.mark.parametrize("kind", ["graph only", "grid"])
+def test_a_refit_is_the_same_twice_and_may_have_no_sensor(form, kind):
+    one, two = (judged(kind, SENSORS["five"], form=form)[0] for _ in range(2))
+    assert (one.per_window == two.per_window).all()
+    assert np.isfinite(judged(kind, np.zeros(0, int), form=form)[0].total)
+
+
 def test_options_that_make_no_sense_are_refused_in_words():
     for options, words in (
         ({"dim": 9}, "multiple"),
@@ -250,7 +312,7 @@ def test_options_that_make_no_sense_are_refused_in_words():
 
 def test_pyg_is_loaded_for_the_graph_network_only_and_leaves_no_file_behind(tmp_path):
     code = (
-        "import sys, dynst.backbones, dynst.training, dynst.planners, dynst.study\n"
+        "import sys, dynst.backbones, dynst.training\n"
         "dynst.backbones.BACKBONES['stlight'].load()\n"
         "assert 'torch_geometric' not in sys.modules\n"
         "import numpy as np, warnings\n"
