@@ -242,7 +242,7 @@ def test_memory_stays_below_the_bound_however_large_the_stack(tmp_path):
 
 @pytest.mark.parametrize("planner", ["dynst", "dynst_linear"])
 def test_a_fit_on_fires_ends_in_a_map_without_a_false_place_on_earth(tmp_path, planner):
-    write_fires(tmp_path, 4, steps=60, rows=8, columns=16)
+    write_fires(tmp_path, 4, rows=6, columns=12)
     run = [sys.executable, "-m", "dynst"]
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     out = tmp_path / "run"
