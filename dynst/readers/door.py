@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dynst.domain import Field
 from dynst.errors import ConfigError
-from dynst.readers import frames, gridded, stations, synthetic
+from dynst.readers import frames, gridded, mesh, stations, synthetic
 from dynst.readers.base import Hints, Reader
 from dynst.readers.samples import DEFAULT_SAMPLE, list_samples, sample_path
 
@@ -17,6 +17,7 @@ __all__ = ["READERS", "read", "resolve", "sniff"]
 READERS: dict[str, Reader] = {
     "frames": frames.read,
     "gridded": gridded.read,
+    "mesh": mesh.read,
     "stations": stations.read,
     "synthetic": synthetic.read,
 }
@@ -24,6 +25,7 @@ READERS: dict[str, Reader] = {
 
 _RECOGNISED: tuple[tuple[str, Callable[[str, Hints], bool]], ...] = (
     ("synthetic", synthetic.recognises),
+    ("mesh", mesh.recognises),
     ("frames", frames.recognises),
     ("stations", stations.recognises),
 )

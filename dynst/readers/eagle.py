@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +78,7 @@ class _Run:
                             raise DataError(f"{where}: the file ended early. Get it again.")
                         out.append(np.frombuffer(content, dtype).reshape(count, *shape[1:]))
                     yield tuple(out)
-        except (zipfile.BadZipFile, OSError, EOFError, zipfile.zlib.error) as err:  # type: ignore[attr-defined]
+        except (zipfile.BadZipFile, OSError, EOFError, zlib.error) as err:
             raise DataError(f"{where}: the file is damaged ({err}). Get it again.") from err
 
 
@@ -130,7 +131,8 @@ def _look(folder: Path, name: str) -> _Run:
     try:
         triangles = run.triangles()
     except (ValueError, EOFError, OSError) as err:
-        reason = "holds Python objects, which are never unpickled" if "allow_pickle" in str(err) else "is damaged"
+        objects = any(word in str(err) for word in ("allow_pickle", "Python object"))
+        reason = "holds Python objects, which are never unpickled" if objects else "is damaged"
         raise DataError(f"{name}/triangles.npy: the file {reason}. Save it as plain whole numbers.") from err
     if triangles.ndim not in (2, 3) or (triangles.ndim == 3 and len(triangles) != shape[0]):
         raise DataError(

@@ -84,7 +84,8 @@ def field_of(record: MeshRecord, *, cache_dir: Path | None = None) -> Field:
     area = record.area
     if area is None:
         area = np.ones(n) if record.triangles is None else areas(record.points, record.triangles)
-    notes, series = list(record.notes), None
+    notes: list[str] = list(record.notes)
+    series: Series
     alone = area <= 0
     if alone.any():
         notes.append(f"nodes outside every triangle are no sites: {int(alone.sum())} of {n}")
@@ -117,7 +118,7 @@ def field_of(record: MeshRecord, *, cache_dir: Path | None = None) -> Field:
         frame=record.frame,
         area=area[keep],
         unit=record.unit,
-        role=np.zeros(0, np.int8) if record.role is None else record.role[keep],
+        role=np.zeros(len(keep), np.int8) if record.role is None else record.role[keep],
     )
     layout = _layout(record, sites, keep)
     if layout.parts > 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from dataclasses import replace
+import zlib
 from pathlib import Path
 
 import h5py  # type: ignore[import-untyped]  # it ships no types
@@ -87,7 +87,7 @@ def read_cloud(path: str, file: Path, wanted: Wanted) -> MeshRecord:
     notes.append("the file says no units: positions and values are taken as dimensionless")
     flat = values.reshape(cases * steps, n, len(channels))
     return MeshRecord(
-        source=replace(source_of(path, file.stem, "mesh", (str(file),), members=[file], root=None)),
+        source=source_of(path, file.stem, "mesh", (str(file),), members=[file], root=None),
         steps=cases * steps,
         blocks=lambda: (flat[start : start + 256] for start in range(0, len(flat), 256)),
         points=points,
@@ -129,8 +129,8 @@ def _load(file: Path) -> dict[str, ndarray]:
         TypeError,
         NotImplementedError,
         zipfile.BadZipFile,
-        zipfile.zlib.error,
-    ) as err:  # type: ignore[attr-defined]
+        zlib.error,
+    ) as err:
         if "allow_pickle" in str(err):
             raise DataError(
                 f"{file.name}: an array holds Python objects, which are never unpickled. Save it as plain numbers."

@@ -46,7 +46,8 @@ class Locator:
 
     def _bins(self, points: Float[ndarray, "p 2"]) -> Int[ndarray, "p 2"]:
         at: ndarray = np.floor((points - self._low) / self._size)
-        return np.clip(at, -1, self._shape).astype(np.int64)
+        clipped: ndarray = np.clip(at, -1, self._shape).astype(np.int64)
+        return clipped
 
     def find(
         self, nodes: Float[ndarray, "n 2"], triangles: Int[ndarray, "f 3"]

@@ -101,12 +101,16 @@ def read_ugrid(path: str, file: Path, wanted: Wanted) -> MeshRecord:
     ]
     if not geographic:
         notes.append("the coordinate reference system is not stated: positions are metres in a plane of their own")
-    triangles, pairs, area, points = _cut(faces), None, None, nodes
+    cut = _cut(faces)
+    triangles: ndarray | None = cut
+    pairs: ndarray | None = None
+    area: ndarray | None = None
+    points = nodes
     if place == face_dim:
         points, area = (
             _centres(nodes, faces),
             np.bincount(
-                np.repeat(np.arange(len(faces)), _count(faces)), triangle_areas(nodes, triangles), minlength=len(faces)
+                np.repeat(np.arange(len(faces)), _count(faces)), triangle_areas(nodes, cut), minlength=len(faces)
             ),
         )
         pairs, triangles = _adjacent(faces), None

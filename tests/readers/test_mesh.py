@@ -1,0 +1,253 @@
+"""Meshes: read off linearly to the known error, sites shared by all runs, one line for whatever is broken."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from dynst.domain import Window
+from dynst.domain.split import split_record
+from dynst.errors import ConfigError, DataError
+from dynst.readers import Hints, mesh_records, read, sniff
+from dynst.readers.triangles import Locator
+
+sys.path.insert(0, str(Path(__file__).parent))
+from eagle_maker import BOUND, RADIUS, centre, flow, write_run
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    root = tmp_path_factory.mktemp("eagle")
+    sides = [
+        write_run(root / "Cre/1/1", nodes=400, seed=1),
+        write_run(root / "Cre/1/2", nodes=460, seed=2, float_type="f8", face_type="i8", trailing=True),
+        write_run(root / "Spl/7/1", nodes=430, seed=3, face_type="u2"),
+    ]
+    return root, max(sides)
+
+
+def test_values_agree_with_the_flow_to_the_error_of_linear_interpolation(tree):
+    root, longest = tree
+    field = read(str(root), hints=Hints(sites=150))
+    values = field.series.read(0, field.steps)
+    points = np.stack([field.sites.x, field.sites.y], -1)
+    # longest side h, largest second derivative M: at most h^2 / 8 M along a side, h^2 / 6 M within (Waldron 1998)
+    bound = longest**2 / 6 * BOUND + 1e-5
+    for start, stop in field.runs:
+        for t in range(stop - start):
+            truth = np.stack(flow(points, t), -1)
+            assert np.nanmax(np.abs(values[start + t] - truth)) <= bound
+            np.testing.assert_allclose(
+                values[start + t, :, 3], np.where(np.isnan(values[start + t, :, 3]), np.nan, truth[:, 3]), atol=2e-5
+            )
+
+
+def test_a_place_is_missing_just_while_the_obstacle_covers_it(tree):
+    field = read(str(tree[0]), hints=Hints(sites=150))
+    points = np.stack([field.sites.x, field.sites.y], -1)
+    seen = np.isfinite(field.series.read(0, field.steps)).all(-1)
+    for start, stop in field.runs:
+        for t in range(stop - start):
+            away = np.linalg.norm(points - centre(t), axis=1)
+            assert not seen[start + t, away < 0.95 * RADIUS].any()
+            inner = (away > RADIUS * 1.05) & (points > 0.02).all(1) & (points < [1.98, 0.98]).all(1)
+            assert seen[start + t, inner].all()
+    assert not seen.all()
+
+
+def test_runs_are_cases_on_one_set_of_sites_without_walls(tree):
+    field = read(str(tree[0]))
+    assert field.cases == ("Cre/1/1", "Cre/1/2", "Spl/7/1")
+    assert [stop - start for start, stop in field.runs] == [12, 12, 12]
+    assert [channel.name for channel in field.channels] == ["vx", "vy", "ps", "pg"]
+    assert field.cadence == "1/30 s"
+    assert ((field.sites.y > 0) & (field.sites.y < 1)).all()  # the borders above and below are walls
+    assert sniff(str(tree[0])) == "mesh"
+
+
+def test_one_run_is_read_by_its_folder_or_its_file_and_channels_are_chosen(tree):
+    one = read(str(tree[0] / "Spl/7/1"), observe=["ps"], predict=["vx"])
+    same = read(str(tree[0] / "Spl/7/1/sim.npz"), observe=["ps"], predict=["vx"])
+    assert len(one.runs) == 1
+    assert [channel.name for channel in one.channels] == ["vx", "ps"]
+    np.testing.assert_array_equal(one.series.read(0, 12), same.series.read(0, 12))
+    with pytest.raises(ConfigError, match='channel "T" is unknown'):
+        read(str(tree[0]), observe=["T"])
+
+
+def test_a_mesh_that_stands_still_keeps_its_nodes_and_walls_are_no_candidates(tmp_path):
+    write_run(tmp_path / "run", moving=False, steps=4)
+    field = read(str(tmp_path / "run"))
+    assert len(field.sites) == 398  # two corners of the border come twice, and one of each is in no triangle
+    assert field.layout.triangles is not None
+    wall = np.isin(field.sites.y, [0.0, 1.0])
+    assert not np.isin(np.flatnonzero(wall), field.sites.legal).any()
+
+
+def test_large_records_are_converted_to_the_same_values(tree, tmp_path, monkeypatch):
+    small = read(str(tree[0]), hints=Hints(sites=60))
+    monkeypatch.setattr(mesh_records, "IN_MEMORY_BYTES", 0)
+    large = read(str(tree[0]), hints=Hints(sites=60), cache_dir=tmp_path)
+    np.testing.assert_array_equal(small.series.read(0, 36), large.series.read(0, 36))
+    assert small.sites.fingerprint == large.sites.fingerprint
+    assert small.source["missing_share"] == pytest.approx(large.source["missing_share"])
+
+
+def test_the_lists_of_the_makers_split_the_runs(tmp_path):
+    for i in (1, 2, 3):
+        write_run(tmp_path / f"Cre/{i}/1", nodes=120, seed=i)
+    (tmp_path / "Splits").mkdir()
+    for part, i in (("train", 2), ("valid", 3), ("test", 1)):
+        (tmp_path / "Splits" / f"{part}.txt").write_text(f"Cre/{i}/1\nTri/99/1\n")
+    split = split_record(read(str(tmp_path)), Window(2, 2))
+    assert (split.train.cases, split.valid.cases, split.test.cases) == (("Cre/2/1",), ("Cre/3/1",), ("Cre/1/1",))
+
+
+def remake(folder, drop=(), **arrays):
+    with np.load(folder / "sim.npz") as old:
+        new = {name: old[name] for name in old.files if name not in drop} | arrays
+    np.savez(folder / "sim.npz", **new)
+
+
+def no_triangles(folder):
+    (folder / "triangles.npy").unlink()
+
+
+def pickled(folder):
+    remake(folder, VX=np.array([None] * 12, object))
+
+
+def pickled_triangles(folder):
+    np.save(folder / "triangles.npy", np.array([None], object))
+
+
+def wrong_node(folder):
+    np.save(folder / "triangles.npy", np.load(folder / "triangles.npy") + 400)
+
+
+def lost_positions(folder):
+    remake(folder, pointcloud=np.full((12, 400, 2), np.nan))
+
+
+def fewer_triangles(folder):
+    np.save(folder / "triangles.npy", np.load(folder / "triangles.npy")[:5])
+
+
+def cut_off(folder):
+    content = (folder / "sim.npz").read_bytes()
+    (folder / "sim.npz").write_bytes(content[: len(content) // 2])
+
+
+def no_mask(folder):
+    remake(folder, drop=("mask",))
+
+
+def short_field(folder):
+    remake(folder, VX=np.zeros((11, 400)))
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (no_triangles, "run: no triangles.npy beside sim.npz"),
+        (pickled, "run/sim.npz: VX: the array holds Python objects, which are never unpickled"),
+        (pickled_triangles, "run/triangles.npy: the file (holds Python objects|is damaged)"),
+        (wrong_node, r"run/triangles.npy: a triangle names node \d+, but nodes count from 0 to 399"),
+        (lost_positions, "run/sim.npz: pointcloud holds .* NaN or infinite"),
+        (fewer_triangles, r"run/triangles.npy: shape \(5, .* expected 12 frames"),
+        (cut_off, "run/sim.npz: not a whole .npz archive"),
+        (no_mask, "run/sim.npz: lacks mask"),
+        (short_field, r"run/sim.npz: VX has shape \(11, 400\)"),
+    ],
+)
+def test_a_broken_run_is_one_clear_line(tmp_path, harm, message):
+    write_run(tmp_path / "run")
+    harm(tmp_path / "run")
+    with pytest.raises(DataError, match=message) as caught:
+        read(str(tmp_path / "run"))
+    assert "\n" not in str(caught.value)
+
+
+def test_runs_of_other_fields_are_refused(tmp_path):
+    write_run(tmp_path / "a", nodes=120)
+    write_run(tmp_path / "b", nodes=120)
+    remake(tmp_path / "b", drop=("PG",))
+    with pytest.raises(DataError, match="b holds VX, VY, PS, but a holds VX, VY, PS, PG"):
+        read(str(tmp_path))
+
+
+def test_a_node_outside_every_triangle_is_no_site_and_is_said(tmp_path):
+    coords = np.array([[0.0, 0], [1, 0], [0, 1], [5, 5]])
+    np.savez(
+        tmp_path / "m.npz", coords=coords, triangles=np.array([[0, 1, 2], [0, 0, 1]]), t2m=np.arange(36.0).reshape(9, 4)
+    )
+    field = read(str(tmp_path / "m.npz"))
+    assert len(field.sites) == 3
+    assert "nodes outside every triangle are no sites: 1 of 4" in field.source["notes"]
+
+
+def test_the_triangle_of_a_place_is_the_one_that_holds_it(rng):
+    from scipy.spatial import Delaunay
+
+    nodes, places = rng.uniform(0, 1, (300, 2)), rng.uniform(-0.2, 1.2, (500, 2))
+    mesh = Delaunay(nodes)
+    face, weight = Locator(places).find(nodes, mesh.simplices.astype(np.int64))
+    np.testing.assert_array_equal(face, mesh.find_simplex(places))
+    inside = face >= 0
+    np.testing.assert_allclose((nodes[mesh.simplices[face[inside]]] * weight[inside, :, None]).sum(1), places[inside])
+
+
+def ugrid(path, *, start=1, at="face"):
+    data = xr.Dataset(
+        {
+            "mesh": (
+                (),
+                0,
+                {
+                    "cf_role": "mesh_topology",
+                    "topology_dimension": 2,
+                    "node_coordinates": "nx ny",
+                    "face_node_connectivity": "faces",
+                },
+            )
+        }
+    )
+    data["nx"] = ("node", np.array([0.0, 1, 2, 0, 1, 2]), {"standard_name": "projection_x_coordinate"})
+    data["ny"] = ("node", np.array([0.0, 0, 0, 1, 1, 1]), {"standard_name": "projection_y_coordinate"})
+    faces = np.array([[0.0, 1, 4, 3], [1, 2, 5, -1 - start], [1, 5, 4, -1 - start]])
+    data["faces"] = (("face", "corner"), faces + start, {"start_index": start, "_FillValue": -1.0})
+    data["time"] = ("time", np.arange(8.0), {"units": "hours since 2020-01-01"})
+    size = 3 if at == "face" else 6
+    data["s"] = (("time", at), np.arange(8.0)[:, None] + np.arange(size), {"units": "m"})
+    data.to_netcdf(path)
+    return str(path)
+
+
+def test_ugrid_faces_are_sites_at_their_centres_joined_over_shared_sides(tmp_path):
+    field = read(ugrid(tmp_path / "f.nc"))
+    np.testing.assert_allclose(field.sites.x, [0.5, 5 / 3, 4 / 3])
+    np.testing.assert_allclose(field.sites.area, [1, 0.5, 0.5])
+    assert field.layout.edge_index.T.tolist() == [[2, 0], [2, 1], [0, 2], [1, 2]]
+    assert field.cadence == "1 h"
+
+
+def test_ugrid_polygons_are_cut_into_triangles_wherever_counting_starts(tmp_path):
+    one, zero = (read(ugrid(tmp_path / f"{i}.nc", start=i, at="node")) for i in (1, 0))
+    assert one.layout.triangles.tolist() == zero.layout.triangles.tolist()
+    assert len(one.layout.triangles) == 4
+    assert one.sites.area.sum() == pytest.approx(2.0)
+
+
+def test_real_clouds_and_meshes(shared_data):
+    wake = read(str(shared_data / "cylinder_wake/cylinder_nektar_wake.mat"))
+    assert [channel.name for channel in wake.channels] == ["u", "v", "p"]
+    assert (wake.series.shape, wake.sites.unit) == ((200, 5000, 3), "1")
+    heat = read(str(shared_data / "heat_mesh/unsteady_heat_10cases.npz"))
+    assert (len(heat.cases), heat.steps, heat.sites.area.sum()) == (10, 1000, pytest.approx(1.0))
+    step = read(str(shared_data / "backstep_flow_mesh/backstep_flow.npz"))
+    assert any(note.startswith("THERE IS NO TIME") for note in step.source["notes"])
+    bay = read(str(shared_data / "sandiego_depth_mesh/ADH_SanDiego.nc"))
+    assert (len(bay.sites), bay.covariates[0].name) == (8731, "elevation")
+    assert np.nanmin(bay.series.read(0, bay.steps)) > 0
