@@ -101,8 +101,8 @@ def _standardised(field: Field) -> Float[Tensor, "n k"]:
 def _shares_in_modes(field: Field, scaling: Scaling) -> Float[Tensor, "n q"]:
     """Share of each site and channel in the leading modes of the training block, each column with mean square 1.
 
-    A network that is the same at all sites cannot know which of them go together; the modes tell. They cut the
-    validation error of the graph network on its own by a fifth to a third (docs/method.md).
+    A network that is the same at all sites cannot know which of them go together; the modes tell. They cut the graph
+    network's squared error on validation time by a tenth (sea surface temperature) to a third (traffic).
     """
     values = np.nan_to_num(snapshots(field, scaling), nan=0.0, posinf=0.0, neginf=0.0)
     s, n, c = values.shape

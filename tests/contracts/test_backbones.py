@@ -110,6 +110,20 @@ def test_claim_built_for_some_sensors_it_reads_nothing_else(name):
     assert net(x).shape == (2, len(CELL), 3)
 
 
+def test_claim_what_is_known_of_the_sites_is_taken_when_it_is_built(name):
+    backbone = BACKBONES[name].load()
+    if not backbone.takes_static:
+        return
+    layout, x = GridLayout((3, 5), CELL), stream(2, len(CELL))
+    known = torch.randn(len(CELL), 4, generator=torch.Generator().manual_seed(4))
+    shape = {"features_in": 5, "features_out": 3}
+    one, two = (
+        backbone.on(sites_of(layout), layout, static=static, generator=torch.Generator().manual_seed(0), **shape)
+        for static in (known, known.flip(0))
+    )
+    assert ((one(x) - two(x)).abs().amax(dim=(0, 2)) > 1e-4).all()
+
+
 def test_weights_come_from_the_generator_alone(name):
     layout = GridLayout((3, 5), CELL)
     before = torch.random.get_rng_state()
