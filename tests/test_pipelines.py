@@ -7,11 +7,17 @@ import sys
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
+import xarray as xr
 
 import dynst
 from dynst.cli.app import app
+from dynst.domain.split import split_record
 from dynst.readers import list_samples
+from dynst.windows import window_starts
+from tests.readers.eagle_maker import write_run
+from tests.readers.fire_maker import write_fires
 
 FOLDER = Path(__file__).parents[1] / "pipelines"
 STUDIES = sorted(FOLDER.glob("*.toml"))
@@ -57,12 +63,46 @@ def test_a_study_is_valid_in_both_forms_and_its_sample_ships(path):
     [
         ("weatherbench", 12, 12, ("t2m",)),
         ("fit", 50, 50, ("temperature", "visibility")),
-        ("eagle", 1, 5, ("VX", "VY", "PS")),
+        ("eagle", 1, 5, ("vx", "vy", "ps")),
     ],
 )
 def test_a_study_has_the_published_settings(name, history, horizon, observe):
     study = dynst.Study.load(FOLDER / f"{name}.toml", {"data": "somewhere"})
     assert (study.history, study.horizon, study.observe, study.predict) == (history, horizon, observe, observe)
+
+
+def write_weather(folder):
+    hours = np.datetime64("2015-01-01", "ns") + np.arange(400) * np.timedelta64(1, "h")
+    values = np.random.default_rng(0).normal(280, 5, (400, 4, 8)).astype(np.float32)
+    coordinates = {"time": hours, "lat": np.linspace(-67.5, 67.5, 4), "lon": np.arange(8) * 45.0}
+    data = xr.Dataset({"t2m": (("time", "lat", "lon"), values, {"units": "K"})}, coordinates)
+    data.to_netcdf(folder / "2m_temperature_2015_5.625deg.nc")
+
+
+def write_flows(folder):
+    for scene in range(1, 5):
+        (run := folder / "Cre" / str(scene) / "1").mkdir(parents=True)
+        write_run(run, nodes=150, steps=12, seed=scene)
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("weatherbench", write_weather),
+        ("fit", lambda folder: write_fires(folder, 4, steps=110, rows=4, columns=8, length=100)),
+        ("eagle", write_flows),
+    ],
+)
+def test_a_study_finds_its_channels_and_windows_in_data_of_its_format(name, write, tmp_path):
+    write(tmp_path)
+    study = dynst.Study.load(FOLDER / f"{name}.toml", {"data": str(tmp_path)})
+    field = dynst.read(
+        study.data, observe=study.observe, predict=study.predict, cache_dir=tmp_path / "cache", hints=study.hints
+    )
+    assert tuple(channel.name for channel in field.channels) == study.observe
+    window = study.window(field.steps)
+    split = split_record(field, window, by=study.split)
+    assert all(len(window_starts(part, window)) > 0 for part in (split.train, split.valid, split.test))
 
 
 @each_study
