@@ -267,7 +267,9 @@ def _nothing(dataset: xr.Dataset, where: str, aside: dict[str, str]) -> DataErro
     """The one line for a file without a series on a grid: what was seen, and what to do."""
     attributes = [array.attrs for array in dataset.variables.values()]
     if any(attrs.get("cf_role") == "mesh_topology" for attrs in attributes):
-        return DataError(f"{where}: holds a mesh, not a grid. Meshes are not read yet: interpolate it to a grid first.")
+        return DataError(
+            f"{where}: holds a mesh, not a grid. Give that one file itself, not its folder, a pattern or a URL."
+        )
     lines = {role_of(str(name), array.attrs): array for name, array in dataset.variables.items() if array.ndim == 1}
     place, other = lines.get(Role.LATITUDE), lines.get(Role.LONGITUDE)
     if place is not None and other is not None and place.dims == other.dims != ("time",):

@@ -18,7 +18,17 @@ from dynst.readers.survey import MANY_CHANNELS
 from dynst.readers.tables import SUFFIXES, one_line
 from dynst.readers.times import Times
 
-__all__ = ["Record", "Wanted", "cleaned", "even_out", "fill_gaps", "in_order", "looks_dated", "read_times"]
+__all__ = [
+    "Record",
+    "Wanted",
+    "cleaned",
+    "even_out",
+    "fill_gaps",
+    "in_order",
+    "looks_dated",
+    "nearly_even",
+    "read_times",
+]
 
 _SNAP = 0.25  # of a step: so far may a time be put; what lies farther off is a gap or uneven
 _CROWD = 0.05  # share of steps that may be left aside because two fall on one even time
@@ -228,20 +238,25 @@ def in_order(record: Record) -> Record:
 
 
 def even_out(record: Record) -> Record:
-    """The record at even times, if its own are nearly even: loggers and fire tests do not keep time to the second.
+    """The record at even times, if its own are nearly even: loggers and fire tests do not keep time to the second."""
+    found = nearly_even(record.times)
+    return record if found is None else record.at(*found)
+
+
+def nearly_even(times: Times) -> tuple[Int[ndarray, " s"], Times, str] | None:
+    """Which steps to keep, their even times and a note; None if the times are even, or far from it.
 
     A step is put on the nearest of the even times; of two that fall on one the nearer stays. Months stay as they are.
     """
-    times = record.times
     number = times.values.astype("datetime64[ns]").astype(np.int64) if times.decoded else times.values.astype(float)
     delta = np.diff(number)
     step = float(np.median(delta)) if len(delta) else 0.0
     if step <= 0 or (times.decoded and step >= 27 * 86_400e9):
-        return record
+        return None
     step = _round_step(delta, step, 1e9 if times.decoded else 1.0)
     turn = (number - number[len(number) // 2]) / step
     if np.median(np.abs(delta - step)) > _SNAP * step or (np.abs(delta / step - np.round(delta / step)) <= 1e-3).all():
-        return record
+        return None
     shift = float(np.median(turn - np.round(turn)))
     slot = np.round(turn - shift)
     off = np.abs(turn - shift - slot)
@@ -249,7 +264,7 @@ def even_out(record: Record) -> Record:
     nearest = np.sort(nearest[np.unique(slot[nearest], return_index=True)[1]])
     crowded = len(slot) - len(nearest)
     if off[nearest].max() > _SNAP or crowded > max(1, _CROWD * len(slot)) or np.median(np.diff(slot[nearest])) != 1:
-        return record
+        return None
     start = number[len(number) // 2] + shift * step
     even = start + slot[nearest] * step
     tick = min(1e9, step)
@@ -260,7 +275,7 @@ def even_out(record: Record) -> Record:
     note += f"{worst:.3g} {unit} away"
     if crowded:
         note += f"; {crowded} step{'s' * (crowded > 1)} with another nearer to the same time left aside"
-    return record.at(nearest, replace(times, values=values), note)
+    return nearest, replace(times, values=values), note
 
 
 def _round_step(delta: ndarray, step: float, second: float) -> float:

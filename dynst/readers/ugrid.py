@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,9 @@ from dynst.domain import Channel, Covariate, Frame
 from dynst.errors import DataError
 from dynst.readers.mesh_records import MeshRecord
 from dynst.readers.names import Role, clean_units, role_of
-from dynst.readers.records import Wanted
+from dynst.readers.records import Wanted, nearly_even
 from dynst.readers.sources import source_of
-from dynst.readers.times import decode_times, find_runs
+from dynst.readers.times import Times, decode_times, find_runs
 from dynst.readers.triangles import triangle_areas
 
 __all__ = ["holds_mesh", "read_ugrid"]
@@ -74,7 +75,7 @@ def read_ugrid(path: str, file: Path, wanted: Wanted) -> MeshRecord:
             for a in series[place]
         ]
         channels = wanted.choose(where, offered, {str(a.name): "is on the faces" for a in series[face_dim]})
-        times = decode_times(clock.values, clock.attrs, where=where)
+        order, times, odd = _times(decode_times(clock.values, clock.attrs, where=where), where)
         static = [
             a
             for a in data.data_vars.values()
@@ -92,7 +93,7 @@ def read_ugrid(path: str, file: Path, wanted: Wanted) -> MeshRecord:
             and float(data[c.name].min()) < 0 < float(data[c.name].max())
         ]
     runs = find_runs(times, where=where)
-    notes = [note for note in (times.note,) if note]
+    notes = [note for note in (times.note, *odd) if note]
     if runs.gaps:
         notes.append(f"{len(runs.gaps)} gaps in time cut the record into runs: {'; '.join(runs.gaps[:3])}")
     notes += [f"{known.name} does not vary in time: it is a covariate" for known in covariates]
@@ -115,19 +116,19 @@ def read_ugrid(path: str, file: Path, wanted: Wanted) -> MeshRecord:
         )
         pairs, triangles = _adjacent(faces), None
         notes.append("the values are on faces: the sites are their centres")
-    order = [channel.name for channel in channels]
+    names = [channel.name for channel in channels]
 
     def blocks() -> Iterator[Float[ndarray, "t n c"]]:
         with xr.open_dataset(file, engine="netcdf4", decode_cf=False, cache=False) as data:
-            size = max(1, _BLOCK // (8 * len(points) * len(order)))
-            for start in range(0, len(times.values), size):
-                piece = slice(start, start + size)
-                out = [_masked(data[name].transpose(time_dim, place)[piece], name in dry) for name in order]
+            size = max(1, _BLOCK // (8 * len(points) * len(names)))
+            for start in range(0, len(order), size):
+                piece = order[start : start + size]
+                out = [_masked(data[name].transpose(time_dim, place)[piece], name in dry) for name in names]
                 yield np.stack(out, axis=-1)
 
     return MeshRecord(
         source=source_of(path, file.stem, "mesh", (str(file),), members=[file], root=None),
-        steps=len(times.values),
+        steps=len(order),
         blocks=blocks,
         points=points,
         channels=channels,
@@ -141,6 +142,20 @@ def read_ugrid(path: str, file: Path, wanted: Wanted) -> MeshRecord:
         covariates=covariates,
         notes=tuple(notes),
     )
+
+
+def _times(times: Times, where: str) -> tuple[Int[ndarray, " s"], Times, tuple[str, ...]]:
+    """Which steps to read, in order; their times, even where they nearly are; and what was done."""
+    order = np.argsort(times.values, kind="stable")
+    times = replace(times, values=times.values[order])
+    twice = np.flatnonzero(times.values[1:] == times.values[:-1])
+    if len(twice):
+        raise DataError(f"{where}: time repeats: {times.say(int(twice[0]))} comes more than once. Drop one of them.")
+    found = nearly_even(times)
+    if found is None:
+        return order, times, ()
+    keep, even, note = found
+    return order[keep], even, (note,)
 
 
 def _masked(array: xr.DataArray, dry: bool) -> Float[ndarray, "t n"]:

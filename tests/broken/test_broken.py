@@ -136,7 +136,7 @@ def repeated_ocean_columns():
         (swapped, r"latitude 122 is outside \[-90, 90\]"),
         (lost_coordinate, r"coordinate lat has 1 values that are no number"),
         (nameless_dimensions, r"no variable with a time dimension and a grid .*\(time, p, q\)"),
-        (mesh, r"x.nc: holds a mesh, not a grid"),
+        (mesh, r"x.nc: holds a mesh, but mesh2d names no two node_coordinates that are there \(none\)"),
         (no_steps, r"dimension time has length 0"),
         (nothing, r"seen: nothing"),
     ],
@@ -148,9 +148,16 @@ def test_grids_that_cannot_be_used(make, message, tmp_path):
     assert "\n" not in str(caught.value)
 
 
-def test_stations_among_grids_are_to_be_given_by_themselves(tmp_path):
-    stations().to_netcdf(tmp_path / "x.nc")
-    with pytest.raises(DataError, match=r"x.nc: holds a series at 3 stations .* Give that one file itself, not its fo"):
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (stations, r"x.nc: holds a series at 3 stations .* Give that one"),
+        (mesh, "x.nc: holds a mesh, .* Give that one"),
+    ],
+)
+def test_stations_and_meshes_among_grids_are_to_be_given_by_themselves(make, message, tmp_path):
+    make().to_netcdf(tmp_path / "x.nc")
+    with pytest.raises(DataError, match=f"{message} file itself, not its folder"):
         read(str(tmp_path))
 
 

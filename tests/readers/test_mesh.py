@@ -251,3 +251,5 @@ def test_real_clouds_and_meshes(shared_data):
     bay = read(str(shared_data / "sandiego_depth_mesh/ADH_SanDiego.nc"))
     assert (len(bay.sites), bay.covariates[0].name) == (8731, "elevation")
     assert np.nanmin(bay.series.read(0, bay.steps)) > 0
+    assert (bay.cadence, bay.runs) == ("30 min", [(0, 49)])  # its own are up to 225 s beside half hours
+    assert "uneven times were put on even ones, 1800 s apart and at most 150 s away" in bay.source["notes"]
