@@ -168,7 +168,7 @@ def of_edges(
         alone = len(layout.isolated)
         notes.append(
             f"the graph falls into {layout.parts} parts ({alone} sites alone): "
-            "a graph network cannot use a sensor in one part for the forecast of another"
+            "no edge leads from one to another, so a graph network hears of other parts only by what all sites share"
         )
     return layout, tuple(notes)
 

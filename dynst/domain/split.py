@@ -102,7 +102,8 @@ def split_by_run(field: Field, window: Window, *, shares: tuple[float, float, fl
     train, valid, test = (field.pick(part) for part in parts)
     names = f"{len(train.cases)} / {len(valid.cases)} / {len(test.cases)}"
     given = ", as its makers list them" if _given_parts(field) else ""
-    return _checked(Split(train, valid, test, f"by run ({names} runs{given})"), field, window)
+    alone = "; with one test run, intervals speak of that run alone" if len(test.cases) == 1 else ""
+    return _checked(Split(train, valid, test, f"by run ({names} runs{given}{alone})"), field, window)
 
 
 def split_by_time(field: Field, window: Window, *, shares: tuple[float, float, float] = (0.65, 0.17, 0.18)) -> Split:

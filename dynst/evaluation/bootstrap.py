@@ -1,4 +1,4 @@
-"""Stationary block bootstrap of paired window errors: says better, tie or worse, and by how much."""
+"""Bootstrap of paired window errors, in blocks of time or by whole runs: says better, tie or worse, and by how much."""
 
 from __future__ import annotations
 
@@ -6,12 +6,22 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 from scipy.stats import norm
 from scipy.stats import t as student
 
-__all__ = ["Interval", "block_length", "interval_block", "judged", "replicates", "resampling_weights", "verdict"]
+__all__ = [
+    "Interval",
+    "block_length",
+    "interval_block",
+    "judged",
+    "replicates",
+    "resamples",
+    "resampling_weights",
+    "run_weights",
+    "verdict",
+]
 
 _LEVEL = 0.95
 _DRAWS = 1000
@@ -38,6 +48,7 @@ def verdict(
     draws: int = _DRAWS,
     seed: int = 0,
     block: float | None = None,
+    run: Int[ndarray, " m"] | None = None,
 ) -> tuple[str, Interval]:
     """Whether `a` forecasts better than `b` on the same windows, as far as these windows can tell.
 
@@ -54,6 +65,9 @@ def verdict(
         Seed of the resampling.
     block : float or None
         Mean block length in windows; chosen from the differences if left out.
+    run : Int[ndarray, "m"] or None
+        Experiment of each window, where there are several: they are then resampled whole, and `block` counts for
+        nothing. None for windows of one record.
 
     Returns
     -------
@@ -73,22 +87,21 @@ def verdict(
     a, others = a[finite], others[:, finite]
     if block is None:
         block = interval_block(a - others.mean(axis=0))
-    weights = resampling_weights(len(a), block, draws=draws, seed=seed)
+    weights, pieces = resamples(len(a), block, None if run is None else run[finite], draws=draws, seed=seed)
     ours, theirs = replicates(a[None], weights)[:, 0], replicates(others, weights).mean(axis=1)
-    return judged(ours, theirs, blocks=len(a) / max(block, 1.0))
+    return judged(ours, theirs, pieces=pieces)
 
 
-def judged(a: Float[ndarray, " r"], b: Float[ndarray, " r"], *, blocks: float) -> tuple[str, Interval]:
+def judged(a: Float[ndarray, " r"], b: Float[ndarray, " r"], *, pieces: float) -> tuple[str, Interval]:
     """Verdict and interval from replicated RMSE of both sides; the first replicate is the data themselves.
 
-    With few blocks, percentiles are too narrow: the bounds are moved out by the ratio of Student's to the normal
-    quantile, and by what a mean over so few blocks hides of the variance.
+    With few independent pieces (blocks or runs, at least 2), percentiles are too narrow: the bounds are moved out by
+    the ratio of Student's to the normal quantile, and by what a mean over so few hides of the variance.
     """
     relative = 100.0 * (a / b - 1.0)
     centre = relative[0]
     tails = [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2]
-    few = max(blocks, _FEWEST)
-    stretch = student.ppf(tails[1], few - 1) / norm.ppf(tails[1]) / math.sqrt(1 - 1 / few)
+    stretch = student.ppf(tails[1], pieces - 1) / norm.ppf(tails[1]) / math.sqrt(1 - 1 / pieces)
     low, high = centre + stretch * (np.quantile(relative[1:], tails) - centre)
     word = "better" if high < 0 else "worse" if low > 0 else "tie"
     return word, Interval(float(centre), float(low), float(high))
@@ -98,6 +111,38 @@ def replicates(errors: Float[ndarray, "k m"], weights: Float[ndarray, "r m"]) ->
     """RMSE of each of `k` forecasters in each resample of their `m` window errors."""
     roots: ndarray = np.sqrt(weights @ errors.T)
     return roots
+
+
+def resamples(
+    m: int, block: float, run: Int[ndarray, " m"] | None = None, *, draws: int = _DRAWS, seed: int = 0
+) -> tuple[Float[ndarray, "r m"], float]:
+    """Weights of the windows in each resample, and of how many independent pieces they are made.
+
+    Windows of several experiments are drawn by `run_weights`. Those of one, or of one record, by
+    `resampling_weights`: what is then found holds for it and says nothing of another.
+    """
+    runs = 1 if run is None else len(np.unique(run))
+    if run is not None and runs > 1:
+        return run_weights(run, draws=draws, seed=seed), float(runs)
+    return resampling_weights(m, block, draws=draws, seed=seed), max(m / max(block, 1.0), _FEWEST)
+
+
+def run_weights(run: Int[ndarray, " m"], *, draws: int = _DRAWS, seed: int = 0) -> Float[ndarray, "r m"]:
+    """How often each window is drawn if whole runs are, as shares; the first row is the data themselves.
+
+    The windows of a run stay together, which keeps all their correlation; what differs between runs is seen as it is.
+    Drawing blocks within the drawn runs as well would count the variance within runs twice.
+
+    Examples
+    --------
+    >>> run_weights(np.array([0, 0, 1]), draws=2, seed=1).round(2).tolist()  # at last run 0 was drawn twice
+    [[0.33, 0.33, 0.33], [0.33, 0.33, 0.33], [0.5, 0.5, 0.0]]
+    """
+    names, number = np.unique(run, return_inverse=True)
+    times = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws)
+    counts = np.concatenate([np.ones((1, len(run))), times[:, number]])
+    weights: ndarray = counts / counts.sum(axis=1, keepdims=True)
+    return weights
 
 
 def resampling_weights(m: int, block: float, *, draws: int = _DRAWS, seed: int = 0) -> Float[ndarray, "r m"]:

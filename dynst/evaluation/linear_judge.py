@@ -17,7 +17,8 @@ from dynst.domain import Channel, Field, Sites, Window
 from dynst.errors import ConfigError, DataError
 from dynst.evaluation.modes import Basis, Grams, features
 from dynst.evaluation.score import ErrorTally, Score
-from dynst.windows import Design, GapModel, Scaling, Split, design, fit_starts, window_starts
+from dynst.windows import Design, GapModel, Scaling, Split, TimeModes, design, fit_starts, window_starts
+from dynst.windows.time_modes import LONG
 
 __all__ = ["LinearJudge"]
 
@@ -36,6 +37,10 @@ class LinearJudge:
     the chosen sites to these modes is solved in float64, its penalty chosen on validation windows; errors are taken
     against the full field, so what lies outside the modes counts as error. The test block is read at the first score
     on it and chooses nothing.
+
+    Where a history of more than 12 steps would not leave room for all training windows, it is read as what it holds of
+    a few patterns in time, and forecasts are made of such patterns, the same ones for all plans (`TimeModes`); errors
+    are taken against the full field all the same.
 
     Where the record has gaps: a missing target never counts in an error; for training it is what `GapModel` expects
     of it. A sensor that is silent reads what the model expects from the other sensors of the plan at that step; on
@@ -117,8 +122,16 @@ class LinearJudge:
             )
             coefficients = fit.predict(grams.block)
         notes: dict[str, object] = {"penalty": fit.penalty, "penalty_at_grid_end": fit.at_grid_end}
-        forecasts = (coefficients[rows].astype(np.float32) @ basis.fields for rows in self._chunks(block))
-        return self._tally(forecasts, block, selected, notes)
+        forecasts = (self._fields(coefficients[rows].astype(np.float32)) for rows in self._chunks(block))
+        return self._tally(forecasts, block, self._run(on), selected, notes)
+
+    def _fields(self, coefficients: Float[ndarray, "b r"]) -> Float[ndarray, "b D"]:
+        """Forecasts in all their steps, flat."""
+        flat: ndarray = coefficients @ self._basis.fields
+        if self._modes is None:
+            return flat
+        patterns = flat.reshape(len(flat), -1, len(self.sites), len(self.channels))
+        return self._modes.steps(patterns).reshape(len(flat), -1)
 
     def floor(self, *, on: Block = "test") -> Score:
         """Errors of the forecaster with no sensor: for a linear one without intercept, the mean of each site."""
@@ -133,7 +146,7 @@ class LinearJudge:
         block = self._read(on)
         size = block.targets[0].size
         nothing = (np.zeros((len(block.targets[rows]), size), np.float32) for rows in self._chunks(block))
-        return self._tally(nothing, block, np.zeros(0, np.int64), {})
+        return self._tally(nothing, block, self._run(on), np.zeros(0, np.int64), {})
 
     def persistence(self, *, on: Block = "test") -> Score:
         """Errors of forecasting the last known value of each site, measured by a sensor or not."""
@@ -148,12 +161,13 @@ class LinearJudge:
                 known = np.isfinite(anomaly) if field.has_missing else None
                 yield persistence(anomaly, steps=p, observed=known).reshape(len(past), p * n * c)
 
-        return self._tally(last(), block, np.arange(n), {})
+        return self._tally(last(), block, self._run(on), np.arange(n), {})
 
     def _tally(
         self,
         forecasts: Iterator[Float[ndarray, "b r"]],
         block: Design,
+        run: Int[ndarray, " m"] | None,
         selected: Int[ndarray, " k"],
         notes: dict[str, object],
     ) -> Score:
@@ -162,7 +176,7 @@ class LinearJudge:
         for rows, forecast in zip(self._chunks(block), forecasts, strict=True):
             error = forecast.reshape(block.targets[rows].shape) - block.targets[rows]
             tally.add(error, None if block.observed is None else block.observed[rows])
-        return tally.score(notes)
+        return tally.score(notes, run=run)
 
     def _checked(self, selected: Int[ndarray, " k"]) -> Int[ndarray, " k"]:
         selected = np.asarray(selected, np.int64)
@@ -174,16 +188,24 @@ class LinearJudge:
         size = max(1, _CHUNK_BYTES // block.targets[0].nbytes)
         return (slice(i, i + size) for i in range(0, len(block), size))
 
+    def _run(self, on: Block) -> Int[ndarray, " m"] | None:
+        """Experiment of each window; None for windows of one record, whatever gaps cut it into runs."""
+        field = self._field(on)
+        return field.run[self._read(on).starts] if field.cases else None
+
     def _field(self, on: Block) -> Field:
         return self.split.test if on == "test" else self.split.valid
 
     def _read(self, on: Block) -> Design:
-        return self._test if on == "test" else self._valid
+        """Windows to be scored, their targets in full."""
+        return self._test if on == "test" else self._whole_valid
 
-    def _design(self, field: Field, limit: int, max_bytes: int, *, gaps: GapModel | None = None) -> Design:
-        starts = window_starts(field, self.window)
-        starts = fit_starts(starts, field, self.window, limit=limit, max_bytes=max_bytes, seed=self.seed)
-        block = design(field, self.window, self.scaling, starts, gaps=gaps)
+    def _design(
+        self, field: Field, limit: int, max_bytes: int, *, gaps: GapModel | None = None, whole_targets: bool = False
+    ) -> Design:
+        starts, how = window_starts(field, self.window), {"modes": self._modes, "whole_targets": whole_targets}
+        starts = fit_starts(starts, field, self.window, limit=limit, max_bytes=max_bytes, seed=self.seed, **how)
+        block = design(field, self.window, self.scaling, starts, gaps=gaps, **how)
         if block.observed is not None and not block.observed.any():
             raise DataError(
                 "training, validation or test time holds no value of the forecast channels: nothing can be judged. "
@@ -197,8 +219,18 @@ class LinearJudge:
 
     @property
     def _completes(self) -> bool:
-        _, n, f = self._train.inputs.shape
-        return self._gaps is not None and n * f <= _COMPLETED
+        numbers = len(self.sites) * self.window.history * len(self.split.train.observed)
+        return self._gaps is not None and numbers <= _COMPLETED
+
+    @cached_property
+    def _modes(self) -> TimeModes | None:
+        """Patterns in time; None where histories are short, completed step by step, or all of them fit into memory."""
+        train, (limit, max_bytes) = self.split.train, (self._limit, self._max_bytes)
+        starts = window_starts(train, self.window)
+        fitting = fit_starts(starts, train, self.window, limit=limit, max_bytes=max_bytes)
+        if self.window.history <= LONG or len(fitting) == min(limit, len(starts)) or self._completes:
+            return None
+        return TimeModes.fit(train, self.window, self.scaling, starts)
 
     def _features(self, block: Design, selected: Int[ndarray, " k"]) -> Float[ndarray, "m q"]:
         if not self._completes or self._gaps is None or block.inputs_observed is None:
@@ -227,8 +259,14 @@ class LinearJudge:
         return self._design(self.split.valid, _VALID_LIMIT, self._max_bytes // 3, gaps=self._gaps)
 
     @cached_property
+    def _whole_valid(self) -> Design:
+        if self._modes is None:
+            return self._valid
+        return self._design(self.split.valid, _VALID_LIMIT, self._max_bytes // 3, gaps=self._gaps, whole_targets=True)
+
+    @cached_property
     def _test(self) -> Design:
-        return self._design(self.split.test, _TEST_LIMIT, self._max_bytes * 2 // 3)
+        return self._design(self.split.test, _TEST_LIMIT, self._max_bytes * 2 // 3, whole_targets=True)
 
     def _inner(self, selected: Int[ndarray, " k"], on: Block) -> Grams:
         """Inner products over the selected sites, continued from those of a shorter ranking if one was just judged.

@@ -104,7 +104,8 @@ def refit(
     tally = ErrorTally(weight, selected, scaling.std[field.predicted].astype(float), window.prediction)
     _forecast(state.forecaster, test, recipe, tally)
     error = state.best_error if math.isfinite(state.best_error) else None
-    return tally.score({"backbone": backbone, "steps": steps, "seed": seed, "valid_error": error})
+    notes = {"backbone": backbone, "steps": steps, "seed": seed, "valid_error": error}
+    return tally.score(notes, run=split.test.run[test.starts] if split.test.cases else None)
 
 
 def _fixed_support(n: int, selected: Int[ndarray, " k"]) -> MaskState:

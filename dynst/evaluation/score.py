@@ -29,6 +29,8 @@ class Score:
         deviations; NaN for a window without any observed target. Kept for paired intervals.
     notes : dict
         How the forecaster was made: penalty of a ridge, steps of a network.
+    run : Int[ndarray, "m"] or None
+        Experiment that each window is of; None where all are of one record.
     """
 
     sums: ErrorSums
@@ -37,6 +39,7 @@ class Score:
     std: Float[ndarray, " c"]
     per_window: Float[ndarray, " m"]
     notes: dict[str, object] = field(default_factory=dict)
+    run: Int[ndarray, " m"] | None = None
 
     def __repr__(self) -> str:
         return f"Score({self.total:.4g} standard deviations over {len(self.per_window)} windows)"
@@ -117,7 +120,7 @@ class ErrorTally:
         rows = values.transpose(0, 1, 3, 2).reshape(-1, n).astype(np.float32, copy=False)
         return (rows @ self._weights.astype(np.float32)).astype(float).reshape(b, p, c, 2)
 
-    def score(self, notes: dict[str, object] | None = None) -> Score:
-        """The errors so far."""
+    def score(self, notes: dict[str, object] | None = None, *, run: Int[ndarray, " m"] | None = None) -> Score:
+        """The errors so far; `run` as for `Score`."""
         at, away = (sums.scaled(self._std) for sums in self._sums)
-        return Score(at + away, at, away, self._std, np.concatenate(self._windows), notes or {})
+        return Score(at + away, at, away, self._std, np.concatenate(self._windows), notes or {}, run)

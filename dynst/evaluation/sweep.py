@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from dynst.domain import FRAMES, Channel, Curve, Plan, Sites
 from dynst.errors import ConfigError, DynstError
-from dynst.evaluation.bootstrap import interval_block, judged, replicates, resampling_weights
+from dynst.evaluation.bootstrap import interval_block, judged, replicates, resamples
 from dynst.evaluation.score import Score
 
 __all__ = ["LADDER", "MIN_RANDOM_DRAWS", "Judge", "Progress", "judge_ladder", "ladder", "summary"]
@@ -199,6 +199,7 @@ def _curve(
         reason=reason,
         comparison=_comparison(names, budgets, scores),
         against=names,
+        attrs=_drawn(next(iter(scores.values()))[0]),
     )
 
 
@@ -219,16 +220,24 @@ def _comparison(
             continue
         errors = [error[:, finite] for error in errors]
         block = _common_block(errors)
-        weights = resampling_weights(int(finite.sum()), block)
+        run = scores[names[known[0]], k][0].run
+        weights, pieces = resamples(int(finite.sum()), block, None if run is None else run[finite])
         roots = [replicates(error, weights).mean(axis=1) for error in errors]
         for a, row in zip(known, roots, strict=True):
             for b, column in zip(known, roots, strict=True):
                 if a != b:
-                    word, interval = judged(row, column, blocks=int(finite.sum()) / block)
+                    word, interval = judged(row, column, pieces=pieces)
                     found["verdict"][a, b, j] = word
                     found["difference"][a, b, j] = interval.estimate
                     found["low"][a, b, j], found["high"][a, b, j] = interval.low, interval.high
     return found
+
+
+def _drawn(score: Score) -> dict[str, str]:
+    """What the intervals speak of, where the test windows are of experiments."""
+    runs = 0 if score.run is None else len(np.unique(score.run))
+    several = f"{runs} test runs, drawn whole: for other runs like these"
+    return {"intervals": several if runs > 1 else "one test run: for that run alone"} if runs else {}
 
 
 def _comparable(name: str, scores: Sequence[Score]) -> bool:

@@ -10,19 +10,22 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
-from dynst.domain import Field, Plan, Sites, Window
+from dynst.domain import Field, Frame, GraphLayout, Layout, Plan, Sites, Window
 from dynst.domain.split import window_starts
 from dynst.errors import DataError, DynstError
-from dynst.planners.farthest import farthest_point
+from dynst.planners.farthest import farthest_point, hop_gaps
 from dynst.windows.design import Design, design, fit_starts, snapshots
 from dynst.windows.gaps import GapModel
 from dynst.windows.scaling import Scaling
+from dynst.windows.time_modes import LONG, TimeModes
 
-__all__ = ["Planner", "PlannerSkipped", "Task", "complete_ranking", "finish_plan"]
+__all__ = ["ENTRIES", "Planner", "PlannerSkipped", "Task", "complete_ranking", "finish_plan"]
 
 _WINDOWS = 250  # windows a planner selects on; the study used 160-250 and found no gain in more
 _SNAPSHOTS = 1000  # snapshots for the statistical baselines
 _BYTES = 384 << 20  # no design or snapshot matrix of a planner grows beyond this
+ENTRIES = 24_000_000
+"""Numbers in the float64 histories of the linear forecaster (192 MB); more windows than fit are thinned away."""
 
 _T = TypeVar("_T")
 
@@ -129,10 +132,27 @@ class Task:
         return self.once("snapshots", make)
 
     @property
+    def time_modes(self) -> TimeModes | None:
+        """Patterns in time that stand for long histories and futures; None where all steps fit into memory.
+
+        That is decided by the history alone, which each site has a matrix of: up to 12 steps it is always whole.
+        """
+
+        def make() -> TimeModes | None:
+            starts = window_starts(self.train, self.window)
+            numbers = len(self.sites) * self.window.history * len(self.train.observed)
+            if self.window.history <= LONG or min(_WINDOWS, len(starts)) * numbers <= ENTRIES:
+                return None
+            return TimeModes.fit(self.train, self.window, self.scaling, starts)
+
+        return self.once("time_modes", make)
+
+    @property
     def design(self) -> Design:
         """Standardised histories and targets of at most 250 training windows, thinned at random.
 
         Missing targets are what `gaps` expects of them; missing inputs are 0, as a sensor is worth what it reports.
+        With `time_modes`, histories and futures are what they hold of these patterns.
 
         Raises
         ------
@@ -142,8 +162,9 @@ class Task:
 
         def make() -> Design:
             starts = window_starts(self.train, self.window)
-            starts = fit_starts(starts, self.train, self.window, limit=_WINDOWS, max_bytes=_BYTES)
-            made = design(self.train, self.window, self.scaling, starts, gaps=self.gaps)
+            modes = self.time_modes
+            starts = fit_starts(starts, self.train, self.window, limit=_WINDOWS, max_bytes=_BYTES, modes=modes)
+            made = design(self.train, self.window, self.scaling, starts, gaps=self.gaps, modes=modes)
             if not len(made):
                 raise DataError(
                     f"none of {len(starts)} training windows holds a value of the forecast channels: nothing can be "
@@ -170,8 +191,10 @@ class Planner(Protocol):
         """
 
 
-def complete_ranking(sites: Sites, chosen: Int[ndarray, " k"]) -> Int[ndarray, " m"]:
+def complete_ranking(sites: Sites, chosen: Int[ndarray, " k"], layout: Layout | None = None) -> Int[ndarray, " m"]:
     """All legal sites: fixed ones first, then `chosen` in its order, then the rest by farthest point.
+
+    Where nobody knows the positions, far is what takes many edges of the `layout`, as in coverage.
 
     Examples
     --------
@@ -182,6 +205,8 @@ def complete_ranking(sites: Sites, chosen: Int[ndarray, " k"]) -> Int[ndarray, "
     fixed = sites.fixed
     chosen = np.asarray(chosen, np.int64)
     head = np.concatenate([fixed, chosen[~np.isin(chosen, fixed)]])
+    if sites.frame is Frame.SCHEMATIC and isinstance(layout, GraphLayout):
+        head = hop_gaps(sites, layout, head)[0]
     rest = farthest_point(sites, head, len(sites.legal) - len(head))
     return np.concatenate([head, rest])
 
@@ -209,7 +234,7 @@ def finish_plan(
     planner, importance_is, seed, provenance
         What the plan says of itself, see `Plan`.
     """
-    order = complete_ranking(task.sites, chosen)
+    order = complete_ranking(task.sites, chosen, task.train.layout)
     silent = int((task.scaling.share.sum(axis=1) == 0).sum())
     gaps = {"sites_silent_in_training": silent} if silent else {}
     return Plan(

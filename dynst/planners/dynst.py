@@ -153,7 +153,15 @@ def plan(
     timing = _schedule(task, mask, steps, curve=schedule, interval=interval, alpha=alpha if regrow else 0.0)
     state = TrainingState.start(
         build_forecaster(
-            task.train, task.window, mask, seed=seed, backbone=backbone, dim=dim, depth=depth, patch=patch
+            task.train,
+            task.window,
+            mask,
+            seed=seed,
+            backbone=backbone,
+            scaling=task.scaling,
+            dim=dim,
+            depth=depth,
+            patch=patch,
         ),
         recipe,
         seed=seed,

@@ -1,15 +1,17 @@
-"""Farthest-point ranking: each new site is the one farthest from all sites before it."""
+"""Farthest-point ranking: each new site is the one farthest from all sites before it, by distance or by edges."""
 
 from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import KDTree
 
-from dynst.domain import Sites
+from dynst.domain import GraphLayout, Sites
 
-__all__ = ["central_site", "farthest_point", "farthest_point_gaps"]
+__all__ = ["central_site", "farthest_point", "farthest_point_gaps", "hop_gaps"]
 
 
 def central_site(sites: Sites) -> int:
@@ -96,3 +98,41 @@ def farthest_point_gaps(
         shift = points[ball] - points[pick]
         distance[ball] = np.minimum(distance[ball], np.einsum("bd,bd->b", shift, shift))
     return picks, gaps
+
+
+def hop_gaps(
+    sites: Sites, layout: GraphLayout, taken: Int[ndarray, " k"]
+) -> tuple[Int[ndarray, " m"], Float[ndarray, " m"]]:
+    """Those taken, then legal sites, each the most edges away from all before it; and how many edges that is.
+
+    A part of the graph that has no sensor is farther than any distance: the largest comes first, at its site of most
+    edges. Ties go to the lower index. The ranking ends when every site left is the neighbour of one in it. For those
+    taken the number is infinite.
+    """
+    edges = layout.edge_index
+    graph = coo_array((np.ones(edges.shape[1]), (edges[0], edges[1])), shape=(len(sites), len(sites))).tocsr()
+    degree = np.bincount(edges.ravel(), minlength=len(sites))
+    members = np.bincount(layout.part)[layout.part]
+    distance = np.full(len(sites), np.inf)
+    legal = np.zeros(len(sites), bool)
+    legal[sites.legal] = True
+    picks: list[int] = []
+    gaps: list[float] = []
+    waiting = np.asarray(taken, np.int64).tolist()
+    while True:
+        given = len(picks) < len(waiting)
+        if given:
+            pick = waiting[len(picks)]
+        else:
+            gap = np.where(legal, distance, -1.0)
+            most = float(gap.max())
+            if most <= 1.0 and picks:
+                return np.array(picks, np.int64), np.array(gaps)
+            far = np.flatnonzero(gap == most)
+            pick = int(far[np.lexsort((-degree[far], -members[far]))[0]] if np.isinf(most) else far[0])
+        picks.append(pick)
+        gaps.append(np.inf if given else float(distance[pick]))
+        limit = min(float(len(sites)), float(distance.max()))
+        near = dijkstra(graph, directed=False, unweighted=True, indices=pick, limit=limit)
+        distance = np.minimum(distance, near)
+        legal[pick] = False

@@ -46,9 +46,10 @@ def plan(task: Task, *, seed: int, penalty: float = 0.01) -> Plan:
 def _greedy(evidence: LinearEvidence, task: Task) -> tuple[np.ndarray, np.ndarray]:
     fixed, legal = task.sites.fixed.tolist(), task.sites.legal
     count = len(fixed) + affordable_picks(evidence, len(legal), most=len(legal) - len(fixed))
-    bench = Bench.of(evidence, np.zeros(0, np.int64), legal)
+    bench = Bench.of(evidence, np.zeros(0, np.int64), legal) if count else None
     order, gained = np.empty(count, np.int64), np.empty(count)
     for i in range(count):
+        assert bench is not None
         gains = bench.gains()
         at = int(np.searchsorted(legal, fixed[i])) if i < len(fixed) else int(np.argmax(gains))
         order[i], gained[i] = legal[at], max(float(gains[at]), 0.0)

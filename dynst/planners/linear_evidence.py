@@ -22,7 +22,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from dynst.planners.base import Task
+from dynst.planners.base import ENTRIES, Task
 from dynst.planners.prior import fit_prior, synthetic_windows
 
 __all__ = [
@@ -36,7 +36,6 @@ __all__ = [
     "share",
 ]
 
-_ENTRIES = 24_000_000  # numbers in the float64 matrix of histories (192 MB); more windows than fit are thinned away
 _BLOCK = 1 << 21  # numbers in a work block
 
 
@@ -223,7 +222,7 @@ def linear_evidence(
     def make() -> LinearEvidence:
         design = task.design
         n, f = design.inputs.shape[1:]
-        room = max(8, _ENTRIES // (n * f))  # windows are thinned, sites never
+        room = max(8, ENTRIES // (n * f))  # windows are thinned, sites never
         extra = min(prior_windows, room * 2 // 7) if prior_weight > 0 else 0
         rows = _spread(len(design), min(len(design), room - extra))
         m = len(rows)
@@ -241,7 +240,7 @@ def linear_evidence(
         terms = [Term(m, _factor(gram[:m, :m], 0.25, components), data_penalty * m)]
         if extra:
             terms.append(Term(m + extra, _factor(gram, 0.5, components), prior_penalty * m * (1 + prior_weight)))
-        return LinearEvidence(history, tuple(terms), {"windows": m, "synthetic_windows": extra})
+        return LinearEvidence(history, tuple(terms), {"windows": m, "synthetic_windows": extra} | _note(task, f))
 
     return task.once(f"linear_evidence {options}", make)
 
@@ -252,13 +251,17 @@ def forecast_evidence(task: Task, *, penalty: float, components: int = 150) -> L
     def make() -> LinearEvidence:
         design = task.design
         n, f = design.inputs.shape[1:]
-        rows = _spread(len(design), min(len(design), max(8, _ENTRIES // (n * f))))
+        rows = _spread(len(design), min(len(design), max(8, ENTRIES // (n * f))))
         history = np.ascontiguousarray(design.inputs[rows].transpose(1, 2, 0), float)
         gram = _gram(task, [design.targets[rows]])
         term = Term(len(rows), _factor(gram, 0.5, components), penalty * len(rows))
-        return LinearEvidence(history, (term,), {"windows": len(rows)})
+        return LinearEvidence(history, (term,), {"windows": len(rows)} | _note(task, f))
 
     return task.once(f"forecast_evidence {(penalty, components)}", make)
+
+
+def _note(task: Task, numbers: int) -> dict[str, object]:
+    return {} if task.time_modes is None else {"numbers_per_history": numbers}
 
 
 def _spread(total: int, count: int) -> Int[ndarray, " k"]:

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from dynst.planners.base import Task
+from dynst.windows.time_modes import TimeModes
 
 __all__ = ["Prior", "fit_prior", "synthetic_windows"]
 
@@ -129,6 +130,8 @@ def synthetic_windows(
 ) -> tuple[Float[ndarray, "m n f"], Float[ndarray, "m q n c_out"]]:
     """Histories, and targets "now and the future", of `count` independent windows drawn from the prior.
 
+    As in the design of the task, long ones are what they hold of its `time_modes`.
+
     The exponential covariance is drawn with random Fourier features (frequencies from its Cauchy spectrum),
     so any number of sites costs linear time and no covariance matrix is formed.
 
@@ -148,13 +151,27 @@ def synthetic_windows(
         state[:, step] *= np.sqrt(1 - prior.memory**2)
         state[:, step] += prior.memory * state[:, step - 1]
     state = np.einsum("cd,msdk->msck", prior.mixing, state)
+    past, ahead = slice(0, t), slice(t - 1, steps)
+    if task.time_modes is not None:  # patterns are sums over time, as the field is one over features: any order
+        state, past, ahead = _in_patterns(state, task.time_modes)
+    width = state.shape[1]
     coefficients = state.reshape(-1, _FEATURES).T.astype(np.float32) * np.float32(np.sqrt(2 / _FEATURES))
-    history = np.empty((count, n, t, len(task.train.observed)), np.float32)
-    future = np.empty((count, steps - t + 1, n, len(task.train.predicted)), np.float32)
+    history = np.empty((count, n, past.stop - past.start, len(task.train.observed)), np.float32)
+    future = np.empty((count, ahead.stop - ahead.start, n, len(task.train.predicted)), np.float32)
     for start in range(0, n, 2048):
         block = slice(start, start + 2048)
         wave = np.cos(points[block] @ frequency + phase).astype(np.float32)
-        values = (wave @ coefficients).reshape(-1, count, steps, c) * prior.deviation[block, None, None, :]
-        history[:, block] = values[:, :, :t][..., task.train.observed].transpose(1, 0, 2, 3)
-        future[:, :, block] = values[:, :, t - 1 :][..., task.train.predicted].transpose(1, 2, 0, 3)
+        values = (wave @ coefficients).reshape(-1, count, width, c) * prior.deviation[block, None, None, :]
+        history[:, block] = values[:, :, past][..., task.train.observed].transpose(1, 0, 2, 3)
+        future[:, :, block] = values[:, :, ahead][..., task.train.predicted].transpose(1, 2, 0, 3)
     return history.reshape(count, n, -1), future
+
+
+def _in_patterns(
+    state: Float[ndarray, "m steps c k"], modes: TimeModes
+) -> tuple[Float[ndarray, "m q c k"], slice, slice]:
+    """Windows in patterns of time: those of the history, of which the last is the present, then those of the future."""
+    t, q = modes.history.shape
+    parts = (state[:, :t], modes.history), (state[:, t:], modes.future)
+    made = np.concatenate([np.einsum("mtck,tq->mqck", part, by, optimize=True) for part, by in parts], axis=1)
+    return made, slice(0, q), slice(q - 1, made.shape[1])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dynst.evaluation import verdict
-from dynst.evaluation.bootstrap import block_length, resampling_weights
+from dynst.evaluation.bootstrap import block_length, resampling_weights, run_weights
 
 
 def ar1(phi, shape, rng):
@@ -82,3 +82,41 @@ def test_the_block_length_grows_with_the_memory_of_the_errors():
     assert lengths[0] < lengths[1] < lengths[2]
     assert lengths[0] < 4
     assert block_length(np.ones(50)) == 1.0
+
+
+def test_whole_runs_are_drawn_and_each_resample_weighs_one():
+    run = np.repeat([3, 5, 9, 11], [10, 20, 5, 15])
+    weights = run_weights(run, draws=50)
+    np.testing.assert_allclose(weights.sum(axis=1), 1)
+    assert (weights[0] == 1 / 50).all()
+    for number in (3, 5, 9, 11):
+        together = weights[:, run == number]
+        assert (together == together[:, :1]).all()
+    assert (weights[1:] == 0).any()
+
+
+@pytest.mark.parametrize(("runs", "windows"), [(2, 60), (5, 24), (10, 12)])
+def test_intervals_over_runs_that_differ_hold_zero_about_as_often_as_they_claim(runs, windows):
+    run, hits, blind = np.repeat(np.arange(runs), windows), 0, 0
+    for trial in range(150):
+        rng = np.random.default_rng(trial)
+        a, b = (20 + ar1(0.7, (runs, windows), rng) + 1.5 * rng.standard_normal((runs, 1)) for _ in range(2))
+        _, interval = verdict(a.ravel(), b.ravel(), draws=200, seed=trial, run=run)
+        hits += interval.low <= 0 <= interval.high
+        _, interval = verdict(a.ravel(), b.ravel(), draws=200, seed=trial)
+        blind += interval.low <= 0 <= interval.high
+    assert hits / 150 > 0.88  # windows taken as one record: far less where runs are few
+    assert hits > blind
+
+
+def test_one_run_is_judged_as_the_one_record_that_it_is():
+    rng = np.random.default_rng(0)
+    a, b = 20 + ar1(0.5, (2, 100), rng)
+    assert verdict(a, b, run=np.full(100, 4)) == verdict(a, b)
+
+
+def test_runs_without_a_target_are_no_runs():
+    rng = np.random.default_rng(0)
+    a, b, run = rng.uniform(1, 2, 90), rng.uniform(1, 2, 90), np.repeat([0, 1, 2], 30)
+    a[:30] = np.nan
+    assert verdict(a, b, run=run) == verdict(a[30:], b[30:], run=run[30:])

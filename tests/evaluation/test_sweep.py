@@ -9,8 +9,8 @@ import xarray as xr
 
 from dynst.domain import Channel, Curve, Field, GridLayout, Plan, Sites, Window
 from dynst.errors import ConfigError, DataError
-from dynst.evaluation import LinearJudge, judge_ladder, ladder, summary
-from dynst.windows import split_by_time
+from dynst.evaluation import LinearJudge, judge_ladder, ladder, summary, verdict
+from dynst.windows import split_by_run, split_by_time
 
 WINDOW = Window(2, 2)
 
@@ -116,6 +116,32 @@ def test_differences_are_opposite_when_the_sides_are_exchanged(judged):
     one = data["difference"].sel(planner="coverage", against="floor").item()
     two = data["difference"].sel(planner="floor", against="coverage").item()
     np.testing.assert_allclose((1 + one / 100) * (1 + two / 100), 1)
+
+
+@pytest.mark.parametrize(("cases", "words"), [(12, "2 test runs, drawn whole"), (4, "one test run")])
+def test_windows_of_experiments_are_drawn_by_whole_runs_and_the_curve_says_so(cases, words):
+    rng = np.random.default_rng(0)
+    names, run = tuple(f"case {i}" for i in range(cases)), np.repeat(np.arange(cases), 25)
+    plain = field_of(rng.standard_normal((25 * cases, 6, 1)).cumsum(axis=0) % 7)
+    field = Field.of(plain.series.read(0, 25 * cases), plain.sites, plain.layout, run=run, cases=names)
+    judge = LinearJudge(split_by_run(field, WINDOW), WINDOW)
+    plans = {"one": [plan(np.arange(6), field.sites)], "other": [plan(np.arange(6)[::-1], field.sites)]}
+    scores = [judge.score(made[0].order[:2]) for made in plans.values()]
+    assert len(np.unique(scores[0].run)) == len(judge.split.test.cases)
+    curve = judge_ladder(plans, judge, [2])
+    assert curve.data.attrs["intervals"].startswith(words)
+    word, interval = verdict(*(score.per_window for score in scores), run=scores[0].run)
+    data = curve.at(2).sel(planner="one", against="other")
+    if len(judge.split.test.cases) > 1:  # blocks play no part
+        assert (data["verdict"], data["low"], data["high"]) == (word, interval.low, interval.high)
+
+
+def test_a_record_cut_by_gaps_is_one_record():
+    plain = waves()
+    field = Field.of(plain.series.read(0, 300), plain.sites, plain.layout, run=np.repeat(np.arange(3), 100))
+    judge = LinearJudge(split_by_time(field, WINDOW), WINDOW)
+    assert judge.score(np.arange(3)).run is None
+    assert "intervals" not in judge_ladder({"one": [plan(np.arange(20), field.sites)]}, judge, [2]).data.attrs
 
 
 def test_too_few_random_plans_are_no_yardstick():

@@ -14,7 +14,7 @@ from dynst.errors import ConfigError, DataError
 from dynst.readers import Hints, frames, read
 from dynst.readers.cache import FileSeries
 from dynst.readers.door import sniff
-from dynst.windows.split import split_record
+from dynst.windows import split_record
 from tests.readers.fire_maker import cut, fire_run, write_fires, write_taxi
 
 
