@@ -74,11 +74,8 @@ def test_oisst_climatology(shared_data):
     [
         ("oisst_climatology/lsmask.nc", "no variable varies in time: mask"),
         ("relief/etopo20.cdf", r"longitude repeats: .*\(1080 distinct of 1081 values\). Drop the last column"),
-        ("sandiego_depth_mesh/ADH_SanDiego.nc", "holds a mesh"),
-        ("germany_pm10/germany_pm10_daily_1998_2009.nc", "series at 70 stations"),
         ("era5_uk_t2m/era5-2mt-2019-03-uk.grib", "GRIB is not read"),
         ("era5_winter", "It holds zarr stores: give one of"),
-        ("ireland_wind", "holds no netCDF file"),
     ],
 )
 def test_what_is_no_grid_in_time_is_refused_in_one_line(shared_data, file, message):
