@@ -241,7 +241,7 @@ def _of_hdf5(file: Path) -> dict[str, Array]:
     try:
         with h5py.File(file, "r") as stream:
             stream.visititems(look)
-    except OSError as err:
+    except (OSError, RuntimeError, KeyError) as err:
         raise DataError(f"{file.name}: cannot be opened as HDF5: {_first_line(err)}. Get it again.") from err
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -31,15 +32,20 @@ _NAMES = {
     "PS": Channel("ps", "Pa", "pressure PS"),
     "PG": Channel("pg", "Pa", "pressure PG"),
 }
-_DISABLED, _WALL = 2, 6  # types of nodes; 0 is the flow, 4 an inlet, 5 an outlet
+_NORMAL, _DISABLED, _WALL = 0, 2, 6  # types of nodes; 4 is an inlet, 5 an outlet
 _BLOCK = 32  # frames read at once: some megabytes
 
 
 def runs_in(place: Path) -> list[Path]:
-    """Folders of runs in a tree, in order."""
-    if (place / "sim.npz").is_file():
-        return [place]
-    return sorted(file.parent for file in place.rglob("sim.npz"))
+    """Folders of runs in order: of a run, a tree of runs, or a pattern of runs and trees."""
+    if place.name == "sim.npz" and place.is_file():
+        return [place.parent]
+    if place.is_dir():
+        return sorted(file.parent for file in place.rglob("sim.npz"))
+    if not glob.has_magic(str(place)):
+        return []
+    found = glob.glob(str(place), recursive=True)  # noqa: PTH207 - the pattern may be absolute
+    return sorted({folder for match in found for folder in runs_in(Path(match))})
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +65,7 @@ class _Run:
         return self.members["pointcloud"][0][1]
 
     def triangles(self) -> ndarray:
+        """Of each frame, or of all."""
         return np.load(self.folder / "triangles.npy", mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
 
     def frames(self, names: tuple[str, ...]) -> Iterator[tuple[ndarray, ...]]:
@@ -142,16 +149,17 @@ def _look(folder: Path, name: str) -> _Run:
     return run
 
 
-def read_eagle(path: str, root: Path, wanted: Wanted, count: int) -> MeshRecord:
-    """The record of one run or of a tree of runs; `count` is how many reference sites are wanted at most.
+def read_eagle(path: str, place: Path, wanted: Wanted, count: int) -> MeshRecord:
+    """The record of the runs at a place; `count` is how many reference sites are wanted at most.
 
     Raises
     ------
     DataError, ConfigError
         If a run is not whole, runs differ in what they hold, or a channel is asked for that is not there.
     """
-    folders = runs_in(root)
-    runs = [_look(folder, folder.relative_to(root).as_posix() if folder != root else root.name) for folder in folders]
+    root = _root(place)
+    name = root.absolute().name
+    runs = [_look(folder, name if folder == root else folder.relative_to(root).as_posix()) for folder in runs_in(place)]
     first = runs[0]
     offered = [key for key in _NAMES if key in first.members]
     for run in runs[1:]:
@@ -161,10 +169,10 @@ def read_eagle(path: str, root: Path, wanted: Wanted, count: int) -> MeshRecord:
                 f"{run.name} holds {', '.join(held)}, but {first.name} holds {', '.join(offered)}. "
                 "Give runs of the same fields."
             )
-    channels = wanted.choose(root.name, [_NAMES[key] for key in offered], {})
+    channels = wanted.choose(name, [_NAMES[key] for key in offered], {})
     keys = tuple(key for key in offered if _NAMES[key].name in {channel.name for channel in channels})
-    files = [run.folder / name for run in runs for name in ("sim.npz", "triangles.npy")]
-    source = source_of(path, root.name, "mesh", tuple(map(str, files)), members=files, root=root)
+    files = [run.folder / file for run in runs for file in ("sim.npz", "triangles.npy")]
+    source = source_of(path, name, "mesh", tuple(map(str, files)), members=files, root=root)
     notes = [
         "the files say no units: lengths are taken as m, velocities as m/s, pressures as Pa, the step as 1/30 s",
     ]
@@ -178,9 +186,6 @@ def read_eagle(path: str, root: Path, wanted: Wanted, count: int) -> MeshRecord:
     )
     used = np.zeros(first.size, bool)
     used[mesh] = True
-    stray = int((~used & (kind != _DISABLED)).sum())
-    if stray:
-        notes.append(f"nodes of {first.name} outside every triangle at its first frame are no sites: {stray}")
     still = len(runs) == 1 and _is_still(first)
     if still:
         points = start
@@ -214,6 +219,13 @@ def read_eagle(path: str, root: Path, wanted: Wanted, count: int) -> MeshRecord:
     )
 
 
+def _root(place: Path) -> Path:
+    """What names of runs start from: a folder, that of a file, or that above the first star of a pattern."""
+    if place.is_dir():
+        return place
+    return place.parent if place.is_file() else next(up for up in place.parents if not glob.has_magic(str(up)))
+
+
 def _lost(run: _Run, nodes: ndarray) -> DataError:
     bad = int((~np.isfinite(nodes)).any(axis=-1).sum())
     return DataError(f"{run.name}/sim.npz: pointcloud holds {bad} positions that are NaN or infinite. Get it again.")
@@ -234,20 +246,26 @@ def _blocks(
     """Values of a run: at the nodes, or read off the triangles at places that do not move."""
     locator = None if places is None else Locator(places)
     faces, at = run.triangles(), 0
+    used, normal = np.zeros((2, run.size), bool)
+    if locator is None:
+        used[np.asarray(faces[0] if faces.ndim == 3 else faces).astype(np.int64)] = True
     for nodes, kinds, *fields in run.frames(("pointcloud", "mask", *keys)):
         if not np.isfinite(nodes).all():
             raise _lost(run, nodes.reshape(-1, 2))
         values = np.stack([field.astype(np.float32) for field in fields], axis=-1)
         kind = kinds.reshape(kinds.shape[:2])
+        normal |= (kind == _NORMAL).any(0)
         values[kind == _DISABLED] = np.nan
         values[~np.isfinite(values)] = np.nan
         if locator is None:
+            values[:, ~used] = np.nan
             yield values
         else:
             out = np.empty((len(values), len(locator.places), len(keys)), np.float32)
             for t in range(len(values)):
                 raw = np.asarray(faces[at + t] if faces.ndim == 3 else faces)
                 triangles = check_triangles(raw, run.size, f"{run.name}/triangles.npy")
+                used[triangles] = True
                 triangles = triangles[_in_flow(triangles, kind[t])]
                 face, weight = locator.find(nodes[t].astype(float), triangles)
                 there = face >= 0
@@ -256,11 +274,17 @@ def _blocks(
                 out[t, there] = (corners * weight[there, :, None].astype(np.float32)).sum(1)
             yield out
         at += len(values)
+    stray = np.flatnonzero(normal & ~used)
+    if len(stray):
+        raise DataError(
+            f"{run.name}: {len(stray)} of {run.size} nodes are in the flow by mask but lie in no triangle at any frame "
+            f"(first: node {stray[0]}). Are sim.npz and triangles.npy of one run? Get both again."
+        )
 
 
 def _in_flow(triangles: Int[ndarray, "f 3"], kind: ndarray) -> Bool[ndarray, " f"]:
     """Triangles without a disabled corner: what such a node holds is no flow."""
-    flows: ndarray = (kind[triangles] != _DISABLED).all(axis=1)
+    flows: ndarray = (kind[triangles.T] != _DISABLED).all(axis=0)
     return flows
 
 

@@ -32,7 +32,7 @@ def recognises(path: str, hints: Hints) -> bool:
             tables = any(place.glob("*.csv")) or any(place.glob("*.nc"))
             return not tables and (bool(runs_in(place)) or (place / "triangles.npy").is_file())
         if not place.is_file():
-            return False
+            return bool(runs_in(place))
         suffix = place.suffix.lower()
         if suffix in _NETCDF:
             return holds_mesh(place)
@@ -50,8 +50,8 @@ def _names(file: Path, suffix: str) -> set[str]:
         if suffix in {".h5", ".hdf5"}:
             with h5py.File(file, "r") as store:
                 return {str(name).lower() for name in store}
-    except (OSError, zipfile.BadZipFile):  # what is wrong with it, another reader says
-        pass
+    except Exception:  # whatever is wrong with it, another reader says
+        return set()
     return set()
 
 
@@ -68,8 +68,8 @@ def read(
     Parameters
     ----------
     path : str
-        A run folder of EAGLE (``sim.npz`` and ``triangles.npy``) or a tree of them; a netCDF file with a mesh (UGRID);
-        a .npz, .h5 or MATLAB file with positions, maybe triangles, and fields.
+        A run folder of EAGLE (``sim.npz`` and ``triangles.npy``), a tree of them or a pattern; a netCDF file with a
+        mesh (UGRID); a .npz, .h5 or MATLAB file with positions, maybe triangles, and fields.
     observe, predict : sequence of str, optional
         Channels that sensors measure and that are forecast. Default: all, if there are at most 8.
     cache_dir : Path, optional
@@ -94,13 +94,10 @@ def read(
     if hints.sites is not None and hints.sites < 2:
         raise ConfigError(f"sites must be 2 or more; {hints.sites} came.")
     wanted, place = Wanted(observe, predict), Path(path).expanduser()
-    place = place.parent if place.name == "sim.npz" else place
-    if place.is_dir():
-        if not runs_in(place):
-            raise DataError(
-                f"{path}: triangles.npy has no sim.npz beside it. Give a whole run folder, or a tree of them."
-            )
+    if runs_in(place):
         record = read_eagle(path, place, wanted, hints.sites or SITES)
+    elif place.is_dir():
+        raise DataError(f"{path}: triangles.npy has no sim.npz beside it. Give a whole run folder, or a tree of them.")
     elif hints.sites is not None:
         raise ConfigError("sites is for meshes that move; this mesh keeps its own nodes: leave it out.")
     elif place.suffix.lower() in _NETCDF:

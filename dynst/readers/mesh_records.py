@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from dynst.domain import ArraySeries, Channel, Covariate, Field, Frame, GraphLayout, Series, Sites
@@ -75,7 +76,8 @@ def field_of(record: MeshRecord, *, cache_dir: Path | None = None) -> Field:
     Raises
     ------
     DataError
-        If a channel or every place is without any value, or a position is not finite.
+        If a channel or every place is without any value, a position is not finite, or a node with values lies in no
+        triangle.
     """
     where, n, c = record.source.name, len(record.points), len(record.channels)
     if not np.isfinite(record.points).all():
@@ -91,20 +93,22 @@ def field_of(record: MeshRecord, *, cache_dir: Path | None = None) -> Field:
         notes.append(f"nodes outside every triangle are no sites: {int(alone.sum())} of {n}")
     if 4 * record.steps * n * c <= IN_MEMORY_BYTES:
         values = np.concatenate([block.astype(np.float32) for block in record.blocks()])
-        keep, missing = _seen(record, iter([values]), alone)
-        series = ArraySeries(values[:, keep] if len(keep) < n else values)
+        keep = _keep(record, iter([values]), alone)
+        values = values[:, keep] if len(keep) < n else values
+        series, missing = ArraySeries(values), float(np.isnan(values).mean())
     else:
+        lost = [0]
         done = convert(
             cache_folder(cache_dir),
             f"mesh|{record.source.version}|{record.source.path}|{[ch.name for ch in record.channels]}|{n}",
             record.steps,
             c,
-            cells=lambda: _seen(record, record.blocks(), alone)[0],
-            slabs=lambda keep: _slabs(record, keep),
-            facts=dict,
+            cells=lambda: _keep(record, record.blocks(), alone),
+            slabs=lambda keep: _slabs(record, keep, lost),
+            facts=lambda: {"lost": lost[0]},
         )
         series, keep = done.series, done.cells
-        missing = _missing(series)
+        missing = int(str(done.facts["lost"])) / math.prod(series.shape)
     if len(keep) < 2:
         raise DataError(f"{where}: {len(keep)} place with a value came; a plan needs 2 or more.")
     silent = n - len(keep) - int(alone.sum())
@@ -148,31 +152,33 @@ def field_of(record: MeshRecord, *, cache_dir: Path | None = None) -> Field:
     )
 
 
-def _seen(record: MeshRecord, blocks: Iterator[ndarray], alone: ndarray) -> tuple[Int[ndarray, " k"], float]:
-    """Places that ever hold a value, and the share that is missing there."""
-    count, steps = np.zeros((len(record.points), len(record.channels)), np.int64), 0
+def _keep(record: MeshRecord, blocks: Iterator[ndarray], alone: Bool[ndarray, " n"]) -> Int[ndarray, " k"]:
+    """Places that ever hold a value; looks no farther than to where all have held one."""
+    seen = np.zeros((len(record.points), len(record.channels)), bool)
     for block in blocks:
-        count += np.isfinite(block).sum(0)
-        steps += len(block)
-    for channel, total in zip(record.channels, count.sum(0).tolist(), strict=True):
-        if not total:
+        seen |= np.isfinite(block).any(0)
+        if seen.any(1).all() and seen.any(0).all():
+            break
+    for channel, ever in zip(record.channels, seen.any(0).tolist(), strict=True):
+        if not ever:
             raise DataError(f"{record.source.name}: {channel.name} has no value at any time and place (all missing).")
-    keep = np.flatnonzero((count.sum(1) > 0) & ~alone)
-    return keep, 1.0 - float(count[keep].sum()) / max(1, steps * len(keep) * count.shape[1])
+    stray = np.flatnonzero(seen.any(1) & alone)
+    if len(stray):
+        raise DataError(
+            f"{record.source.name}: {len(stray)} of {len(alone)} nodes hold values but lie in no triangle (first: node "
+            f"{stray[0]}, counted from 0). Give the triangles of these nodes, or drop the nodes that no triangle uses."
+        )
+    return np.flatnonzero(seen.any(1))
 
 
-def _slabs(record: MeshRecord, keep: Int[ndarray, " k"]) -> Iterator[Slab]:
+def _slabs(record: MeshRecord, keep: Int[ndarray, " k"], lost: list[int]) -> Iterator[Slab]:
+    """The values at the sites; those that are missing are counted in `lost`."""
     start = 0
     for block in record.blocks():
-        yield Slab(start, 0, np.ascontiguousarray(block[:, keep], np.float32))
+        values = np.ascontiguousarray(block[:, keep], np.float32)
+        lost[0] += int(np.isnan(values).sum())
+        yield Slab(start, 0, values)
         start += len(block)
-
-
-def _missing(series: Series) -> float:
-    steps, n, c = series.shape
-    size = max(1, (8 << 20) // (4 * n * c))
-    lost = sum(int(np.isnan(series.read(start, start + size)).sum()) for start in range(0, steps, size))
-    return lost / (steps * n * c)
 
 
 def _layout(record: MeshRecord, sites: Sites, keep: Int[ndarray, " k"]) -> GraphLayout:

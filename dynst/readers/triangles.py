@@ -53,29 +53,29 @@ class Locator:
         self, nodes: Float[ndarray, "n 2"], triangles: Int[ndarray, "f 3"]
     ) -> tuple[Int[ndarray, " s"], Float[ndarray, "s 3"]]:
         """The triangle of each place, -1 outside of all, and the weights of its corners there."""
-        corners = nodes[triangles]
+        corners = nodes[triangles.T]  # corners first: numpy is slow along a last axis of three
         slack = 1e-6 * self._size
-        low = np.maximum(self._bins(corners.min(1) - slack), 0)
-        high = np.minimum(self._bins(corners.max(1) + slack), self._shape - 1)
+        low = np.maximum(self._bins(corners.min(0) - slack), 0)
+        high = np.minimum(self._bins(corners.max(0) + slack), self._shape - 1)
         wide = np.maximum(high - low + 1, 0)
         owner, k = _spread(wide.prod(1))
         cell = (low[owner, 1] + k // wide[owner, 0]) * self._shape[0] + low[owner, 0] + k % wide[owner, 0]
         pair, k = _spread(self._count[cell])
         owner, site = owner[pair], self._order[self._start[cell[pair]] + k]
-        a, b, c = corners[owner, 0], corners[owner, 1], corners[owner, 2]
+        a, b, c = corners[:, owner]
         p, ab, ac = self.places[site] - a, b - a, c - a
         double = ab[:, 0] * ac[:, 1] - ab[:, 1] * ac[:, 0]
         with np.errstate(divide="ignore", invalid="ignore"):  # a triangle without area holds nothing
             second = (p[:, 0] * ac[:, 1] - p[:, 1] * ac[:, 0]) / double
             third = (ab[:, 0] * p[:, 1] - ab[:, 1] * p[:, 0]) / double
-            weight = np.stack([1.0 - second - third, second, third], axis=-1)
-            least = weight.min(1)
+            weight = np.stack([1.0 - second - third, second, third])
+            least = weight.min(0)
             inside = np.flatnonzero((least >= -_EDGE) & (double != 0))
         inside = inside[np.argsort(least[inside], kind="stable")]  # of two triangles the deeper one is written last
         face = np.full(len(self.places), -1)
         face[site[inside]] = owner[inside]
         weights = np.zeros((len(self.places), 3))
-        weights[site[inside]] = weight[inside]
+        weights[site[inside]] = weight[:, inside].T
         return face, weights
 
 

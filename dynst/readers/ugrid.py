@@ -179,6 +179,8 @@ def _nodes(data: xr.Dataset, mesh: xr.DataArray, where: str) -> tuple[Float[ndar
     roles = [role_of(name, data[name].attrs) for name in names]
     if roles[0] in {Role.LATITUDE, Role.Y}:
         names, roles = names[::-1], roles[::-1]
+    if data[names[0]].ndim != 1 or data[names[0]].dims != data[names[1]].dims:
+        raise DataError(f"{where}: {names[0]} and {names[1]} are not one number for each node. Write the mesh again.")
     nodes = np.stack([np.asarray(data[name].values, float) for name in names], axis=-1)
     geographic = Role.LONGITUDE in roles
     if geographic:
@@ -192,6 +194,8 @@ def _faces(data: xr.Dataset, mesh: xr.DataArray, n: int, where: str) -> tuple[In
     if name not in data.variables:
         raise DataError(f"{where}: holds a mesh, but its face_node_connectivity ({name or 'none'}) is not there.")
     array = data[name]
+    if array.ndim != 2 or array.dtype.kind not in "iuf":
+        raise DataError(f"{where}: {name} has shape {array.shape} ({array.dtype}); expected faces x nodes of a face.")
     raw = array.values.astype(float)
     if mesh.attrs.get("face_dimension") == array.dims[1] or array.shape[0] <= 4 < array.shape[1]:
         array, raw = array.transpose(), raw.T
@@ -206,7 +210,11 @@ def _faces(data: xr.Dataset, mesh: xr.DataArray, n: int, where: str) -> tuple[In
             f"{where}: {name} names node {worst}, but nodes count from 0 to {n - 1} (start_index {start}). "
             "Is start_index right?"
         )
-    return faces[(~filled).sum(1) >= 3], str(array.dims[0])
+    faces = np.take_along_axis(faces, np.argsort(filled, axis=1, kind="stable"), axis=1)
+    short = np.flatnonzero((~filled).sum(1) < 3)
+    if len(short):
+        raise DataError(f"{where}: {name} gives face {short[0]} fewer than 3 nodes ({len(short)} such). Drop them.")
+    return faces, str(array.dims[0])
 
 
 def _count(faces: Int[ndarray, "f k"]) -> Int[ndarray, " f"]:

@@ -1,8 +1,10 @@
 """Meshes: read off linearly to the known error, sites shared by all runs, one line for whatever is broken."""
 
+import subprocess
 import sys
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import xarray as xr
@@ -14,7 +16,7 @@ from dynst.readers import Hints, mesh_records, read, sniff
 from dynst.readers.triangles import Locator
 
 sys.path.insert(0, str(Path(__file__).parent))
-from eagle_maker import BOUND, RADIUS, centre, flow, write_run
+from eagle_maker import BOUND, RADIUS, SPARE, centre, flow, write_run
 
 
 @pytest.fixture(scope="module")
@@ -33,15 +35,13 @@ def test_values_agree_with_the_flow_to_the_error_of_linear_interpolation(tree):
     field = read(str(root), hints=Hints(sites=150))
     values = field.series.read(0, field.steps)
     points = np.stack([field.sites.x, field.sites.y], -1)
+    truth = np.concatenate([[np.stack(flow(points, t), -1) for t in range(stop - start)] for start, stop in field.runs])
+    error = np.nanmax(np.abs(values - truth), axis=(0, 1))
     # longest side h, largest second derivative M: at most h^2 / 8 M along a side, h^2 / 6 M within (Waldron 1998)
-    bound = longest**2 / 6 * BOUND + 1e-5
-    for start, stop in field.runs:
-        for t in range(stop - start):
-            truth = np.stack(flow(points, t), -1)
-            assert np.nanmax(np.abs(values[start + t] - truth)) <= bound
-            np.testing.assert_allclose(
-                values[start + t, :, 3], np.where(np.isnan(values[start + t, :, 3]), np.nan, truth[:, 3]), atol=2e-5
-            )
+    bound = longest**2 / 6 * BOUND
+    assert (error[:3] <= bound).all()
+    assert (error[:3] >= bound / 3).all()  # measured: 0.0103 of 0.0181; the longest triangle lies where the flow bends
+    assert error[3] < 2e-6  # linear in x and y: exact but for single precision
 
 
 def test_a_place_is_missing_just_while_the_obstacle_covers_it(tree):
@@ -80,7 +80,7 @@ def test_one_run_is_read_by_its_folder_or_its_file_and_channels_are_chosen(tree)
 def test_a_mesh_that_stands_still_keeps_its_nodes_and_walls_are_no_candidates(tmp_path):
     write_run(tmp_path / "run", moving=False, steps=4)
     field = read(str(tmp_path / "run"))
-    assert len(field.sites) == 398  # two corners of the border come twice, and one of each is in no triangle
+    assert len(field.sites) == 400 - SPARE
     assert field.layout.triangles is not None
     wall = np.isin(field.sites.y, [0.0, 1.0])
     assert not np.isin(np.flatnonzero(wall), field.sites.legal).any()
@@ -123,6 +123,18 @@ def pickled_triangles(folder):
     np.save(folder / "triangles.npy", np.array([None], object))
 
 
+def cut_off_triangles(folder):
+    content = (folder / "triangles.npy").read_bytes()
+    (folder / "triangles.npy").write_bytes(content[: len(content) // 2])
+
+
+def node_in_no_triangle(folder):
+    with np.load(folder / "sim.npz") as old:
+        mask = old["mask"].copy()
+    mask[5:, -2] = 0
+    remake(folder, mask=mask)
+
+
 def wrong_node(folder):
     np.save(folder / "triangles.npy", np.load(folder / "triangles.npy") + 400)
 
@@ -153,7 +165,12 @@ def short_field(folder):
     [
         (no_triangles, "run: no triangles.npy beside sim.npz"),
         (pickled, "run/sim.npz: VX: the array holds Python objects, which are never unpickled"),
-        (pickled_triangles, "run/triangles.npy: the file (holds Python objects|is damaged)"),
+        (pickled_triangles, "run/triangles.npy: the file holds Python objects, which are never unpickled"),
+        (cut_off_triangles, "run/triangles.npy: the file is damaged"),
+        (
+            node_in_no_triangle,
+            r"run: 1 of 400 nodes are in the flow by mask but lie in no triangle .*\(first: node 398\)",
+        ),
         (wrong_node, r"run/triangles.npy: a triangle names node \d+, but nodes count from 0 to 399"),
         (lost_positions, "run/sim.npz: pointcloud holds .* NaN or infinite"),
         (fewer_triangles, r"run/triangles.npy: shape \(5, .* expected 12 frames"),
@@ -178,14 +195,154 @@ def test_runs_of_other_fields_are_refused(tmp_path):
         read(str(tmp_path))
 
 
-def test_a_node_outside_every_triangle_is_no_site_and_is_said(tmp_path):
-    coords = np.array([[0.0, 0], [1, 0], [0, 1], [5, 5]])
-    np.savez(
-        tmp_path / "m.npz", coords=coords, triangles=np.array([[0, 1, 2], [0, 0, 1]]), t2m=np.arange(36.0).reshape(9, 4)
-    )
-    field = read(str(tmp_path / "m.npz"))
+def test_a_still_mesh_with_a_node_in_no_triangle_is_refused_too(tmp_path):
+    write_run(tmp_path / "run", moving=False)
+    node_in_no_triangle(tmp_path / "run")
+    with pytest.raises(DataError, match="1 of 400 nodes are in the flow by mask but lie in no triangle"):
+        read(str(tmp_path / "run"))
+
+
+def test_what_a_disabled_node_holds_is_read_nowhere(tmp_path):
+    write_run(tmp_path / "run")
+    with np.load(tmp_path / "run/sim.npz") as old:
+        mask, vx = old["mask"].copy(), old["VX"].copy()
+    mask[6:, 100:150], vx[6:, 100:150] = 2, 1e6
+    before = read(str(tmp_path / "run")).series.read(0, 12)
+    remake(tmp_path / "run", mask=mask, VX=vx)
+    after = read(str(tmp_path / "run")).series.read(0, 12)
+    seen = np.isfinite(after)
+    np.testing.assert_array_equal(after[seen], before[seen])
+    assert seen[:6].sum() == np.isfinite(before[:6]).sum()
+    assert seen[6:].sum() < np.isfinite(before[6:]).sum()
+
+
+def cloud(path, **arrays):
+    coords = np.array([[0.0, 0], [1, 0], [0, 1], [1, 1]])
+    held = {"coords": coords, "triangles": np.array([[0, 1, 2], [1, 3, 2]]), "t2m": np.arange(36.0).reshape(9, 4)}
+    held = {name: array for name, array in (held | arrays).items() if array is not None}
+    if path.suffix == ".npz":
+        np.savez(path, **held)
+    else:
+        with h5py.File(path, "w") as store:
+            for name, array in held.items():
+                store[name] = array
+    return str(path)
+
+
+def test_a_node_with_values_in_no_triangle_is_one_clear_line(tmp_path):
+    path = cloud(tmp_path / "m.npz", triangles=np.array([[0, 1, 2], [0, 0, 1]]))
+    with pytest.raises(DataError, match=r"m: 1 of 4 nodes hold values but lie in no triangle \(first: node 3,"):
+        read(path)
+
+
+def test_a_node_without_values_in_no_triangle_is_no_site_and_is_said(tmp_path):
+    values = np.arange(36.0).reshape(9, 4)
+    values[:, 3] = np.nan
+    field = read(cloud(tmp_path / "m.npz", triangles=np.array([[0, 1, 2]]), t2m=values))
     assert len(field.sites) == 3
     assert "nodes outside every triangle are no sites: 1 of 4" in field.source["notes"]
+
+
+def test_hdf5_and_npz_of_the_same_arrays_are_the_same_record(tmp_path):
+    packed, store = read(cloud(tmp_path / "m.npz")), read(cloud(tmp_path / "m.h5"))
+    assert store.source["reader"] == packed.source["reader"] == "mesh"
+    assert store.layout.triangles.tolist() == packed.layout.triangles.tolist() == [[0, 1, 2], [1, 3, 2]]
+    np.testing.assert_array_equal(store.series.read(0, 9), packed.series.read(0, 9))
+
+
+def test_arrays_without_triangles_are_joined_to_their_nearest(tmp_path):
+    coords = np.random.default_rng(0).uniform(size=(12, 2))
+    field = read(cloud(tmp_path / "m.h5", coords=coords, triangles=None, t2m=np.ones((9, 12))))
+    assert field.layout.triangles is None
+    assert field.layout.words.startswith("8 nearest")
+
+
+def damaged_cloud(path):
+    content = bytearray(Path(cloud(path / "x.npz")).read_bytes())
+    at = content.index(np.arange(36.0).tobytes()[80:160])
+    content[at : at + 8] = b"\xff" * 8
+    (path / "x.npz").write_bytes(content)
+
+
+def pickled_cloud(path):
+    cloud(path / "x.npz", t2m=np.array([None] * 9, object))
+
+
+def empty_matlab(path):
+    (path / "x.mat").write_bytes(b"")
+
+
+def new_matlab(path):
+    (path / "x.mat").write_bytes(
+        b"MATLAB 7.3 MAT-file, Platform: GLNXA64, HDF5 schema 1.00 .".ljust(512) + b"\x89HDF\r\n"
+    )
+
+
+def text_matlab(path):
+    (path / "x.mat").write_text("time,level\n1,2\n")
+
+
+def no_fields(path):
+    cloud(path / "x.h5", t2m=np.ones((9, 5)))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (damaged_cloud, r"x.npz: cannot be read \(Bad CRC-32 .* Get it again"),
+        (pickled_cloud, "x.npz: an array holds Python objects, which are never unpickled"),
+        (empty_matlab, r"x.mat: the file is empty \(0 bytes\)"),
+        (new_matlab, r"x.mat: MATLAB 7.3 files are not read. Save it in MATLAB with save\(..., '-v7'\)"),
+        (text_matlab, r"x.mat: cannot be read"),
+        (no_fields, r"x.h5: no field on the 4 nodes; t2m \(9, 5\) came"),
+    ],
+)
+def test_a_broken_file_of_arrays_is_one_clear_line(make, message, tmp_path):
+    make(tmp_path)
+    (file,) = tmp_path.iterdir()
+    with pytest.raises(DataError, match=message) as caught:
+        read(str(file))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_pattern_names_the_runs_that_it_matches(tree):
+    root = tree[0]
+    whole, some = read(str(root)), read(str(root / "Cre/*/*/sim.npz"))
+    assert some.cases == ("1/1", "1/2")
+    assert read(str(root / "*/*/1")).cases == ("Cre/1/1", "Spl/7/1")
+    np.testing.assert_array_equal(some.series.read(0, 24), whole.series.read(0, 24))
+    with pytest.raises(DataError, match="no such file, folder or pattern"):
+        read(str(root / "*/*/3/sim.npz"))
+
+
+_MEMORY = """
+import resource, sys
+from dynst.readers import Hints, read
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+read(sys.argv[2])
+before = peak()
+field = read(sys.argv[1])
+print(4 * field.steps * len(field.sites) * 4 / 2**20, type(field.series).__name__, peak() - before)
+"""
+
+
+def test_a_tree_larger_than_memory_allows_is_converted_in_little_memory(tmp_path):
+    write_run(tmp_path / "tree/1", nodes=2200, steps=2)
+    box = np.array([[0.0, 0], [2, 0], [2, 1], [0, 1]])
+    steps = 1100
+    for run in (2, 3):  # two triangles each: what costs time and memory is the sites
+        (tmp_path / f"tree/{run}").mkdir()
+        held = {name: np.random.default_rng(run).normal(size=(steps, 4)) for name in ("VX", "VY", "PS", "PG")}
+        cloud = np.broadcast_to(box, (steps, 4, 2))
+        np.savez(tmp_path / f"tree/{run}/sim.npz", pointcloud=cloud, mask=np.zeros((steps, 4)), **held)
+        np.save(tmp_path / f"tree/{run}/triangles.npy", np.array([[0, 1, 2], [0, 2, 3]]))
+    command = [sys.executable, "-c", _MEMORY, str(tmp_path / "tree"), str(tmp_path / "tree/1")]
+    environment = {"DYNST_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1", "PYTHONPATH": ":".join(sys.path)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=True)
+    size, kind, grown = done.stdout.split()
+    assert kind == "FileSeries"
+    assert float(size) > 64
+    assert float(grown) < 32
 
 
 def test_the_triangle_of_a_place_is_the_one_that_holds_it(rng):
