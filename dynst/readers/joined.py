@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -50,7 +51,7 @@ def joined(records: list[Record], files: list[Path], places: Places | None) -> t
         records = [_side_by_side([records[i] for i in group]) for group in groups]
         stems = keys[0] if len(groups) > 1 else [""]
     else:
-        stems = [file.stem for file in files]
+        stems = _stems(files)
     records = [even_out(record) for record in records]
     if len(records) == 1:
         return records[0], find_runs(records[0].times, where=records[0].where), ()
@@ -59,6 +60,15 @@ def joined(records: list[Record], files: list[Path], places: Places | None) -> t
     if all(record.times.decoded for record in records):
         return _dated(records, stems)
     return _cases(records, stems)
+
+
+def _stems(files: list[Path]) -> list[str]:
+    """Names of files, with those of their folders if they need them to differ."""
+    stems = [file.stem for file in files]
+    if len(set(stems)) == len(stems):
+        return stems
+    above = os.path.commonpath([file.parent for file in files])
+    return ["_".join(file.relative_to(above).with_suffix("").parts) for file in files]
 
 
 def _unlike(records: list[Record]) -> DataError:
@@ -84,7 +94,7 @@ def _placed(records: list[Record], files: list[Path], places: Places) -> tuple[l
 def _side_by_side(records: list[Record]) -> Record:
     """Other devices, or other quantities, of the same times."""
     first = records[0]
-    channels = {channel.name: channel for record in records for channel in record.channels}
+    channels = {channel.name: channel for channel in first.channels}
     for record in records[1:]:
         if len(record.times.values) != len(first.times.values) or (record.times.values != first.times.values).any():
             raise DataError(
@@ -92,6 +102,12 @@ def _side_by_side(records: list[Record]) -> Record:
                 f"({len(first.times.values)} and {len(record.times.values)} steps). Give files of one kind, or of "
                 "the same times."
             )
+        for channel in record.channels:
+            if channels.setdefault(channel.name, channel).units != channel.units:
+                raise DataError(
+                    f"{first.where} and {record.where} give {channel.name} in {channels[channel.name].units} and in "
+                    f"{channel.units}. Convert one of them."
+                )
     names = [name for record in records for name in record.names]
     if len(set(names)) < len(names):
         raise _unlike(records)

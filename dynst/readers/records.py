@@ -34,6 +34,7 @@ _SNAP = 0.25  # of a step: so far may a time be put; what lies farther off is a 
 _CROWD = 0.05  # share of steps that may be left aside because two fall on one even time
 _FILLED = 0.1  # share of steps that a long table may lack without being cut there
 _CODES = (-999.0, -999.9, -9999.0, -9999.9, -99999.0)  # missing values that a text file has no other way to declare
+_EPOCHS = (1e11, 1e14, 1e17)  # since 1970: fewer are seconds, fewer milliseconds, fewer microseconds, else nanoseconds
 _HUGE = 1e30  # no measured number: an undeclared fill value, or infinite
 _DATE = r"\d{4}-\d\d|\d{4}/\d|\d{4}\.\d\d|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{8}T|[A-Za-z]{3} \d|\d{1,2}[ -][A-Za-z]{3}"
 
@@ -149,7 +150,7 @@ def read_times(cells: pd.Series, name: str, where: str) -> Times:
         if whole and "year" in lower and values.min() >= 1678 and values.max() <= 2261:
             return Times((values.astype(np.int64) - 1970).astype("datetime64[Y]").astype("datetime64[ns]"))
         if values.min() > 1e8 and any(word in lower for word in ("epoch", "unix", "timestamp")):
-            tick = 1e9 if values.max() < 1e11 else 1e6  # seconds or milliseconds
+            tick = 10 ** (9 - 3 * int(np.searchsorted(_EPOCHS, values.max(), side="right")))
             dates = np.round(values * tick).astype(np.int64).astype("datetime64[ns]")
             return Times(dates, note="times are counted from 1970-01-01")
         unit = next((unit for unit in ("min", "hour", "day", "sec") if unit in lower), "")
@@ -209,7 +210,7 @@ def _dates(text: pd.Series, name: str, where: str, layout: str | None) -> Times:
         )
     values = dates.dt.tz_convert(None)
     values.index = pd.Index(kinds)
-    offset = kinds.str.contains(r"\d[+-]\d\d:?\d\d$", regex=True).any()
+    offset = kinds.str.contains(r":.*[+-]\d\d:?\d\d$", regex=True).any()
     note = "times with an offset were turned to UTC" if offset else ""
     return Times(text.map(values).to_numpy("datetime64[ns]"), note=note)
 

@@ -29,6 +29,7 @@ LONG_NAMES: tuple[str, ...] = (
 
 _TIMES = {"time", "times", "date", "datetime", "timestamp", "utc", "day", "month", "year", "hour", "t", "step", "index"}
 _EXACT_TIMES = {"time", "date", "datetime", "timestamp", "date_time", "valid_time", "utc"}
+_STILL = 1e-6  # by so much what says where a station stands may change over time
 _LARGEST = 8 << 30  # bytes of a table of all times by all stations
 
 
@@ -53,8 +54,9 @@ def record_of(table: Table, wanted: Wanted) -> Record:
 
 
 def _joined_dates(table: Table) -> Table:
-    """The table with one column for dates that are written in three or four."""
-    parts = {column.lower(): column for column in table.columns if column.lower() in {"year", "month", "day", "hour"}}
+    """The table with one column for dates that are written in two to six."""
+    kinds = {"year", "month", "day", "hour", "minute", "second"}
+    parts = {column.lower(): column for column in table.columns if column.lower() in kinds}
     if not {"year", "month"} <= set(parts):
         return table
     cells = {part: table.numbers(column) for part, column in parts.items()} | ({} if "day" in parts else {"day": 1})
@@ -128,17 +130,18 @@ def _long(table: Table, wanted: Wanted, time: str, station: str) -> Record:
         row = int(np.flatnonzero((who == "").to_numpy())[0])
         raise DataError(f'{where}: column "{station}", row {row + 1} names no station. Name it, or remove the row.')
     rest = [column for column in table.columns if column not in {time, station}]
-    roles = find_roles(rest)
+    number, names = pd.factorize(who, sort=True)
+    roles = _roles(table, rest, number)
     valued = [column for column in rest if column not in roles.values()]
     aside = {column: "holds text" for column in valued if not table.is_numeric(column)}
     empty = [column for column in aside if table.frame[column].isna().all()]
     aside |= dict.fromkeys(empty, "has no value")
-    columns = {_channel(column).name: column for column in valued if column not in aside}
-    if not columns:
+    offered = _channels(where, [column for column in valued if column not in aside])
+    if not offered:
         raise DataError(f"{where}: beside {time} and {station} no column holds numbers; seen: {some(table.columns)}.")
-    channels = wanted.choose(where, [_channel(column) for column in columns.values()], aside)
+    channels = wanted.choose(where, list(offered.values()), aside)
+    columns = {channel.name: column for column, channel in offered.items()}
     when, unique = pd.factorize(pd.Series(times.values), sort=True)
-    number, names = pd.factorize(who, sort=True)
     shape = (len(unique), len(names), len(channels))
     if 4 * int(np.prod(shape, dtype=np.int64)) > _LARGEST:
         raise DataError(
@@ -174,17 +177,47 @@ def _long(table: Table, wanted: Wanted, time: str, station: str) -> Record:
     return replace(record, places=place(where, {station: record.names}, known))
 
 
+def _roles(table: Table, columns: Sequence[str], number: ndarray) -> dict[str, str]:
+    """Columns that say where stations stand; the height of waves or the x of a velocity says something else."""
+    roles = find_roles(columns)
+    pair = {"lat", "lon"} if {"lat", "lon"} <= set(roles) else {"x", "y", "z"} & set(roles)
+
+    def steady(column: str) -> bool:
+        cells = pd.Series(table.numbers(column)).groupby(number)
+        return not (cells.max() - cells.min() > _STILL).any()
+
+    return {
+        role: column
+        for role, column in roles.items()
+        if (len(pair) > 1 and role in pair) or (table.is_numeric(column) and steady(column))
+    }
+
+
 def _constant(table: Table, column: str, number: ndarray, names: Sequence[str]) -> ndarray:
     """The one value of each station in a column of a long table."""
     cells = pd.Series(table.numbers(column)).groupby(number)
     low, high = cells.min().to_numpy(), cells.max().to_numpy()
-    moved = np.flatnonzero(high - low > 1e-6)
+    moved = np.flatnonzero(high - low > _STILL)
     if len(moved):
         raise DataError(
             f"{table.path.name}: station {names[int(moved[0])]} moves: its {column} runs from {low[moved[0]]:g} to "
             f"{high[moved[0]]:g} ({len(moved)} such stations). A sensor is a place: give every station one."
         )
     return low
+
+
+def _channels(where: str, columns: Sequence[str]) -> dict[str, Channel]:
+    """Channels by their columns; those that differ in their units alone are called by both."""
+    found = {column: _channel(column) for column in columns}
+    names = [channel.name for channel in found.values()]
+    for column, channel in found.items():
+        if names.count(channel.name) > 1:
+            found[column] = replace(channel, name=re.sub(r"[^\w.-]+", "_", column).strip("_"))
+    names = [channel.name for channel in found.values()]
+    if len(set(names)) < len(names):
+        twice = [column for column, channel in found.items() if names.count(channel.name) > 1]
+        raise DataError(f"{where}: columns {some(twice)} have names too much alike. Give every column another name.")
+    return found
 
 
 def _channel(column: str) -> Channel:
@@ -202,12 +235,18 @@ def _devices(table: Table, wanted: Wanted) -> Record:
         raise DataError(f'{where}: the first column is "{time}", in {table.units[0]}. Expected the times there.')
     units = dict(zip(devices, table.units[1:], strict=True))
     kinds = {unit: quantity_of(unit) for unit in dict.fromkeys(units.values())}
-    offered = [
-        Channel(_channel(kind).name, clean_units(unit.replace("C", "degC") if unit == "C" else unit))
-        for unit, kind in kinds.items()
-    ]
-    channels = wanted.choose(where, offered, {})
-    of_unit = {unit: channel.name for unit, channel in zip(kinds, offered, strict=True)}
+    each = {
+        unit: Channel(_channel(kind).name, clean_units("degC" if unit == "C" else unit)) for unit, kind in kinds.items()
+    }
+    offered: dict[str, Channel] = {}
+    for channel in each.values():
+        if offered.setdefault(channel.name, channel) != channel:
+            raise DataError(
+                f"{where}: {channel.name} comes in {offered[channel.name].units} and in {channel.units}. "
+                "Give all devices of one quantity one unit."
+            )
+    channels = wanted.choose(where, list(offered.values()), {})
+    of_unit = {unit: channel.name for unit, channel in each.items()}
     chosen = [channel.name for channel in channels]
     devices = [device for device in devices if of_unit[units[device]] in chosen]
     values = np.full((len(table.frame), len(devices), len(channels)), np.nan)

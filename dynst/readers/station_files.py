@@ -150,7 +150,10 @@ def _who_and_where(where: str, data: xr.Dataset, dim: str) -> tuple[dict[str, li
         elif role is Role.LATITUDE or role is Role.LONGITUDE:
             columns["lat" if role is Role.LATITUDE else "lon"] = np.asarray(array.values, float)
         elif role is Role.X or role is Role.Y:
-            columns["x" if role is Role.X else "y"] = np.asarray(array.values, float)
+            axis = "x" if role is Role.X else "y"
+            columns[axis] = np.asarray(array.values, float)
+            unit = clean_units(str(array.attrs.get("units", "")))
+            units[axis] = "" if unit == "1" else unit
         elif array.dtype.kind in "iu":
             called[str(name)] = [str(cell) for cell in array.values.tolist()]
     whole = {name: cells for name, cells in called.items() if len(set(cells)) == len(cells)}

@@ -34,7 +34,8 @@ _NAMES = (
     "wmo",
     "location",
 )
-_NO_PLACE = (-999.0, -9999.0, -99999.0)  # written where a position is unknown
+_NO_PLACE = (-999.0, -9999.0, -99999.0)  # written where a position is unknown,
+_LEVEL = ("lon", "lat", "height")  # in these columns; in a plane it may be one
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +97,13 @@ class Places:
                 f"{offered or 'no names'}. Give the table that belongs to these data."
             )
         names = short if which else names
+        rivals = [
+            column
+            for column, called in self.called.items()
+            if column != best
+            and hits[column, which] == hits[best, which]
+            and not _alike(called, self.called[best], names)
+        ]
         wanted, row = set(names), dict[str, int]()
         for i, name in enumerate(self.called[best]):
             if name in row and name in wanted:
@@ -104,7 +112,17 @@ class Places:
                     f"(rows {row[name] + 1} and {i + 1}). Give every station one row."
                 )
             row.setdefault(name, i)
-        return replace(self, by=best), np.array([row.get(name, -1) for name in names], np.int64)
+        said = (
+            f"{some(rivals)} of {self.where} would name other rows than its column {best}, by which stations are found"
+        )
+        notes = (*self.notes, said) if rivals else self.notes
+        return replace(self, by=best, notes=notes), np.array([row.get(name, -1) for name in names], np.int64)
+
+
+def _alike(one: Sequence[str], other: Sequence[str], names: Sequence[str]) -> bool:
+    """Whether two columns hold the names in the same rows."""
+    wanted = set(names)
+    return all(a == b or not {a, b} & wanted for a, b in zip(one, other, strict=True))
 
 
 def find_roles(columns: Sequence[str]) -> dict[str, str]:
@@ -195,9 +213,10 @@ def place(
     >>> found.frame, found.notes
     (<Frame.PLANAR: 'planar'>, ('lon and lat of bus.json are no degrees and are taken as metres in a plane',))
     """
+    columns = {k: np.where(np.isin(v, _NO_PLACE), np.nan, v) if k in _LEVEL else v for k, v in columns.items()}
     height, high, notes = columns.get("height"), units.get("height") or "m", list[str]()
     if "lat" in columns and "lon" in columns:
-        lon, lat = (np.where(np.isin(columns[key], _NO_PLACE), np.nan, columns[key]) for key in ("lon", "lat"))
+        lon, lat = columns["lon"], columns["lat"]
         name = next(iter(called.values()), [str(i) for i in range(len(lon))])
         if _degrees(where, lon, lat, name):
             lon = np.where(lon >= 180, lon - 360, lon)

@@ -422,3 +422,78 @@ def test_a_folder_of_grids_with_a_table_beside_them_stays_a_grid(write, tmp_path
     (tmp_path / "weather" / "t2m").mkdir()
     (tmp_path / "weather" / "t2m" / "t2m_1979.nc").write_bytes(b"")
     assert sniff(str(tmp_path / "weather")) == "gridded"
+
+
+@pytest.mark.parametrize("tick", [10**0, 10**3, 10**6, 10**9])
+def test_times_since_1970_are_told_by_their_size(tick, write, hints):
+    seconds = DAYS.astype("datetime64[s]").astype(np.int64)
+    found = read(write("w.csv", wide(days=seconds * tick, head="timestamp")), hints=hints)
+    assert (found.time == DAYS).all()
+
+
+def test_days_first_are_no_offset_from_utc(write, hints):
+    text = wide(days=[f"{d:%d-%m-%Y}" for d in DAYS.tolist()])
+    found = read(write("w.csv", text), hints=hints)
+    assert (found.time == DAYS).all()
+    assert "UTC" not in notes(found)
+
+
+def test_dates_in_columns_keep_their_minutes(write, hints):
+    text = wide(head="year,month,day,hour,minute", days=[f"{d:%Y,%m,%d},6,30" for d in DAYS.tolist()])
+    found = read(write("w.csv", text), hints=hints)
+    assert (found.time == DAYS + np.timedelta64(390, "m")).all()
+
+
+def test_a_height_that_nobody_knows_is_no_height(write):
+    places = "station,lat,lon,elevation\nA,50,4,100\nB,51,5,-9999\nC,52,6,300\n"
+    found = read(write("w.csv", wide()), hints=Hints(stations=write("p.csv", places)))
+    assert found.covariates[0].values.tolist() == [100.0, 200.0, 300.0]
+
+
+def test_what_a_station_measures_is_no_position(write, hints):
+    cells = [(d, s, i) for i, d in enumerate(DAYS) for s in NAMES]
+    rows = [f"{d},{s},{2 + np.sin(i):.3f},{np.cos(i):.3f},{i % 7}" for d, s, i in cells]
+    text = "time,station,wave_height (m),x_velocity,period\n" + "\n".join(rows) + "\n"
+    found = read(write("w.csv", text), hints=hints)
+    assert [c.name for c in found.channels] == ["wave_height", "x_velocity", "period"]
+
+
+def test_columns_that_differ_in_unit_alone_are_channels_of_their_own(write, hints):
+    rows = [f"{d},{s},{i},{i / 2}" for i, d in enumerate(DAYS) for s in NAMES]
+    text = "time,station,NO2 (ug/m3),NO2 (ppb)\n" + "\n".join(rows) + "\n"
+    found = read(write("w.csv", text), hints=hints)
+    assert [(c.name, c.units) for c in found.channels] == [("NO2_ug_m3", "ug/m3"), ("NO2_ppb", "ppb")]
+    assert record(found)[9, 0].tolist() == [9.0, 4.5]
+
+
+def test_two_columns_that_name_stations_otherwise_are_said(write):
+    text = wide(names=("0", "1", "2"))
+    places = "wmo,node,lat,lon\n0,2,50,4\n1,1,51,5\n2,0,52,6\n"
+    found = read(write("w.csv", text), hints=Hints(stations=write("p.csv", places)))
+    assert "wmo of p.csv would name other rows than its column node" in notes(found)
+
+
+def test_kilometres_of_netcdf_are_no_metres(tmp_path):
+    x, y = (("station", np.arange(3.0) * k, {"units": "km"}) for k in (1, 2))
+    values = {"v": (("time", "station"), VALUES)}
+    xr.Dataset(values, coords={"time": DAYS.astype("datetime64[ns]"), "x": x, "y": y}).to_netcdf(tmp_path / "s.nc")
+    assert read(str(tmp_path / "s.nc")).sites.x.tolist() == [0.0, 1000.0, 2000.0]
+
+
+def test_celsius_and_kelvin_never_make_one_channel(write, tmp_path):
+    rows = "\n".join(f"{i},{20 + i},{21 + i}" for i in range(30))
+    places = Hints(stations=write("p.csv", "device,x,y\nA,0,0\nB,1,0\nC,2,0\nD,3,0\n"))
+    write("fire/1.csv", f"Time,A,B\ns,C,C\n{rows}\n")
+    write("fire/2.csv", f"Time,C,D\ns,K,K\n{rows}\n")
+    with pytest.raises(DataError, match="give temperature in degC and in K"):
+        read(str(tmp_path / "fire"), hints=places)
+    with pytest.raises(DataError, match="temperature comes in degC and in K"):
+        read(write("one.csv", f"Time,A,B\ns,C,K\n{rows}\n"), hints=places)
+
+
+def test_experiments_of_one_file_name_are_called_by_their_folders(write, tmp_path):
+    for run in "abc":
+        (tmp_path / run).mkdir()
+        write(f"{run}/t_devc.csv", "s,C,C\nTime,A,B\n" + "\n".join(f"{i},{20 + i},{21 + i}" for i in range(30)))
+    places = Hints(stations=write("p.csv", "device,x,y\nA,0,0\nB,1,0\n"))
+    assert read(str(tmp_path / "*" / "t_devc.csv"), hints=places).cases == ("a_t_devc", "b_t_devc", "c_t_devc")
