@@ -203,9 +203,10 @@ class LinearJudge:
     def _design(
         self, field: Field, limit: int, max_bytes: int, *, gaps: GapModel | None = None, whole_targets: bool = False
     ) -> Design:
-        starts, how = window_starts(field, self.window), {"modes": self._modes, "whole_targets": whole_targets}
-        starts = fit_starts(starts, field, self.window, limit=limit, max_bytes=max_bytes, seed=self.seed, **how)
-        block = design(field, self.window, self.scaling, starts, gaps=gaps, **how)
+        modes, whole, starts = self._modes, whole_targets, window_starts(field, self.window)
+        room = {"limit": limit, "max_bytes": max_bytes, "seed": self.seed}
+        starts = fit_starts(starts, field, self.window, modes=modes, whole_targets=whole, **room)
+        block = design(field, self.window, self.scaling, starts, gaps=gaps, modes=modes, whole_targets=whole)
         if block.observed is not None and not block.observed.any():
             raise DataError(
                 "training, validation or test time holds no value of the forecast channels: nothing can be judged. "

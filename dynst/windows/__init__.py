@@ -14,6 +14,7 @@ from dynst.windows.dataset import WindowBatch, WindowDataset, forecast_origin_ti
 from dynst.windows.design import Design, design, fit_starts, snapshots
 from dynst.windows.gaps import GapModel
 from dynst.windows.scaling import Scaling
+from dynst.windows.time_modes import TimeModes
 
 __all__ = [
     "SPLITS",
@@ -21,6 +22,7 @@ __all__ = [
     "GapModel",
     "Scaling",
     "Split",
+    "TimeModes",
     "WindowBatch",
     "WindowDataset",
     "design",

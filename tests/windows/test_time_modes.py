@@ -1,0 +1,111 @@
+"""Laws of patterns in time: what is next to the forecast stays as it is, the rest in few numbers, errors in full."""
+
+import numpy as np
+import pytest
+
+from dynst.domain import Field, GridLayout, Sites, Window
+from dynst.evaluation import LinearJudge
+from dynst.planners.base import Task
+from dynst.planners.linear_evidence import linear_evidence
+from dynst.planners.prior import fit_prior, synthetic_windows
+from dynst.windows import Scaling, TimeModes, design, fit_starts, split_by_time, window_starts
+
+WINDOW = Window(24, 20)
+
+
+def field_of(steps=400, n=6, c=2, *, missing=0.0, seed=0):
+    rng = np.random.default_rng(seed)
+    values = np.sin(np.arange(steps)[:, None, None] / 9 + np.arange(n)[:, None] + 2 * np.arange(c))
+    values = values + 0.05 * rng.standard_normal(values.shape)
+    values[rng.random(values.shape) < missing] = np.nan
+    return Field.of(values, Sites(np.arange(float(n)), np.zeros(n)), GridLayout((1, n), np.arange(n)))
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.2])
+def test_patterns_are_orthonormal_and_keep_the_steps_next_to_the_forecast(missing):
+    field = field_of(missing=missing)
+    scaling, starts = Scaling.fit(field), window_starts(field, WINDOW)
+    modes = TimeModes.fit(field, WINDOW, scaling, starts)
+    for patterns in (modes.history, modes.future):
+        np.testing.assert_allclose(patterns.T @ patterns, np.eye(patterns.shape[1]), atol=1e-12)
+    whole = design(field, WINDOW, scaling, starts[:40])
+    few = design(field, WINDOW, scaling, starts[:40], modes=modes)
+    assert few.inputs.shape[2] <= 6 * 2 < whole.inputs.shape[2]
+    np.testing.assert_array_equal(few.inputs[:, :, -2:], whole.inputs[:, :, -2:])
+    np.testing.assert_array_equal(few.targets[:, 0], whole.targets[:, 0])
+    again = modes.steps(few.targets)
+    if missing:
+        np.testing.assert_array_equal(few.inputs_observed[:, :, -2:], whole.inputs_observed[:, :, -2:])
+        np.testing.assert_array_equal(few.observed[:, 0], whole.observed[:, 0])
+    else:  # patterns of 99.9 % of the energy
+        assert ((again - whole.targets) ** 2).mean() < 0.01 * (whole.targets**2).mean()
+
+
+def test_short_windows_are_kept_as_they_are():
+    field, window = field_of(), Window(12, 12)
+    scaling, starts = Scaling.fit(field), np.arange(20)
+    modes = TimeModes.fit(field, window, scaling, starts)
+    whole, few = (design(field, window, scaling, starts, modes=m) for m in (None, modes))
+    np.testing.assert_array_equal(whole.inputs, few.inputs)
+    np.testing.assert_array_equal(whole.targets, few.targets)
+
+
+def test_more_windows_fit_into_the_same_memory():
+    field, window = field_of(), WINDOW
+    starts = window_starts(field, window)
+    modes = TimeModes.fit(field, window, Scaling.fit(field), starts)
+    room = {"limit": 250, "max_bytes": 20_000}
+    assert len(fit_starts(starts, field, window, modes=modes, **room)) > 2 * len(
+        fit_starts(starts, field, window, **room)
+    )
+
+
+def test_the_evidence_has_few_numbers_only_where_long_histories_do_not_fit(monkeypatch):
+    split = split_by_time(field_of(), WINDOW)
+    task = Task.make(split.train, split.valid, WINDOW, 2)
+    assert task.time_modes is None
+    assert linear_evidence(task).shape[1] == 48
+    monkeypatch.setattr("dynst.planners.base.ENTRIES", 1000)
+    task = Task.make(split.train, split.valid, WINDOW, 2)
+    n, f, m = linear_evidence(task).shape
+    assert f <= 12
+    assert m > 100
+    history, future = synthetic_windows(task, fit_prior(task), 3)
+    assert history.shape == (3, n, f)
+    assert future.shape[1] == 1 + task.time_modes.future.shape[1]
+    short = Task.make(split.train, split.valid, Window(12, 4), 2)
+    assert short.time_modes is None
+
+
+def test_synthetic_windows_in_patterns_are_those_of_all_steps(monkeypatch):
+    split = split_by_time(field_of(), WINDOW)
+    task = Task.make(split.train, split.valid, WINDOW, 2)
+    prior = fit_prior(task)
+    history, future = synthetic_windows(task, prior, 5)
+    monkeypatch.setattr("dynst.planners.base.ENTRIES", 1000)
+    few = Task.make(split.train, split.valid, WINDOW, 2)
+    modes = few.time_modes
+    made, ahead = synthetic_windows(few, prior, 5)
+    steps = history.reshape(5, 6, 24, 2)
+    np.testing.assert_allclose(made.reshape(5, 6, -1, 2), np.einsum("tq,mntc->mnqc", modes.history, steps), atol=1e-4)
+    np.testing.assert_allclose(ahead[:, 0], future[:, 0], atol=1e-4)
+    np.testing.assert_allclose(ahead[:, 1:], np.einsum("ps,mpnc->msnc", modes.future, future[:, 1:]), atol=1e-4)
+
+
+@pytest.mark.parametrize("on", ["valid", "test"])
+def test_a_judge_in_patterns_counts_errors_against_the_full_field(on):
+    split = split_by_time(field_of(), WINDOW)
+    whole = LinearJudge(split, WINDOW)
+    few = LinearJudge(split, WINDOW, max_bytes=whole._train.inputs.nbytes)
+    assert whole._modes is None
+    assert few._modes is not None
+    assert few._read(on).targets.shape[1] == 20
+    assert few.floor(on=on).total == pytest.approx(whole.floor(on=on).total, rel=0.1)  # fewer windows
+    assert few.score(np.array([1, 4]), on=on).total == pytest.approx(
+        whole.score(np.array([1, 4]), on=on).total, rel=0.2
+    )
+    lost = few._read(on).targets.copy()
+    lost -= few._modes.steps(np.einsum("ps,mpnc->msnc", few._modes.future, lost).astype(np.float32))
+    bound = np.sqrt((lost**2).mean())  # what no pattern holds is error for every plan
+    rmse = few.score(np.arange(6), on=on).rmse / few.scaling.std
+    assert np.sqrt((rmse**2).mean()) >= bound > 0
