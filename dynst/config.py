@@ -16,7 +16,7 @@ from dynst.errors import ConfigError, unknown_name
 from dynst.planners import PLANNERS
 from dynst.readers import DEFAULT_SAMPLE, Hints
 
-__all__ = ["Study"]
+__all__ = ["Study", "is_path"]
 
 _FEW_WINDOWS = 500
 # Below about so many training windows a network learns less about sites than the solved linear forecaster
@@ -75,6 +75,7 @@ def _no_switch(value: object) -> object:
 Count = Annotated[int, Field(ge=1), BeforeValidator(_no_switch)]
 Share = Annotated[float, Field(ge=0, lt=1), BeforeValidator(_no_switch)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Said = Annotated[str | None, BeforeValidator(lambda value: None if value == "" else value)]  # "" takes it back
 
 
 class Study(BaseModel):
@@ -98,9 +99,9 @@ class Study(BaseModel):
     data: str = f"sample:{DEFAULT_SAMPLE}"
     observe: Names = ()
     predict: Names = ()
-    stations: str | None = None
-    graph: str | None = None
-    layout: str | None = None
+    stations: Said = None
+    graph: Said = None
+    layout: Said = None
     sites: Count | None = None
     spacing: Annotated[float | None, Field(gt=0, allow_inf_nan=False), BeforeValidator(_no_switch)] = None
     split: Literal["auto", "run", "time"] = "auto"
@@ -272,6 +273,17 @@ class Study(BaseModel):
         return "\n\n".join(tables)
 
 
+def is_path(data: str) -> bool:
+    """Whether data are named by a path, rather than by a URL or as a sample.
+
+    Examples
+    --------
+    >>> is_path("run:3.csv"), is_path("sample:heat_mesh"), is_path("s3://era5.zarr")
+    (True, False, False)
+    """
+    return "://" not in data and not data.startswith(("sample:", "synthetic:"))
+
+
 def _over(fields: Mapping[str, object], given: Mapping[str, object]) -> dict[str, object]:
     """The fields with `given` ones in their place; a budget replaces a budget, in whichever form it comes."""
     budget = {"sparsity", "sensors"}
@@ -324,9 +336,7 @@ def _unknown_table(table: str, content: object) -> str:
 
 def _beside(path: Path, data: str) -> str:
     """Relative data paths of a study file are relative to that file."""
-    if ":" in data or Path(data).is_absolute():
-        return data
-    return str(path.parent / data)
+    return str(path.parent / data) if is_path(data) and not data.startswith("~") else data
 
 
 def _one_line(error: ValidationError, origin: Mapping[str, str], path: Path | None) -> str:
@@ -351,6 +361,7 @@ def _literal(error: dict[str, Any]) -> str:
 _MENDED: dict[str, Callable[[dict[str, Any]], str]] = {
     "literal_error": _literal,
     "greater_than_equal": lambda e: f"{e['input']} came; at least {e['ctx']['ge']} is expected",
+    "greater_than": lambda e: f"{e['input']} came; more than {e['ctx']['gt']} is expected",
     "less_than": lambda e: f"{e['input']} came; less than {e['ctx']['lt']} is expected",
     "less_than_equal": lambda e: f"{e['input']} came; at most {e['ctx']['le']} is expected",
     "finite_number": lambda e: f"{e['input']} came; a finite number is expected",

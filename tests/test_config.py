@@ -133,6 +133,7 @@ def test_a_switch_of_the_network_chooses_it_or_is_refused_but_never_ignored(swit
         ('[planner]\npolish = "maybe"', '"maybe" came; true or false is expected'),
         ("[judge]\nladder = 0.5", "0.5 came; a list in brackets is expected"),
         ("[planner]\nl1 = inf", "finite number"),
+        ("[data]\nspacing = -1", "-1 came; more than 0 is expected"),
         ("[planner]\nname = 3", "3 came; text in quotes is expected"),
     ],
 )
@@ -149,3 +150,15 @@ def test_without_polish_neither_kind_of_swap_follows_the_training():
     network = Study(polish=False).network()
     assert (network["polish"], network["exact_sweep"]) == (False, False)
     assert "exact_sweep" not in Study(polish=True).network()
+
+
+def test_paths_below_home_and_names_with_a_colon_are_paths(tmp_path):
+    path = write(tmp_path, '[data]\npath = "~/w.csv"\nstations = "st:1.csv"')
+    study = Study.load(path)
+    assert (study.data, study.stations) == ("~/w.csv", str(tmp_path / "st:1.csv"))
+
+
+def test_an_empty_name_takes_back_what_the_file_says_of_stations(tmp_path):
+    path = write(tmp_path, '[data]\nstations = "st.csv"\n[sample]\npath = "sample:heat_mesh"\nstations = ""')
+    assert Study.load(path, sample=True).stations is None
+    assert Study.load(path, {"stations": ""}).stations is None

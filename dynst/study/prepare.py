@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from dynst.backbones import BACKBONES, backbone_for
-from dynst.config import Study
+from dynst.config import Study, is_path
 from dynst.domain import Field, GraphLayout, Window
 from dynst.domain.split import Split, split_record, window_starts
 from dynst.errors import ConfigError, DataError
@@ -158,7 +158,7 @@ def _missing_share(field: Field) -> float:
 
 
 def _absolute(path: str) -> str:
-    return path if ":" in path else str(Path(path).resolve())
+    return str(Path(path).expanduser().resolve()) if is_path(path) else path
 
 
 def _instant(time: object) -> str:

@@ -7,6 +7,9 @@ import json
 import numpy as np
 import pytest
 
+from dynst import Study
+from dynst.study.prepare import prepare
+
 QUICK = ("--planner", "dynst_linear", "--compare", "none", "--ladder", "0.5", "--sensors", 2, "--out", "run", "-q")
 
 
@@ -71,3 +74,13 @@ def test_a_silly_option_is_one_line(network, dynst_main, options):
     assert (code, out) == (2, "")
     assert len(err.strip().splitlines()) == 1
     assert "Traceback" not in err
+
+
+def test_a_run_remembers_its_files_from_wherever_it_is_resumed(network, monkeypatch):
+    monkeypatch.setenv("HOME", str(network))
+    (network / "level.csv").rename(network / "level:1.csv")
+    study = Study(data="level:1.csv", stations="~/places.csv", graph="links.csv")
+    found = prepare(study).resolved()
+    assert [found.data, found.stations, found.graph] == [
+        str(network / name) for name in ("level:1.csv", "places.csv", "links.csv")
+    ]
