@@ -204,7 +204,8 @@ def who(settings: Settings) -> Iterator[tuple[str, int]]:
 
 
 def figures(score: Score) -> dict[str, Any]:
-    return {"error": score.total, "per_window": [round(float(value), 7) for value in score.per_window]}
+    line = {"error": score.total, "per_window": [round(float(value), 7) for value in score.per_window]}
+    return line if score.run is None else line | {"run": score.run.tolist()}
 
 
 # report
@@ -282,12 +283,16 @@ def mean(cells: dict[Cell, dict[str, float]], name: str, where: Callable[[Cell],
 def counts(judge: str, name: str, lines: Sequence[dict[str, Any]]) -> str:
     """Verdicts of one planner against the random plans by block bootstrap, cell by cell."""
     errors: dict[Cell, dict[str, list[list[float]]]] = defaultdict(lambda: defaultdict(list))
+    runs: dict[Cell, np.ndarray] = {}
     for line in lines:
         if line["judge"] == judge and line["planner"] in (name, RANDOM) and line["error"] is not None:
-            errors[line["data"], line["origin"], line["budget"]][line["planner"]].append(line["per_window"])
+            cell = line["data"], line["origin"], line["budget"]
+            errors[cell][line["planner"]].append(line["per_window"])
+            if "run" in line:
+                runs[cell] = np.array(line["run"])
     words = [
-        verdict(np.mean(found[name], axis=0), np.array(found[RANDOM]))[0]
-        for found in errors.values()
+        verdict(np.mean(found[name], axis=0), np.array(found[RANDOM]), run=runs.get(cell))[0]
+        for cell, found in errors.items()
         if len(found[RANDOM]) >= 10 and name in found
     ]
     return " / ".join(str(words.count(word)) for word in ("better", "tie", "worse"))

@@ -104,7 +104,7 @@ def refit(
     tally = ErrorTally(weight, selected, scaling.std[field.predicted].astype(float), window.prediction)
     _forecast(state.forecaster, test, recipe, tally)
     error = state.best_error if math.isfinite(state.best_error) else None
-    notes = {"backbone": backbone, "steps": steps, "seed": seed, "valid_error": error}
+    notes: dict[str, object] = {"backbone": backbone, "steps": steps, "seed": seed, "valid_error": error}
     return tally.score(notes, run=split.test.run[test.starts] if split.test.cases else None)
 
 
