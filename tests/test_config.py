@@ -133,7 +133,7 @@ def test_a_switch_of_the_network_chooses_it_or_is_refused_but_never_ignored(swit
         ('[planner]\npolish = "maybe"', '"maybe" came; true or false is expected'),
         ("[judge]\nladder = 0.5", "0.5 came; a list in brackets is expected"),
         ("[planner]\nl1 = inf", "finite number"),
-        ("[data]\nspacing = -1", "-1 came; more than 0 is expected"),
+        ("[data]\nspacing = -1", "-1 came; more than 0.0 is expected"),
         ("[planner]\nname = 3", "3 came; text in quotes is expected"),
     ],
 )
