@@ -279,7 +279,7 @@ def _now_and_future(task: Task, rows: Int[ndarray, " m"]) -> Float[ndarray, "m q
     return np.concatenate([now[:, None], future], axis=1)
 
 
-def _gram(task: Task, futures: list[Float[ndarray, "_m q n c"]]) -> Float[ndarray, "w w"]:
+def _gram(task: Task, futures: list[Float[ndarray, "_m _q n c"]]) -> Float[ndarray, "w w"]:
     """Products of all pairs of windows, summed over steps, sites (area-weighted) and channels."""
     m = sum(len(future) for future in futures)
     steps = min(future.shape[1] for future in futures)
