@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 
 from dynst.domain import Layout, Plan, Role
 from dynst.export.base import Exporter, made_by, ranked
@@ -18,7 +19,7 @@ def _render(plan: Plan, *, layout: Layout | None, top: int | None, title: str | 
     features = [_feature(plan, places, rank, site, line) for rank, site in enumerate(ranked(plan, top).tolist(), 1)]
     collection: dict[str, object] = {"type": "FeatureCollection", "name": title or "dynst sensor plan"}
     if not places.geographic:
-        collection["crs"] = None  # a GIS must not take metres for degrees
+        collection["crs"] = _plane(places) if places.known else None
         collection["coordinates_are"] = _coordinates(plan, places)
     collection["dynst"] = {
         "plan": line,
@@ -32,6 +33,12 @@ def _render(plan: Plan, *, layout: Layout | None, top: int | None, title: str | 
     head = json.dumps(collection, ensure_ascii=False, allow_nan=False, indent=1)[:-2]
     body = ",\n".join(json.dumps(feature, ensure_ascii=False, allow_nan=False) for feature in features)
     return f'{head},\n "features": [\n{body}\n]}}\n'.encode()  # a line per sensor: readable, and good to compare
+
+
+def _plane(places: Places) -> dict[str, object]:
+    """A local plane as a GIS knows it: RFC 7946 has no word for one, and what GDAL reads without it are degrees."""
+    unit = "metre" if places.unit == "m" else re.sub(r'["\[\]]', "", places.unit)
+    return {"type": "name", "properties": {"name": f'LOCAL_CS["local plane",UNIT["{unit}",1]]'}}
 
 
 def _coordinates(plan: Plan, places: Places) -> str:

@@ -111,7 +111,9 @@ def test_holes_do_not_change_the_cells_of_the_sites_beside_them():
 def test_metres_in_a_plane_are_never_sold_as_longitudes():
     sites = Sites(np.array([0.0, 10.0, 0.0, 10.0]), np.array([10.0, 10.0, 0.0, 0.0]), frame=Frame.PLANAR)
     text = json.loads(render(planned(sites), "geojson", layout=GridLayout((2, 2), np.arange(4))))
-    assert text["crs"] is None
+    frame = geopandas.read_file(io.BytesIO(json.dumps(text).encode()))
+    assert not frame.crs.is_geographic
+    assert frame.crs.axis_info[0].unit_name == "metre"
     assert "metres" in text["coordinates_are"]
     assert text["features"][1]["geometry"]["coordinates"] == [10.0, 10.0]
     assert text["features"][1]["properties"]["cell_bounds"] == [5.0, 5.0, 15.0, 15.0]
