@@ -81,16 +81,19 @@ def read_ugrid(path: str, file: Path, wanted: Wanted) -> MeshRecord:
             for a in data.data_vars.values()
             if a.dims == (place,)
             and a.dtype.kind == "f"
-            and np.isfinite(a.values).all()
+            and np.isfinite(_masked(a, False)).all()
             and role_of(str(a.name), a.attrs) not in {Role.X, Role.Y, Role.LATITUDE, Role.LONGITUDE}
             and str(a.name) not in str(mesh.attrs)
         ]
-        covariates = tuple(Covariate(str(a.name), a.values, clean_units(str(a.attrs.get("units", "")))) for a in static)
+        covariates = tuple(
+            Covariate(str(a.name), _masked(a, False).astype(float), clean_units(str(a.attrs.get("units", ""))))
+            for a in static
+        )
         dry = [
             c.name
             for c in channels
             if (c.name.lower() in _DEPTHS or str(data[c.name].attrs.get("standard_name", "")) in _DEPTHS)
-            and float(data[c.name].min()) < 0 < float(data[c.name].max())
+            and _both_signs(_masked(data[c.name], False))
         ]
     runs = find_runs(times, where=where)
     notes = [note for note in (times.note, *odd) if note]
@@ -158,7 +161,12 @@ def _times(times: Times, where: str) -> tuple[Int[ndarray, " s"], Times, tuple[s
     return order[keep], even, (note,)
 
 
-def _masked(array: xr.DataArray, dry: bool) -> Float[ndarray, "t n"]:
+def _both_signs(values: Float[ndarray, "t n"]) -> bool:
+    return bool((values < 0).any() and (values > 0).any())
+
+
+def _masked(array: xr.DataArray, dry: bool) -> Float[ndarray, "*t n"]:
+    """Values unpacked, NaN where they are fill or dry ground."""
     values = np.asarray(array.values, float)
     for key in ("_FillValue", "missing_value"):
         if key in array.attrs:

@@ -397,6 +397,72 @@ def test_ugrid_polygons_are_cut_into_triangles_wherever_counting_starts(tmp_path
     assert one.sites.area.sum() == pytest.approx(2.0)
 
 
+def remade(path, **variables):
+    """The file of `ugrid` with some variables replaced by (values, attributes)."""
+    with xr.open_dataset(path, decode_cf=False) as data:
+        data.load()
+    for name, (values, attrs) in variables.items():
+        data[name] = (data[name].dims, values, data[name].attrs | attrs)
+    data.to_netcdf(path)
+    return str(path)
+
+
+def test_ugrid_values_that_are_fill_are_missing_and_packed_ones_are_unpacked(tmp_path):
+    packed = np.arange(48, dtype="i2").reshape(8, 6)
+    packed[2:, 4] = -999
+    attrs = {"_FillValue": np.int16(-999), "scale_factor": 0.5, "add_offset": 10.0}
+    field = read(remade(ugrid(tmp_path / "x.nc", at="node"), s=(packed, attrs)))
+    values = field.series.read(0, 8)[..., 0]
+    np.testing.assert_array_equal(values, np.where(packed == -999, np.nan, 10 + 0.5 * packed).astype("f4"))
+    assert field.source["missing_share"] == pytest.approx(6 / 48)
+
+
+@pytest.mark.parametrize(("lowest", "missing"), [(-1.0, 5), (0.0, 4)])
+def test_ground_is_dry_only_where_depths_below_0_tell_so(tmp_path, lowest, missing):
+    depth = np.add.outer(np.arange(8.0), np.arange(6.0))
+    depth[0, 0], depth[1:5, 3] = lowest, -999.0
+    path = remade(ugrid(tmp_path / "x.nc", at="node"), s=(depth, {"_FillValue": -999.0, "standard_name": "depth"}))
+    with xr.open_dataset(path, decode_cf=False) as data:
+        data.load().rename(s="depth").to_netcdf(tmp_path / "y.nc")
+    values = read(str(tmp_path / "y.nc")).series.read(0, 8)
+    assert np.isnan(values).sum() == missing
+
+
+def test_ugrid_faces_may_be_padded_with_nan_or_fill_at_any_corner(tmp_path):
+    plain = read(ugrid(tmp_path / "a.nc", at="node"))
+    faces = np.array([[1.0, 2, 5, 4], [2, 3, 6, np.nan], [np.nan, 2, 6, 5]])
+    padded = read(remade(ugrid(tmp_path / "b.nc", at="node"), faces=(faces, {"_FillValue": np.nan})))
+    assert padded.layout.triangles.tolist() == plain.layout.triangles.tolist()
+    np.testing.assert_allclose(read(remade(ugrid(tmp_path / "c.nc"), faces=(faces, {}))).sites.area, [1, 0.5, 0.5])
+
+
+def test_ugrid_times_that_are_nearly_even_are_put_on_even_ones_in_order(tmp_path):
+    hours = np.array([0, 1.1, 2, 3, 4, 5, 7.05, 5.9])
+    field = read(remade(ugrid(tmp_path / "x.nc"), time=(hours, {})))
+    assert (field.runs, field.cadence) == ([(0, 8)], "1 h")
+    assert field.series.read(0, 8)[:, 0, 0].tolist() == [0, 1, 2, 3, 4, 5, 7, 6]
+    assert any(note.startswith("uneven times were put on even ones") for note in field.source["notes"])
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"faces": (np.full((3, 4), 99.0), {})}, r"faces names node 98, but nodes count from 0 to 5 \(start_index 1\)"),
+        ({"faces": (np.zeros((3, 4)), {})}, r"faces names node -1, but nodes count from 0 to 5 \(start_index 1\)"),
+        ({"faces": (np.full((3, 4), np.nan), {})}, r"faces gives face 0 fewer than 3 nodes \(3 such\)"),
+        ({"faces": (np.full((3, 4), "a"), {})}, "faces has shape .* expected faces x nodes of a face"),
+        ({"nx": (np.full(6, np.nan), {})}, "have no position"),
+        ({"time": (np.array([0.0, 1, 2, 3, 3, 4, 5, 6]), {})}, "time repeats: 2020-01-01T03:00 comes more than once"),
+        ({"s": (np.full((8, 3), -1.0), {"_FillValue": -1.0})}, "s has no value at any time and place"),
+    ],
+)
+def test_a_broken_ugrid_file_is_one_clear_line(variables, message, tmp_path):
+    path = remade(ugrid(tmp_path / "x.nc"), **variables)
+    with pytest.raises(DataError, match=message) as caught:
+        read(path)
+    assert "\n" not in str(caught.value)
+
+
 def test_real_clouds_and_meshes(shared_data):
     wake = read(str(shared_data / "cylinder_wake/cylinder_nektar_wake.mat"))
     assert [channel.name for channel in wake.channels] == ["u", "v", "p"]
