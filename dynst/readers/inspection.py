@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from dynst.errors import ConfigError, DynstError
 from dynst.readers.base import Hints
 from dynst.readers.door import READERS, resolve, sniff
 from dynst.readers.gridded import IN_MEMORY_BYTES, field_of
-from dynst.readers.survey import Survey, survey
+from dynst.readers.survey import ManyChannels, Survey, survey
 
 __all__ = ["GraphInfo", "Inspection", "VariableInfo", "inspect"]
 
@@ -135,9 +136,8 @@ class Inspection:
                 rows.append((f"not used: {variable.variable}", f"it {variable.left_aside}"))
             else:
                 shown = ", ".join(variable.channels[:6]) + (" ..." if len(variable.channels) > 6 else "")
-                rows.append(
-                    (f"variable {variable.variable}", f"{shown} [{variable.units}] {variable.long_name}".rstrip())
-                )
+                units = f" [{variable.units}]" if variable.units else ""
+                rows.append((f"variable {variable.variable}", f"{shown}{units} {variable.long_name}".rstrip()))
         rows += [
             *self._places(about),
             ("time", f"{self.steps} steps of {self.cadence}, {self.first} to {self.last}"),
@@ -200,7 +200,10 @@ def inspect(
     hints: Hints = Hints(),  # noqa: B008 - frozen
     split: str = "auto",
 ) -> Inspection:
-    """Look at a record: its variables, places and times, and what a fit would do. Nothing is converted.
+    """Look at a record: its variables, places and times, and what a fit would do.
+
+    Grids larger than memory are judged by a few of their steps. Other records are read as a fit reads them, those
+    larger than 64 MB of memory from the cache file that a fit would use; it is made if it is not there yet.
 
     Parameters
     ----------
@@ -231,8 +234,21 @@ def inspect(
     path, cut = resolve(data), _Cut(shares, split)
     reader = sniff(path, hints)
     if reader != "gridded":
-        field = READERS[reader](path, observe=observe, predict=predict, cache_dir=cache_dir, hints=hints)
-        return _describe(data, field, [_channel_info(field, channel) for channel in field.channels], cut, "")
+        look = partial(READERS[reader], path, cache_dir=cache_dir, hints=hints)
+        offered, problem = tuple[str, ...](), ""
+        try:
+            field = look(observe=observe, predict=predict)
+        except ManyChannels as err:
+            offered, problem = err.names, str(err)
+            field = look(observe=observe or predict or offered[:1], predict=predict or observe or offered[:1])
+        seen = [_channel_info(field, channel) for channel in field.channels]
+        known = [channel.name for channel in field.channels]
+        unread = [VariableInfo(name, (name,)) for name in offered if name not in known]
+        if unread:
+            said = field.source.get("notes", [])
+            said = [*(said if isinstance(said, list) else []), f"only {', '.join(known)} is read for this look"]
+            field = replace(field, source={**field.source, "notes": said})
+        return _describe(data, field, seen + unread, cut, problem)
     found, problem = survey(path, cache_dir=cache_dir), ""
     try:
         try:

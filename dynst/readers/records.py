@@ -14,7 +14,7 @@ from dynst.domain import Channel
 from dynst.errors import ConfigError, DataError, unknown_name
 from dynst.readers.edges import Links
 from dynst.readers.station_tables import Places
-from dynst.readers.survey import MANY_CHANNELS
+from dynst.readers.survey import MANY_CHANNELS, ManyChannels
 from dynst.readers.tables import SUFFIXES, one_line
 from dynst.readers.times import Times
 
@@ -99,10 +99,7 @@ class Wanted:
             return tuple(offered)
         names = [channel.name for channel in offered]
         if len(names) > MANY_CHANNELS and (self.observe is None or self.predict is None):
-            raise ConfigError(
-                f"{where} offers {len(names)} channels: {', '.join(names)}. "
-                f"Name those to use, for example --observe {names[0]} --predict {names[0]}."
-            )
+            raise ManyChannels(where, names)
         for name in {*(self.observe or ()), *(self.predict or ())} - set(names):
             if name in aside:
                 raise ConfigError(f"{where}: {name} cannot be used: it {aside[name]}.")

@@ -20,13 +20,25 @@ from dynst.readers.quantities import Found, Quantity, find_quantities
 from dynst.readers.sources import Handles, Source, locate
 from dynst.readers.times import Runs, Times, find_runs, join
 
-__all__ = ["MANY_CHANNELS", "Survey", "survey"]
+__all__ = ["MANY_CHANNELS", "ManyChannels", "Survey", "survey"]
 
 MANY_CHANNELS = 8
 """A file with more channels than this must be told which to use."""
 
 _SLAB_BYTES = 4 << 20  # larger is no faster, and zarr holds a slab several times over
 _CHUNK_BYTES = 32 << 20  # a compressed chunk larger than this is read in bands of rows
+
+
+class ManyChannels(ConfigError):  # noqa: N818 - what is wrong is that none is named
+    """More channels than a fit takes by itself, and none named; `names` lists them."""
+
+    def __init__(self, where: str, names: Sequence[str]) -> None:
+        first = names[0]
+        super().__init__(
+            f"{where} offers {len(names)} channels: {', '.join(names)}. "
+            f"Name those to use, for example --observe {first} --predict {first}."
+        )
+        self.names = tuple(names)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,11 +115,7 @@ class Survey:
         offered = [(quantity, i) for quantity in self.found.quantities for i in range(len(quantity.channels))]
         names = [quantity.channels[i] for quantity, i in offered]
         if len(names) > MANY_CHANNELS and (observe is None or predict is None):
-            raise ConfigError(
-                f"{self.source.name} offers {len(names)} channels: {', '.join(names)}. "
-                "Name those to use, for example "
-                f"--observe {names[0]} --predict {names[0]}."
-            )
+            raise ManyChannels(self.source.name, names)
         observed, predicted = (self._match(asked, names) for asked in (observe, predict))
         chosen = [i for i, name in enumerate(names) if name in observed | predicted]
         channels = tuple(

@@ -246,6 +246,10 @@ def _notes(plan: Plan) -> list[str]:
     notes = [
         f"{step}: {said}" for step in ("polish", "exact_sweep") if isinstance(said := plan.provenance.get(step), str)
     ]
+    silent = plan.provenance.get("sites_silent_in_training")
+    if silent:
+        who = "1 site reports" if silent == 1 else f"{silent} sites report"
+        notes.append(f"Note: {who} nothing in the training time: a sensor there counts for nothing.")
     warnings = plan.provenance.get("warnings")
     return notes + [f"Note: {warning}" for warning in (warnings if isinstance(warnings, list) else [])]
 

@@ -1,6 +1,9 @@
 """`inspect` says what is there and what a fit would do, and converts nothing."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -49,6 +52,47 @@ def test_a_record_too_short_is_a_problem_and_no_error():
     found = inspect("sample:coads_sst")
     assert "12 time steps are too few" in found.problem
     assert ("fit", f"would stop: {found.problem}") in found.rows()
+
+
+def test_stations_with_many_channels_are_shown_with_what_stops_a_fit(shared_data):
+    (path,) = (shared_data / "canada_cities").glob("*.nc")
+    found = inspect(str(path))
+    assert "offers 24 channels" in found.problem
+    assert ("fit", f"would stop: {found.problem}") in found.rows()
+    assert len(found.variables) == 24
+    assert found.sites == 5
+    assert "only evspsblpot is read for this look" in found.notes
+    one = inspect(str(path), observe=["tas"])
+    assert one.problem == found.problem
+    assert one.observe == one.predict == ("tas",)
+    assert not inspect(str(path), observe=["tas"], predict=["tas"]).problem
+    with pytest.raises(ConfigError, match="tass"):
+        inspect(str(path), observe=["tass"])
+
+
+def test_a_stack_larger_than_memory_is_looked_at_in_blocks(tmp_path):
+    path = tmp_path / "a1_fds.npy"
+    stack = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=(1, 800, 2, 256, 128))
+    for step in range(800):
+        stack[0, step] = step
+    stack[0, ::8, 1, 3, 4] = np.nan
+    stack.flush()
+    del stack
+    code = """if True:
+        import resource, sys
+        from dynst.readers import inspect
+        def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        before = peak()
+        found = inspect(sys.argv[1])
+        print(peak() - before, found.memory_mb, found.missing_share * 800 * 2 * 256 * 128)
+    """
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "DYNST_CACHE": str(tmp_path / "cache")}
+    done = subprocess.run([sys.executable, "-c", code, str(path)], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    grown, size, missing = map(float, done.stdout.split())
+    assert size > 200
+    assert missing == pytest.approx(100)
+    assert grown < 120
 
 
 def test_a_file_with_many_channels_lists_them_all(weather, tmp_path):
