@@ -101,7 +101,9 @@ def split_by_run(field: Field, window: Window, *, shares: tuple[float, float, fl
     parts = _given_parts(field) or _spread_parts(len(field.cases), shares)
     train, valid, test = (field.pick(part) for part in parts)
     names = f"{len(train.cases)} / {len(valid.cases)} / {len(test.cases)}"
+    left = len(field.cases) - sum(map(len, parts))
     given = ", as its makers list them" if _given_parts(field) else ""
+    given += f", {left} in no list left out" if left else ""
     alone = "; with one test run, intervals speak of that run alone" if len(test.cases) == 1 else ""
     return _checked(Split(train, valid, test, f"by run ({names} runs{given}{alone})"), field, window)
 
