@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -33,6 +34,16 @@ _NAMES = {
     "PG": Channel("pg", "Pa", "pressure PG"),
 }
 _NORMAL, _DISABLED, _WALL = 0, 2, 6  # types of nodes; 4 is an inlet, 5 an outlet
+_DAMAGE = (  # what zipfile and numpy raise over a damaged file
+    EOFError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    TokenError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 _BLOCK = 32  # frames read at once: some megabytes
 
 
@@ -85,7 +96,9 @@ class _Run:
                             raise DataError(f"{where}: the file ended early. Get it again.")
                         out.append(np.frombuffer(content, dtype).reshape(count, *shape[1:]))
                     yield tuple(out)
-        except (zipfile.BadZipFile, OSError, EOFError, zlib.error) as err:
+        except DataError:
+            raise
+        except _DAMAGE as err:
             raise DataError(f"{where}: the file is damaged ({err}). Get it again.") from err
 
 
@@ -94,7 +107,7 @@ def _header(stream: object, where: str) -> tuple[tuple[int, ...], np.dtype]:
         version = np.lib.format.read_magic(stream)  # type: ignore[arg-type]
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, fortran, dtype = read(stream)  # type: ignore[arg-type]
-    except (ValueError, EOFError) as err:
+    except _DAMAGE as err:
         raise DataError(f"{where}: the header of the array is damaged. Get it again.") from err
     if dtype.hasobject:
         raise DataError(
@@ -117,7 +130,9 @@ def _look(folder: Path, name: str) -> _Run:
                 if key in {"pointcloud", "mask", *_NAMES}:
                     with archive.open(member) as stream:
                         members[key] = _header(stream, f"{where}: {key}")
-    except (zipfile.BadZipFile, OSError, EOFError) as err:
+    except DataError:
+        raise
+    except _DAMAGE as err:
         raise DataError(f"{where}: not a whole .npz archive ({err}). Get it again.") from err
     lacking = [key for key in ("pointcloud", "mask") if key not in members]
     if lacking or not set(members) & set(_NAMES):
@@ -137,7 +152,7 @@ def _look(folder: Path, name: str) -> _Run:
     run = _Run(folder, name, members)
     try:
         triangles = run.triangles()
-    except (ValueError, EOFError, OSError) as err:
+    except _DAMAGE as err:
         objects = any(word in str(err) for word in ("allow_pickle", "Python object"))
         reason = "holds Python objects, which are never unpickled" if objects else "is damaged"
         raise DataError(f"{name}/triangles.npy: the file {reason}. Save it as plain whole numbers.") from err

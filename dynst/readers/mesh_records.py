@@ -159,9 +159,10 @@ def _keep(record: MeshRecord, blocks: Iterator[ndarray], alone: Bool[ndarray, " 
         seen |= np.isfinite(block).any(0)
         if seen.any(1).all() and seen.any(0).all():
             break
-    for channel, ever in zip(record.channels, seen.any(0).tolist(), strict=True):
-        if not ever:
-            raise DataError(f"{record.source.name}: {channel.name} has no value at any time and place (all missing).")
+    silent = np.flatnonzero(~seen.any(0))
+    if len(silent):
+        name = record.channels[silent[0]].name
+        raise DataError(f"{record.source.name}: {name} has no value at any time and place (all missing).")
     stray = np.flatnonzero(seen.any(1) & alone)
     if len(stray):
         raise DataError(

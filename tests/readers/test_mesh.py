@@ -152,6 +152,17 @@ def cut_off(folder):
     (folder / "sim.npz").write_bytes(content[: len(content) // 2])
 
 
+def odd_header(folder):
+    content = (folder / "triangles.npy").read_bytes()
+    (folder / "triangles.npy").write_bytes(content[:10] + content[10:].replace(b"}", b" ", 1))
+
+
+def later_version(folder):
+    content = (folder / "sim.npz").read_bytes()
+    at = content.index(b"PK\x01\x02") + 6  # what is needed to extract the first member
+    (folder / "sim.npz").write_bytes(content[:at] + bytes([221]) + content[at + 1 :])
+
+
 def no_mask(folder):
     remake(folder, drop=("mask",))
 
@@ -164,7 +175,7 @@ def short_field(folder):
     ("harm", "message"),
     [
         (no_triangles, "run: no triangles.npy beside sim.npz"),
-        (pickled, "run/sim.npz: VX: the array holds Python objects, which are never unpickled"),
+        (pickled, "^run/sim.npz: VX: the array holds Python objects, which are never unpickled"),
         (pickled_triangles, "run/triangles.npy: the file holds Python objects, which are never unpickled"),
         (cut_off_triangles, "run/triangles.npy: the file is damaged"),
         (
@@ -175,6 +186,8 @@ def short_field(folder):
         (lost_positions, "run/sim.npz: pointcloud holds .* NaN or infinite"),
         (fewer_triangles, r"run/triangles.npy: shape \(5, .* expected 12 frames"),
         (cut_off, "run/sim.npz: not a whole .npz archive"),
+        (odd_header, "run/triangles.npy: the file is damaged"),
+        (later_version, r"run/sim.npz: not a whole .npz archive \(zip file version 22.1\)"),
         (no_mask, "run/sim.npz: lacks mask"),
         (short_field, r"run/sim.npz: VX has shape \(11, 400\)"),
     ],
