@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -144,6 +145,9 @@ def read_times(cells: pd.Series, name: str, where: str) -> Times:
         whole = bool((values == np.floor(values)).all())
         if whole and values.min() >= 17000101 and values.max() <= 22611231:
             return _dates(cells.astype("int64").astype("str"), name, where, "%Y%m%d")
+        packed = _packed(values, lower) if whole else None
+        if packed is not None:
+            return Times(packed)
         if whole and "year" in lower and values.min() >= 1678 and values.max() <= 2261:
             return Times((values.astype(np.int64) - 1970).astype("datetime64[Y]").astype("datetime64[ns]"))
         if values.min() > 1e8 and any(word in lower for word in ("epoch", "unix", "timestamp")):
@@ -154,6 +158,17 @@ def read_times(cells: pd.Series, name: str, where: str) -> Times:
         unit = unit or ("s" if lower in {"t", "time"} or lower.endswith(("_s", "(s)", "[s]")) else "step")
         return Times(values, unit, note="the time axis has no date, so its steps are counted by number")
     return _dates(cells.astype("str").str.strip(), name, where, None)
+
+
+def _packed(values: ndarray, name: str) -> ndarray | None:
+    """Dates from numbers like 2020123118, or 202012 where the column is of months or dates; None if they are none."""
+    digits = len(f"{values.max():.0f}")
+    layout = {6: "%Y%m", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}.get(digits)
+    if layout is None or values.min() < 1700 * 10 ** (digits - 4) or (digits == 6 and not re.search("mon|dat", name)):
+        return None
+    text = pd.Series(values.astype(np.int64)).astype("str")
+    dates: ndarray = pd.to_datetime(text, format=layout, errors="coerce").to_numpy("datetime64[ns]")
+    return None if np.isnat(dates).any() else dates
 
 
 def cleaned(values: Float[ndarray, "t n c"]) -> tuple[Float32[ndarray, "t n c"], list[str]]:

@@ -28,7 +28,7 @@ LONG_NAMES: tuple[str, ...] = (
 """Columns of a long table, lower case, that say which station a row is of."""
 
 _TIMES = {"time", "times", "date", "datetime", "timestamp", "utc", "day", "month", "year", "hour", "t", "step", "index"}
-_EXACT_TIMES = {"time", "date", "datetime", "timestamp", "date_time", "valid_time", "utc"}
+_EXACT_TIMES = {"time", "date", "datetime", "timestamp", "date_time", "valid_time", "utc", "mess_datum"}
 _STILL = 1e-6  # by so much what says where a station stands may change over time
 _LARGEST = 8 << 30  # bytes of a table of all times by all stations
 
@@ -72,7 +72,7 @@ def _joined_dates(table: Table) -> Table:
 
 def _time_column(table: Table) -> str | None:
     words = words_of(table.columns[0])
-    if words and (set(words) & {"time", "date", "datetime", "timestamp"} or words[0] in _TIMES):
+    if words and (set(words) & {"time", "date", "datetime", "timestamp", "datum"} or words[0] in _TIMES):
         return table.columns[0]
     named = next((column for column in table.columns if column.lower() in _EXACT_TIMES), None)
     if named is not None:

@@ -497,3 +497,19 @@ def test_experiments_of_one_file_name_are_called_by_their_folders(write, tmp_pat
         write(f"{run}/t_devc.csv", "s,C,C\nTime,A,B\n" + "\n".join(f"{i},{20 + i},{21 + i}" for i in range(30)))
     places = Hints(stations=write("p.csv", "device,x,y\nA,0,0\nB,1,0\n"))
     assert read(str(tmp_path / "*" / "t_devc.csv"), hints=places).cases == ("a_t_devc", "b_t_devc", "c_t_devc")
+
+
+@pytest.mark.parametrize(("head", "form"), [("MESS_DATUM", "%Y%m%d%H"), ("time", "%Y%m%d%H%M"), ("t", "%Y%m%d%H%M%S")])
+def test_dates_written_as_one_number_are_dates(head, form, write, hints):
+    hours = [np.datetime64("2020-01-31T18") + np.timedelta64(i, "h") for i in range(30)]
+    text = wide(head=head, days=[h.item().strftime(form) for h in hours])
+    found = read(write("w.csv", text), hints=hints)
+    assert (found.time == np.array(hours)).all()
+    assert len(found.runs) == 1
+
+
+def test_months_written_as_one_number_pass_the_end_of_the_year(write, hints):
+    months = np.datetime64("2019-01") + np.arange(30)
+    found = read(write("w.csv", wide(head="month", days=[str(m).replace("-", "") for m in months])), hints=hints)
+    assert (found.time == months).all()
+    assert len(found.runs) == 1
