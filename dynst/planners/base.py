@@ -19,13 +19,11 @@ from dynst.windows.gaps import GapModel
 from dynst.windows.scaling import Scaling
 from dynst.windows.time_modes import LONG, TimeModes
 
-__all__ = ["ENTRIES", "Planner", "PlannerSkipped", "Task", "complete_ranking", "finish_plan"]
+__all__ = ["Planner", "PlannerSkipped", "Task", "complete_ranking", "finish_plan"]
 
 _WINDOWS = 250  # windows a planner selects on; the study used 160-250 and found no gain in more
 _SNAPSHOTS = 1000  # snapshots for the statistical baselines
 _BYTES = 384 << 20  # no design or snapshot matrix of a planner grows beyond this
-ENTRIES = 24_000_000
-"""Numbers in the float64 histories of the linear forecaster (192 MB); more windows than fit are thinned away."""
 
 _T = TypeVar("_T")
 
@@ -133,19 +131,11 @@ class Task:
 
     @property
     def time_modes(self) -> TimeModes | None:
-        """Patterns in time that stand for long histories and futures; None where all steps fit into memory.
-
-        That is decided by the history alone, which each site has a matrix of: up to 12 steps it is always whole.
-        """
-
-        def make() -> TimeModes | None:
-            starts = window_starts(self.train, self.window)
-            numbers = len(self.sites) * self.window.history * len(self.train.observed)
-            if self.window.history <= LONG or min(_WINDOWS, len(starts)) * numbers <= ENTRIES:
-                return None
-            return TimeModes.fit(self.train, self.window, self.scaling, starts)
-
-        return self.once("time_modes", make)
+        """Patterns in time that stand for a history of more than 12 steps and its future; None for a shorter one."""
+        if self.window.history <= LONG:
+            return None
+        starts = window_starts(self.train, self.window)
+        return self.once("time_modes", lambda: TimeModes.fit(self.train, self.window, self.scaling, starts))
 
     @property
     def design(self) -> Design:

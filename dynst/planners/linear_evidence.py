@@ -22,7 +22,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from dynst.planners.base import ENTRIES, Task
+from dynst.planners.base import Task
 from dynst.planners.prior import fit_prior, synthetic_windows
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "share",
 ]
 
+_ENTRIES = 24_000_000  # numbers in the float64 matrix of histories (192 MB); more windows than fit are thinned away
 _BLOCK = 1 << 21  # numbers in a work block
 
 
@@ -222,7 +223,7 @@ def linear_evidence(
     def make() -> LinearEvidence:
         design = task.design
         n, f = design.inputs.shape[1:]
-        room = max(8, ENTRIES // (n * f))  # windows are thinned, sites never
+        room = max(8, _ENTRIES // (n * f))  # windows are thinned, sites never
         extra = min(prior_windows, room * 2 // 7) if prior_weight > 0 else 0
         rows = _spread(len(design), min(len(design), room - extra))
         m = len(rows)
@@ -251,7 +252,7 @@ def forecast_evidence(task: Task, *, penalty: float, components: int = 150) -> L
     def make() -> LinearEvidence:
         design = task.design
         n, f = design.inputs.shape[1:]
-        rows = _spread(len(design), min(len(design), max(8, ENTRIES // (n * f))))
+        rows = _spread(len(design), min(len(design), max(8, _ENTRIES // (n * f))))
         history = np.ascontiguousarray(design.inputs[rows].transpose(1, 2, 0), float)
         gram = _gram(task, [design.targets[rows]])
         term = Term(len(rows), _factor(gram, 0.5, components), penalty * len(rows))

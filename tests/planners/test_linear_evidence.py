@@ -113,7 +113,7 @@ def test_marginal_values_are_shares_of_the_objective(task, evidence):
 
 
 def test_many_sites_thin_the_windows_and_never_the_sites(make_task, waves, monkeypatch):
-    monkeypatch.setattr("dynst.planners.linear_evidence.ENTRIES", 30 * 2 * 20)
+    monkeypatch.setattr("dynst.planners.linear_evidence._ENTRIES", 30 * 2 * 20)
     evidence = linear_evidence(make_task(waves(), 4))
     assert evidence.shape[0] == 30
     assert evidence.shape[2] <= 20

@@ -60,12 +60,8 @@ def test_more_windows_fit_into_the_same_memory():
     )
 
 
-def test_the_evidence_has_few_numbers_only_where_long_histories_do_not_fit(monkeypatch):
+def test_the_evidence_reads_patterns_of_histories_longer_than_twelve_steps():
     split = split_by_time(field_of(), WINDOW)
-    task = Task.make(split.train, split.valid, WINDOW, 2)
-    assert task.time_modes is None
-    assert linear_evidence(task).shape[1] == 48
-    monkeypatch.setattr("dynst.planners.base.ENTRIES", 1000)
     task = Task.make(split.train, split.valid, WINDOW, 2)
     n, f, m = linear_evidence(task).shape
     assert f <= 12
@@ -75,17 +71,16 @@ def test_the_evidence_has_few_numbers_only_where_long_histories_do_not_fit(monke
     assert future.shape[1] == 1 + task.time_modes.future.shape[1]
     short = Task.make(split.train, split.valid, Window(12, 4), 2)
     assert short.time_modes is None
+    assert linear_evidence(short).shape[1] == 24
 
 
 def test_synthetic_windows_in_patterns_are_those_of_all_steps(monkeypatch):
     split = split_by_time(field_of(), WINDOW)
-    task = Task.make(split.train, split.valid, WINDOW, 2)
-    prior = fit_prior(task)
-    history, future = synthetic_windows(task, prior, 5)
-    monkeypatch.setattr("dynst.planners.base.ENTRIES", 1000)
     few = Task.make(split.train, split.valid, WINDOW, 2)
-    modes = few.time_modes
+    modes, prior = few.time_modes, fit_prior(few)
     made, ahead = synthetic_windows(few, prior, 5)
+    monkeypatch.setattr("dynst.planners.base.LONG", 24)
+    history, future = synthetic_windows(Task.make(split.train, split.valid, WINDOW, 2), prior, 5)
     steps = history.reshape(5, 6, 24, 2)
     np.testing.assert_allclose(made.reshape(5, 6, -1, 2), np.einsum("tq,mntc->mnqc", modes.history, steps), atol=1e-4)
     np.testing.assert_allclose(ahead[:, 0], future[:, 0], atol=1e-4)
