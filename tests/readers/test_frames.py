@@ -271,8 +271,8 @@ def test_a_fit_on_fires_ends_in_a_map_without_a_false_place_on_earth(tmp_path, p
     )
     assert mapped.returncode == 0, mapped.stderr + mapped.stdout
     plan = json.loads((tmp_path / "plan.geojson").read_text())
-    assert plan["crs"] is None
-    places = np.array([feature["geometry"]["coordinates"][:2] for feature in plan["features"]])
-    assert places.shape == (72, 2)  # metres: 12 columns and 6 rows of cells 0.2 m apart, the floor at 0
-    for values, cells in zip(places.T, (12, 6), strict=True):
-        np.testing.assert_allclose(np.unique(values.round(6)), 0.2 * np.arange(cells), atol=1e-6)
+    assert plan["crs"]["properties"]["name"] == 'LOCAL_CS["local plane",UNIT["metre",1]]'
+    assert len(plan["features"]) == 6
+    for feature in plan["features"]:  # metres: cells 0.2 m apart, the floor at 0, the uppermost row first
+        row, column = divmod(feature["properties"]["site"], 12)
+        assert feature["geometry"]["coordinates"][:2] == pytest.approx([0.2 * column, 0.2 * (5 - row)])
