@@ -74,6 +74,16 @@ def test_the_evidence_reads_patterns_of_histories_longer_than_twelve_steps():
     assert linear_evidence(short).shape[1] == 24
 
 
+def test_records_with_gaps_are_planned_and_judged_in_patterns(monkeypatch):
+    split = split_by_time(field_of(missing=0.3), WINDOW)
+    evidence = linear_evidence(Task.make(split.train, split.valid, WINDOW, 2))
+    assert np.isfinite(evidence.gains(np.array([0]))).all()
+    monkeypatch.setattr("dynst.evaluation.linear_judge._COMPLETED", 0)  # small records complete sensors step by step
+    judge = LinearJudge(split, WINDOW, max_bytes=50_000)
+    assert judge._modes is not None
+    assert judge.score(np.array([1, 4])).total < judge.floor().total
+
+
 def test_synthetic_windows_in_patterns_are_those_of_all_steps(monkeypatch):
     split = split_by_time(field_of(), WINDOW)
     few = Task.make(split.train, split.valid, WINDOW, 2)
