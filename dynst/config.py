@@ -25,6 +25,8 @@ _FEW_WINDOWS = 500
 _DEFAULT_SENSORS = 20
 # Chosen: beyond some 20 sensors the choice of places hardly matters on smooth fields; below, it does.
 
+_ONE_SHOT_STEPS = 150  # the default of that planner, by when the loss of its dense network has levelled
+
 _SWITCHES = (
     "evidence",
     "drop_by",
@@ -255,6 +257,8 @@ class Study(BaseModel):
         if planner == "dynst":
             names += _SWITCHES
         options = network | {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        if planner == "one_shot" != self.planner:  # a baseline: longer training would cost hours and tell no more
+            options["steps"] = min(options.get("steps", _ONE_SHOT_STEPS), _ONE_SHOT_STEPS)
         if options.get("polish") is False:
             options["exact_sweep"] = False  # "as published" means neither kind of swap after training
         return options
