@@ -220,7 +220,12 @@ def _names(sites: Sites) -> tuple[str, ...]:
             for lon, lat in zip(sites.longitude.tolist(), sites.latitude.tolist(), strict=True)
         )
     else:
-        names = tuple(f"x{x:.1f} y{y:.1f}" for x, y in zip(sites.x.tolist(), sites.y.tolist(), strict=True))
+        for decimals in (1, 2, 3, 4):
+            names = tuple(
+                f"x{x:.{decimals}f} y{y:.{decimals}f}" for x, y in zip(sites.x.tolist(), sites.y.tolist(), strict=True)
+            )
+            if len(set(names)) == len(names):
+                break
     if len(set(names)) == len(names):
         return names
     return tuple(f"{name} #{i}" for i, name in enumerate(names))

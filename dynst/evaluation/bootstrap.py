@@ -104,7 +104,7 @@ def judged(a: Float[ndarray, " r"], b: Float[ndarray, " r"], *, pieces: float) -
     stretch = student.ppf(tails[1], pieces - 1) / norm.ppf(tails[1]) / math.sqrt(1 - 1 / pieces)
     low, high = centre + stretch * (np.quantile(relative[1:], tails) - centre)
     word = "better" if high < 0 else "worse" if low > 0 else "tie"
-    return word, Interval(float(centre), float(low), float(high))
+    return word, Interval(float(centre), max(float(low), -100.0), float(high))  # an error falls by all of it at most
 
 
 def replicates(errors: Float[ndarray, "k m"], weights: Float[ndarray, "r m"]) -> Float[ndarray, "r k"]:

@@ -79,4 +79,4 @@ def _strict(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-GEOJSON = Exporter("geojson", ".geojson", "points with cell polygons for any GIS", _render, text=True)
+GEOJSON = Exporter("geojson", ".geojson", "points, on grids with cell polygons, for any GIS", _render, text=True)
