@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -84,3 +86,15 @@ def test_a_run_remembers_its_files_from_wherever_it_is_resumed(network, monkeypa
     assert [found.data, found.stations, found.graph] == [
         str(network / name) for name in ("level:1.csv", "places.csv", "links.csv")
     ]
+
+
+def test_a_study_on_a_grid_never_loads_the_graph_library(waves, environment, tmp_path):
+    code = (
+        "import sys\nfrom dynst import Study, fit\n"
+        f"fit(Study(data={str(waves)!r}, planner='dynst', steps=16, dim=8, depth=1, sensors=4, ladder=[0.5]))\n"
+        "assert not [name for name in sys.modules if name.startswith('torch_geometric')]\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
