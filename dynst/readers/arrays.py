@@ -8,6 +8,7 @@ import shutil
 import struct
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -210,7 +211,7 @@ def _of_npz(file: Path, scratch: Callable[[], Path]) -> dict[str, Array]:
                     unpacked = tempfile.NamedTemporaryFile(dir=scratch(), suffix=".npy")  # noqa: SIM115 - goes with the array
                     shutil.copyfileobj(stream, unpacked, 1 << 20)
                 found[name] = _unpacked(unpacked, where, info.file_size)
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, zipfile.zlib.error) as err:  # type: ignore[attr-defined]
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, zlib.error) as err:
         raise DataError(f"{file.name}: the archive is damaged ({_first_line(err)}). Get it again.") from err
     return found
 
