@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,8 +77,12 @@ class Curve:
     data : xr.Dataset
         ``rmse``, ``mae``, ``bias`` over (planner, sparsity, lead_time, channel, seed) in the channel's unit;
         ``total`` (planner, sparsity, seed), the RMSE over lead times and channels in training standard deviations;
-        ``reason`` (planner, sparsity); and, where plans were compared, ``difference``, ``low``, ``high`` and
-        ``verdict`` (planner, against, sparsity): RMSE relative to that of `against` in %, with its 95 % interval.
+        ``reason`` (planner, sparsity); and, where plans were compared, ``difference``, ``low``, ``high``, ``p`` and
+        ``verdict`` (planner, against, sparsity): RMSE relative to that of `against` in %, with its 95 % interval, the
+        probability of such a difference between equals, corrected for the number of comparisons, and the word for it.
+        Where they were computed: ``acc``, ``rmse_at_sensors``, ``rmse_away`` over the dimensions of ``rmse``;
+        ``rmse_region`` (planner, sparsity, region, channel, seed); ``valid_total``, ``plan_seconds``,
+        ``judge_seconds``, ``plan_peak_mb`` (planner, sparsity, seed).
         Coordinates: ``budget`` (sparsity), ``units`` (channel); lead times count steps from 1.
 
     Examples
@@ -116,9 +120,11 @@ class Curve:
         reason: ndarray | None = None,
         comparison: dict[str, ndarray] | None = None,
         against: Sequence[str] = (),
+        extra: Mapping[str, tuple[tuple[str, ...], ndarray]] | None = None,
+        regions: Sequence[str] = (),
         attrs: dict[str, str] | None = None,
     ) -> Curve:
-        """A curve from plain arrays, in the order of the dimensions named in the class."""
+        """A curve from plain arrays, in the order of the dimensions named in the class; `extra` names its own."""
         shape = errors["rmse"].shape
         empty = np.full(shape[:2], "", object)
         data = xr.Dataset(
@@ -136,6 +142,10 @@ class Curve:
         )
         data["total"] = (("planner", "sparsity", "seed"), total, {"units": "training standard deviations"})
         data["reason"] = (("planner", "sparsity"), empty if reason is None else reason.astype(object))
+        if regions:
+            data = data.assign_coords(region=np.array(list(regions), object))
+        for name, variable in (extra or {}).items():
+            data[name] = variable
         if comparison:
             data = data.assign_coords(against=np.array(list(against), object))
             for name, values in comparison.items():

@@ -11,18 +11,14 @@ from numpy import ndarray
 
 from dynst.domain import FRAMES, Channel, Curve, Plan, Sites
 from dynst.errors import ConfigError, DynstError
-from dynst.evaluation.bootstrap import interval_block, judged, replicates, resamples
+from dynst.evaluation.comparison import compared
+from dynst.evaluation.figures import figures
 from dynst.evaluation.score import Score
 
-__all__ = ["LADDER", "MIN_RANDOM_DRAWS", "Judge", "Progress", "judge_ladder", "ladder", "summary"]
+__all__ = ["LADDER", "Judge", "Progress", "curve_of", "judge_ladder", "ladder", "summary"]
 
 LADDER = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 """Sparsities at which plans are compared besides the requested one; chosen to be dense where the choice matters."""
-
-MIN_RANDOM_DRAWS = 10
-"""Random plans below which nothing is said about them: they differ among each other by 2-7 % (docs/method.md)."""
-
-_RANDOM = "uniform_random"
 
 Progress = Callable[[str, int, int], None]
 """``(what, done, total)``: called before each score."""
@@ -111,7 +107,7 @@ def judge_ladder(
     reasons: dict[tuple[str, int], str] = {(name, k): why for name, why in gaps.items() for k in budgets}
     for name, k, score in _scores(plans, judge, budgets, reasons, progress):
         scores.setdefault((name, k), []).append(score)
-    return _curve(names, judge, budgets, scores, reasons)
+    return curve_of(judge, names, budgets, scores, reasons)
 
 
 def summary(curve: Curve, budget: int) -> list[dict[str, str | float]]:
@@ -168,69 +164,55 @@ def _scores(
                     reasons[name, k] = str(error)
 
 
-def _curve(
-    names: Sequence[str],
+def curve_of(
     judge: Judge,
+    names: Sequence[str],
     budgets: Sequence[int],
     scores: Mapping[tuple[str, int], Sequence[Score]],
     reasons: Mapping[tuple[str, int], str],
+    *,
+    costs: Mapping[str, Mapping[tuple[str, int], Sequence[float]]] | None = None,
 ) -> Curve:
-    p, c = next(iter(scores.values()))[0].rmse.shape
-    seeds = max(map(len, scores.values()))
-    errors = {name: np.full((len(names), len(budgets), p, c, seeds), np.nan) for name in ("rmse", "mae", "bias")}
-    total = np.full((len(names), len(budgets), seeds), np.nan)
-    reason = np.full((len(names), len(budgets)), "", object)
-    for i, name in enumerate(names):
-        for j, k in enumerate(budgets):
-            reason[i, j] = reasons.get((name, k), "")
-            for seed, score in enumerate(scores.get((name, k), ())):
-                errors["rmse"][i, j, ..., seed] = score.rmse
-                errors["mae"][i, j, ..., seed] = score.mae
-                errors["bias"][i, j, ..., seed] = score.bias
-                total[i, j, seed] = score.total
+    """The curve of scores that are at hand.
+
+    Parameters
+    ----------
+    judge : Judge
+        Names the sites and the channels; nothing is scored.
+    names : sequence of str
+        Planners and frames, in the order in which they are to stand.
+    budgets : sequence of int
+        Ascending.
+    scores : mapping of (str, int) to sequence of Score
+        By planner or frame and budget: one for each seed.
+    reasons : mapping of (str, int) to str
+        Why a planner has no score at a budget.
+    costs : mapping of str to mapping, or None
+        ``plan_seconds``, ``judge_seconds``, ``plan_peak_mb``: figures like `scores`.
+    """
+    first = next(iter(scores.values()))[0]
+    errors, extra = figures(names, budgets, scores)
+    seeds = errors["total"].shape[2]
+    for what, known in (costs or {}).items():
+        values = np.full((len(names), len(budgets), seeds), np.nan)
+        for (name, k), several in known.items():
+            values[names.index(name), budgets.index(k), : len(several)] = several
+        extra[what] = (("planner", "sparsity", "seed"), values)
+    reason = [[reasons.get((name, k), "") for k in budgets] for name in names]
     return Curve.of(
-        errors,
+        {name: errors[name] for name in ("rmse", "mae", "bias")},
         planners=names,
         budgets=budgets,
         n=len(judge.sites),
         channels=[channel.name for channel in judge.channels],
         units=[channel.units for channel in judge.channels],
-        total=total,
-        reason=reason,
-        comparison=_comparison(names, budgets, scores),
+        total=errors["total"],
+        reason=np.array(reason, object),
+        comparison=compared(names, budgets, scores),
         against=names,
-        attrs=_drawn(next(iter(scores.values()))[0]),
+        extra=extra,
+        attrs=_drawn(first),
     )
-
-
-def _comparison(
-    names: Sequence[str], budgets: Sequence[int], scores: Mapping[tuple[str, int], Sequence[Score]]
-) -> dict[str, ndarray]:
-    """Each planner against each other: RMSE difference in %, its interval, and the word for it."""
-    shape = (len(names), len(names), len(budgets))
-    found: dict[str, ndarray] = {name: np.full(shape, np.nan) for name in ("difference", "low", "high")}
-    found["verdict"] = np.full(shape, "", object)
-    for j, k in enumerate(budgets):
-        known = [i for i, name in enumerate(names) if _comparable(name, scores.get((name, k), ()))]
-        if len(known) < 2:
-            continue
-        errors = [np.stack([score.per_window for score in scores[names[i], k]]) for i in known]
-        finite = np.isfinite(np.concatenate(errors)).all(axis=0)
-        if not finite.any():
-            continue
-        errors = [error[:, finite] for error in errors]
-        block = _common_block(errors)
-        run = scores[names[known[0]], k][0].run
-        weights, pieces = resamples(int(finite.sum()), block, None if run is None else run[finite])
-        roots = [replicates(error, weights).mean(axis=1) for error in errors]
-        for a, row in zip(known, roots, strict=True):
-            for b, column in zip(known, roots, strict=True):
-                if a != b:
-                    word, interval = judged(row, column, pieces=pieces)
-                    found["verdict"][a, b, j] = word
-                    found["difference"][a, b, j] = interval.estimate
-                    found["low"][a, b, j], found["high"][a, b, j] = interval.low, interval.high
-    return found
 
 
 def _drawn(score: Score) -> dict[str, str]:
@@ -238,13 +220,3 @@ def _drawn(score: Score) -> dict[str, str]:
     runs = 0 if score.run is None else len(np.unique(score.run))
     several = f"{runs} test runs, drawn whole: for other runs like these"
     return {"intervals": several if runs > 1 else "one test run: for that run alone"} if runs else {}
-
-
-def _comparable(name: str, scores: Sequence[Score]) -> bool:
-    return len(scores) >= (MIN_RANDOM_DRAWS if name == _RANDOM else 1)
-
-
-def _common_block(errors: Sequence[ndarray]) -> float:
-    """One block length for all pairs: the median of what they ask for against the mean of all."""
-    means = np.stack([error.mean(axis=0) for error in errors])
-    return float(np.median([interval_block(row) for row in means - means.mean(axis=0)]))
