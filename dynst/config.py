@@ -55,8 +55,8 @@ _TABLES: dict[str, dict[str, str]] = {
         **{key: key for key in ("backbone", "dim", "depth", "patch", "steps", "batch")},
         **{key: key for key in _SWITCHES if key != "precision"},
     },
-    "judge": {"compare": "compare", "ladder": "ladder", "refit": "refit"},
-    "run": {"seed": "seed", "device": "device", "precision": "precision", "out": "out"},
+    "judge": {key: key for key in ("compare", "ladder", "refit", "seeds", "regions", "stability", "tolerance")},
+    "run": {key: key for key in ("seed", "device", "precision", "workers", "out")},
 }
 """Tables of a study file: key in the file -> field of `Study`."""
 
@@ -134,13 +134,18 @@ class Study(BaseModel):
     l1: Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_no_switch)] | None = None
     polish: bool | None = None
 
-    compare: Literal["quick", "none"] = "quick"
+    compare: Literal["quick", "full", "none"] = "quick"
     ladder: Annotated[tuple[Share, ...] | None, BeforeValidator(_listed)] = None
     refit: bool = False
+    seeds: Count = 3
+    regions: Said = None
+    stability: bool | None = None
+    tolerance: Annotated[float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_no_switch)] = 5.0
 
     seed: Annotated[int, Field(ge=0), BeforeValidator(_no_switch)] = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Annotated[Literal["32", "bf16"], BeforeValidator(str)] = "32"
+    workers: Count | None = None
     out: str | None = None
 
     @model_validator(mode="after")
@@ -325,7 +330,7 @@ def _read(path: Path, *, sample: bool) -> tuple[dict[str, object], dict[str, str
             if table != "sample" or sample:
                 origin[known[table][key]] = f"{path}, [{table}] {key}"
     fields = _over(parts[False], parts[True]) if sample else parts[False]
-    for name in ("data", "stations", "graph"):
+    for name in ("data", "stations", "graph", "regions"):
         if isinstance(place := fields.get(name), str) and place:
             fields[name] = _beside(path, place)
     return fields, origin

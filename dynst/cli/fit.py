@@ -83,15 +83,35 @@ def fit(  # noqa: PLR0917  # typer makes an option of each parameter; all are pa
     l1: Annotated[float | None, _method(help="Weight of the L1 term on the scores.")] = None,
     polish: Annotated[bool | None, _method(help="Improve the trained plan by exact swaps.")] = None,
     compare: Annotated[
-        str | None, _judge(metavar="NAME", help="quick: judge all baselines beside the plan. none: the plan alone.")
+        str | None,
+        _judge(
+            metavar="NAME",
+            help="quick: all baselines, linear judge. full: networks and seeds too. none: the plan alone.",
+        ),
     ] = None,
     ladder: Annotated[str | None, _judge(metavar="S,S,...", help="Sparsities to compare at, besides the own.")] = None,
     refit: Annotated[
         bool | None, _judge("--refit", help="Judge also by a network trained afresh for each plan; slow.")
     ] = None,
+    seeds: Annotated[
+        int | None,
+        _judge(help="Plans of a trained planner, and networks per plan. Default: 3."),
+    ] = None,
+    regions: Annotated[
+        str | None, _judge(metavar="FILE", help="Polygons to report errors for. Default: bands of latitude.")
+    ] = None,
+    stability: Annotated[
+        bool | None,
+        _judge(help="Plan again from other seeds and parts of the record. Default: if cheap."),
+    ] = None,
+    tolerance: Annotated[
+        float | None,
+        _judge(metavar="%", help="Enough sensors: error within so much of every site's. Default: 5."),
+    ] = None,
     seed: Annotated[int | None, _run(help="Same seed, same plan.")] = None,
     device: Annotated[str | None, _run(metavar="NAME", help="auto, cpu or cuda.")] = None,
     precision: Annotated[str | None, _run(metavar="NAME", help="Arithmetic of the network: 32 or bf16.")] = None,
+    workers: Annotated[int | None, _run(help="Processes that judge at a time. Default: one a core.")] = None,
     out: Annotated[
         str | None, _run(metavar="FOLDER", help="Run folder. Default: runs/<data>-<planner>-s<sparsity>-<n>.")
     ] = None,

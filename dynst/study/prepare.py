@@ -70,6 +70,7 @@ class Prepared:
                 "data": _absolute(self.study.data),
                 "stations": self.study.stations and _absolute(self.study.stations),
                 "graph": self.study.graph and _absolute(self.study.graph),
+                "regions": self.study.regions and _absolute(self.study.regions),
                 "observe": tuple(channel.name for channel in self.field.channels if channel.observe),
                 "predict": tuple(channel.name for channel in self.field.channels if channel.predict),
                 "history": self.window.history,
