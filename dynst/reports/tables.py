@@ -10,10 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from dynst.domain.spreadsheet import harmless
 
-__all__ = ["csv_text", "markdown"]
+__all__ = ["csv_text", "markdown", "markdown_text"]
 
 _NONE = "\N{EN DASH}"
-_MARKUP = re.compile(r"([\\|`*_\[\]<>&])")
+_MARKUP = re.compile(r"([\\|`*_\[\]<>&~$^@]|:(?=//)|(?<=www)\.)", re.IGNORECASE)
+_BEGINS = re.compile(r"^(\d*)([#+=.)-])")  # what makes a heading, a rule or a list at the beginning of a line
 
 
 def csv_text(rows: Iterable[Mapping[str, object]], *, columns: Sequence[str] | None = None) -> str:
@@ -58,11 +59,22 @@ def markdown(rows: Iterable[Mapping[str, object]], *, columns: Sequence[str] | N
     columns = list(rows[0] if columns is None and rows else columns or ())
     right = [any(_is_number(row.get(column)) for row in rows) for column in columns]
     lines = [
-        [_escaped(column) for column in columns],
+        [_inline(column) for column in columns],
         ["---:" if number else "---" for number in right],
         *([_shown(row.get(column), digits) for column in columns] for row in rows),
     ]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def markdown_text(text: str) -> str:
+    r"""`text` on one line that GitHub and Pandoc show as it stands: no markup, HTML, link, image, formula or citation.
+
+    Examples
+    --------
+    >>> print(markdown_text("![x](http://a.b) <b>uniform_random</b>"))
+    !\[x\](http\://a.b) \<b\>uniform\_random\</b\>
+    """
+    return _BEGINS.sub(r"\1\\\2", _inline(text))
 
 
 def _is_number(value: object) -> bool:
@@ -80,8 +92,8 @@ def _shown(value: object, digits: int) -> str:
         return _NONE
     if isinstance(value, float):
         return f"{value:.{digits}g}"
-    return _escaped(str(value))
+    return _inline(str(value))
 
 
-def _escaped(text: str) -> str:
+def _inline(text: str) -> str:
     return _MARKUP.sub(r"\\\1", " ".join(text.split()))

@@ -1,0 +1,164 @@
+"""The tables of a report as rows, for page and Markdown: at the budget, over budgets, by lead time and region."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from dynst.domain import Curve
+from dynst.domain.curve import FRAMES, CurveRow
+
+__all__ = [
+    "FRAME_WORDS",
+    "budget_rows",
+    "compared",
+    "curve_rows",
+    "figure_rows",
+    "lead_rows",
+    "region_rows",
+    "with_unit",
+]
+
+Row = dict[str, object]
+
+FRAME_WORDS = {
+    "floor": "floor (no sensor)",
+    "ceiling": "ceiling (every site)",
+    "persistence": "persistence",
+    "climatology": "climatology",
+}
+"""The frames as a reader meets them for the first time."""
+
+_LEADS, _CHANNELS, _REGIONS = 12, 4, 24  # rows and channels shown at most; chosen: what still fits a printed page
+
+
+def budget_rows(curve: Curve, planner: str, budget: int) -> list[Row]:
+    """All plans at one budget, least error first, then the frames; how `planner` does against each, with its interval.
+
+    Columns: ``planner``; ``error`` with its unit; each channel's RMSE where there are several; ``vs random`` in %,
+    for random plans their spread; ``plan vs it`` in %, the difference of `planner`, below zero is better; ``95 %``; ``verdict``; ``remark``
+    where something could not be judged.
+    """
+    table = curve.table(budget)
+    units = dict(zip(curve.channels, curve.units, strict=True))
+    shown = curve.channels[:_CHANNELS] if len(curve.channels) > 1 else ()
+    rows = []
+    for row in sorted(table, key=lambda row: row.is_frame):
+        line: Row = {"planner": _named(row), with_unit("error", row.units): row.error}
+        line |= {with_unit(name, units[name]): row.per_channel[name] for name in shown}
+        rows.append(line | _versus(row, curve, planner, budget))
+    remarks = any(row["remark"] for row in rows)
+    return rows if remarks else [{name: value for name, value in row.items() if name != "remark"} for row in rows]
+
+
+def compared(curve: Curve, planner: str, against: str, budget: int) -> tuple[float, float, float, str] | None:
+    """`planner` against another at one budget: difference of the error in %, its interval, verdict; None if unknown."""
+    known = curve.data["against"].values if "against" in curve.data.coords else ()
+    if planner == against or against not in known or planner not in curve.planners:
+        return None
+    cell = curve.at(budget).sel(planner=planner, against=against)
+    change, low, high = (float(cell[key]) for key in ("difference", "low", "high"))
+    return (change, low, high, str(cell["verdict"].item())) if math.isfinite(change) else None
+
+
+def curve_rows(curve: Curve, planner: str) -> list[Row]:
+    """Error of every plan and frame at every budget, `planner` first; most sensors to the left."""
+    budgets = sorted(curve.budgets, reverse=True)
+    tables = {budget: {row.planner: row for row in curve.table(budget)} for budget in budgets}
+    order = sorted(curve.planners, key=lambda name: (name in FRAMES, name != planner))
+    return [
+        {"planner": FRAME_WORDS.get(name, name)} | {str(budget): tables[budget][name].error for budget in budgets}
+        for name in order
+    ]
+
+
+def figure_rows(curve: Curve, planner: str, budget: int) -> list[Row]:
+    """RMSE, MAE, bias and, where they were computed, ACC and the RMSE at sensors and away, channel by channel."""
+    here = _mean(curve.at(budget))
+    words = {"rmse": "RMSE", "mae": "MAE", "bias": "bias", "acc": "ACC"}
+    words |= {"rmse_at_sensors": "RMSE at sensors", "rmse_away": "RMSE away"}
+    rows = []
+    for channel, unit in list(zip(curve.channels, curve.units, strict=True))[:_CHANNELS]:
+        for name in _shown(curve, planner, budget):
+            cell = here.sel(planner=name, channel=channel)
+            line: Row = {"channel": with_unit(channel, unit), "planner": FRAME_WORDS.get(name, name)}
+            rows.append(line | {word: float(cell[key]) for key, word in words.items() if key in cell})
+    return rows
+
+
+def lead_rows(curve: Curve, planner: str, budget: int) -> list[Row]:
+    """RMSE at each lead time, channel by channel, of the plan, the best other one, random plans and the frames."""
+    leads = curve.data["lead_time"].values
+    picked = np.unique(np.linspace(0, len(leads) - 1, min(len(leads), _LEADS)).round().astype(int))
+    data = curve.at(budget)["rmse"].mean("seed", skipna=True)
+    rows = []
+    for channel, unit in list(zip(curve.channels, curve.units, strict=True))[:_CHANNELS]:
+        cell = data.sel(channel=channel)
+        for i in picked.tolist():
+            line: Row = {"channel": with_unit(channel, unit), "lead (steps)": int(leads[i])}
+            errors = {name: float(cell.sel(planner=name)[i]) for name in _shown(curve, planner, budget)}
+            rows.append(line | errors)
+    return rows
+
+
+def region_rows(curve: Curve, planner: str, budget: int) -> list[Row]:
+    """RMSE in each region, channel by channel; empty where no regions were told apart."""
+    if "rmse_region" not in curve.data:
+        return []
+    data = curve.at(budget)["rmse_region"].mean("seed", skipna=True)
+    rows = []
+    for channel, unit in list(zip(curve.channels, curve.units, strict=True))[:_CHANNELS]:
+        for i, region in list(enumerate(data["region"].values))[:_REGIONS]:
+            cell = data.sel(channel=channel).isel(region=i)
+            line: Row = {"channel": with_unit(channel, unit), "region": str(region)}
+            rows.append(line | {name: float(cell.sel(planner=name)) for name in _shown(curve, planner, budget)})
+    return rows
+
+
+def with_unit(name: str, unit: str) -> str:
+    """A name with its unit in parentheses; nothing for what has none.
+
+    Examples
+    --------
+    >>> with_unit("msl", "Pa"), with_unit("share", "1")
+    ('msl (Pa)', 'share')
+    """
+    return name if unit in ("", "1") else f"{name} ({unit})"
+
+
+def _named(row: CurveRow) -> str:
+    return FRAME_WORDS.get(row.planner, row.planner) + (f" x {row.seeds}" if row.seeds > 1 else "")
+
+
+def _versus(row: CurveRow, curve: Curve, planner: str, budget: int) -> Row:
+    if row.planner == "uniform_random" and row.seeds > 1:
+        random: str | None = f"+- {100 * row.spread / row.error:.1f} %"
+    else:
+        random = f"{row.vs_random[0]:+.1f} %" if row.vs_random and not row.is_frame else None
+    line: Row = {"vs random": random, "plan vs it": None, "95 %": None, "verdict": None, "remark": row.reason}
+    found = None if row.is_frame else compared(curve, planner, row.planner, budget)
+    if found is not None:
+        change, low, high, word = found
+        line |= {"plan vs it": f"{change:+.1f} %", "95 %": f"{low:+.1f} to {high:+.1f}", "verdict": word}
+    return line
+
+
+def _shown(curve: Curve, planner: str, budget: int) -> Sequence[str]:
+    """The plan, the best other one, random plans, and what errors are read against."""
+    ranked = [row.planner for row in curve.table(budget) if not row.is_frame and math.isfinite(row.error)]
+    best = next((name for name in ranked if name not in (planner, "uniform_random")), None)
+    wanted = (planner, best, "uniform_random", "ceiling", "floor", "persistence", "climatology")
+    return [name for name in wanted if name in curve.planners]
+
+
+def _mean(data: xr.Dataset) -> xr.Dataset:
+    """Over lead times and seeds: of squares for an RMSE, plain for the rest."""
+    names = [name for name in ("mae", "bias", "acc") if name in data]
+    found = data[names].mean(["lead_time", "seed"], skipna=True)
+    for name in ("rmse", "rmse_at_sensors", "rmse_away"):
+        if name in data:
+            found[name] = ((data[name] ** 2).mean("lead_time", skipna=True) ** 0.5).mean("seed", skipna=True)
+    return found
