@@ -9,8 +9,6 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from dynst.cli.facts import fact_rows
-
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
@@ -135,6 +133,8 @@ class Watcher:
         if self._quiet:
             return
         if event.facts is not None:
+            from dynst.study.facts import fact_rows
+
             show_facts(event.text, fact_rows(event.facts), on=self._console)
         elif event.note:
             self._console.print(event.note, markup=False)

@@ -39,8 +39,8 @@ def budget_rows(curve: Curve, planner: str, budget: int) -> list[Row]:
     """All plans at one budget, least error first, then the frames; how `planner` does against each, with its interval.
 
     Columns: ``planner``; ``error`` with its unit; each channel's RMSE where there are several; ``vs random`` in %,
-    for random plans their spread; ``plan vs it`` in %, the difference of `planner`, below zero is better; ``95 %``; ``verdict``; ``remark``
-    where something could not be judged.
+    for random plans their spread; ``plan vs it``, how much `planner` differs from it in %, below zero is better, with
+    ``95 %`` interval and ``verdict``; ``remark`` where something could not be judged.
     """
     table = curve.table(budget)
     units = dict(zip(curve.channels, curve.units, strict=True))

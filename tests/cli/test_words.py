@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from dynst.cli.facts import fact_rows
 from dynst.cli.results import _document, _unit, _warnings
 from dynst.domain import Frame, Plan, Sites
 from dynst.domain.curve import Curve
+from dynst.study.facts import fact_rows
 
 
 def data(**changes):

@@ -1,0 +1,118 @@
+"""What was found in the data and decided from it, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["data_card", "fact_rows"]
+
+
+def fact_rows(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Rows of words and figures on the data and on what is decided from them; `found` is `Prepared.facts`."""
+    data = found["data"]
+    kind = "experiments" if data.get("cases") else "runs (gaps between them)"
+    runs = f" in {data['runs']} {kind}" if data["runs"] > 1 else ""
+    rows = [
+        ("sites", _sites(data)),
+        ("time", f"{data['steps']} steps of {data['cadence']}{runs}, {data['first']} to {data['last']}"),
+        ("channels", _channels(data["channels"])),
+    ]
+    if data.get("missing_share"):
+        rows.append(("missing", f"{data['missing_share']:.1%} of the values: masked in input and target"))
+    if data.get("covariates"):
+        rows.append(("covariates", ", ".join(data["covariates"])))
+    rows += [("note", note) for note in data.get("notes", ())]
+    if "window" in found:
+        window, split, budget, planner = (found[key] for key in ("window", "split", "budget", "planner"))
+        rows += [
+            ("window", f"{window['history']} steps read, {window['horizon']} forecast"),
+            (
+                "split",
+                ", ".join(f"{name} {split[name]['windows']}" for name in ("train", "validation", "test"))
+                + f" windows, {split['how']}",
+            ),
+            ("budget", f"{budget['sensors']} sensors (sparsity {budget['sparsity']:.4g})"),
+            ("planner", f"{planner['name']} ({planner['why']})"),
+            *([("backbone", planner["backbone"])] if planner["name"] == "dynst" else []),
+        ]
+    return rows
+
+
+def data_card(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The rows of `fact_rows`, and what a reader of a report asks besides: gaps, the split in steps, the embargo.
+
+    Examples
+    --------
+    >>> channel = {"name": "u", "units": "m s-1", "observe": True, "predict": True}
+    >>> data = {"name": "lake", "sites": 9, "layout": "9 of a 3 x 3 grid", "frame": "planar", "steps": 40, "runs": 2}
+    >>> data |= {"cadence": "1 h", "first": "0", "last": "39", "channels": [channel], "missing_share": 0.0}
+    >>> for name, text in data_card({"data": data}):
+    ...     print(f"{name}: {text}")
+    data: lake
+    sites: 9 of a 3 x 3 grid
+    time: 40 steps of 1 h in 2 runs (gaps between them), 0 to 39
+    channels: u (m s-1)
+    missing: nothing
+    gaps: 1
+    """
+    data = found["data"]
+    rows = [("data", str(data.get("name", ""))), *fact_rows(found)]
+    if not data.get("missing_share"):
+        at = next(i for i, (name, _) in enumerate(rows) if name == "channels")
+        rows.insert(at + 1, ("missing", "nothing"))
+    if data["runs"] > 1 and not data.get("cases"):
+        rows.append(("gaps", str(data["runs"] - 1)))
+    if data.get("cases"):
+        rows.append(("experiments", ", ".join(map(str, data["cases"]))))
+    rows += [("channel", f"{channel['name']}: {channel['long_name']}") for channel in _explained(data["channels"])]
+    if "window" in found:
+        rows += _cut(found["split"], found["window"])
+    if data.get("fingerprint"):
+        rows.append(("fingerprint", str(data["fingerprint"])))
+    return rows
+
+
+def _explained(channels: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [channel for channel in channels if channel.get("long_name") not in (None, "", channel["name"])]
+
+
+def _cut(split: Mapping[str, Any], window: Mapping[str, Any]) -> list[tuple[str, str]]:
+    parts = (("training", "train"), ("validation", "validation"), ("test", "test"))
+    steps = ", ".join(f"{name} {split[key]['steps']}" for name, key in parts)
+    rows = [("steps", f"{steps}; windows begin every {window['stride']} step{'s' if window['stride'] > 1 else ''}")]
+    if "time" in str(split.get("how", "")):
+        embargo = window["history"] + window["horizon"] - 1
+        rows.append(("embargo", f"{embargo} steps between the parts, so that no window reads from two of them"))
+    return rows
+
+
+def _sites(data: Mapping[str, Any]) -> str:
+    """``864 of a 24 x 36 grid``, or ``207, geographic, given graph``."""
+    words = str(data["layout"])
+    if words.startswith(str(data["sites"])) and " grid" in words:
+        return words
+    where = "nobody says where" if data["frame"] == "schematic" else data["frame"]
+    return f"{data['sites']}, {where}, {words}"
+
+
+def _channels(channels: list[dict[str, Any]]) -> str:
+    """Names with units; the unit once where all share it."""
+    units = {channel["units"] for channel in channels}
+    if len(channels) == 1 or len(units) > 1:
+        return ", ".join(_channel(channel) for channel in channels)
+    whole = {channel["observe"] and channel["predict"] for channel in channels}
+    if whole == {True}:
+        return f"{', '.join(channel['name'] for channel in channels)} ({units.pop()})"
+    return ", ".join(_channel(channel) for channel in channels)
+
+
+def _channel(channel: dict[str, Any]) -> str:
+    use = (
+        ""
+        if channel["observe"] and channel["predict"]
+        else " observed only"
+        if channel["observe"]
+        else " forecast only"
+    )
+    return f"{channel['name']} ({channel['units']}){use}"
