@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Log"]
+__all__ = ["Log", "read_log"]
 
 
 class Log:
@@ -26,7 +26,7 @@ class Log:
     """
 
     def __init__(self, path: Path) -> None:
-        self._before = _readable(path)
+        self._before = read_log(path)
         self._file = path.open("w", encoding="utf-8")
         self._put(self._before)
 
@@ -53,8 +53,8 @@ class Log:
         self._file.flush()
 
 
-def _readable(path: Path) -> list[dict[str, Any]]:
-    """Lines of an earlier process; the last may be half written."""
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """Lines that stand in the file, none if there is no file; the last may be half written and is then left out."""
     lines: list[dict[str, Any]] = []
     if path.is_file():
         for text in path.read_text(encoding="utf-8").splitlines():

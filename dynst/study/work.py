@@ -19,6 +19,7 @@ from dynst.export import load_plan, save_plan, write_netcdf
 from dynst.planners import PLANNERS
 from dynst.planners.base import PlannerSkipped, Task
 from dynst.runs import Draft, Run, whole
+from dynst.study.caveats import plan_notes
 from dynst.study.event import Event, Listener, nobody
 from dynst.study.log import Log
 from dynst.study.prepare import Prepared, prepare
@@ -145,7 +146,7 @@ class _Work:
         name = self.prepared.planner
         self._say("plan", name)
         plan = self._once(name, task)
-        for note in _notes(plan):
+        for note in plan_notes(plan):
             self.listen(Event("plan", note=note, run=self.draft.name))
         return plan
 
@@ -239,19 +240,6 @@ class _Work:
     def _write_json(self, name: str, content: object) -> None:
         with whole(self.draft.path / name) as part:
             part.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _notes(plan: Plan) -> list[str]:
-    """What the planner says about how the plan came to be: steps that it left out, and warnings."""
-    notes = [
-        f"{step}: {said}" for step in ("polish", "exact_sweep") if isinstance(said := plan.provenance.get(step), str)
-    ]
-    silent = plan.provenance.get("sites_silent_in_training")
-    if silent:
-        who = "1 site reports" if silent == 1 else f"{silent} sites report"
-        notes.append(f"Note: {who} nothing in the training time: a sensor there counts for nothing.")
-    warnings = plan.provenance.get("warnings")
-    return notes + [f"Note: {warning}" for warning in (warnings if isinstance(warnings, list) else [])]
 
 
 def _now() -> str:

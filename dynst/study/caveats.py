@@ -1,0 +1,96 @@
+"""What limits the findings of a run: said once, for the terminal and for the report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from dynst.domain import Curve, Plan
+from dynst.domain.curve import FRAMES
+
+__all__ = ["caveats", "frame_notes", "plan_notes"]
+
+_FEW_WINDOWS = 100  # of the test period; chosen: a hundred windows that overlap are a few dozen spells of weather
+_GAPS = 6  # reasons listed; chosen: more of them say the same
+
+
+def caveats(plan: Plan, curves: Mapping[str, Curve], provenance: Mapping[str, Any]) -> list[str]:
+    """Everything a reader of the results must know besides them, in plain sentences.
+
+    Parameters
+    ----------
+    plan : Plan
+        The plan of the run.
+    curves : mapping of str to Curve
+        By judge; the one that the answer rests on first.
+    provenance : mapping
+        Of the run folder: ``facts`` and ``skipped``.
+    """
+    found = [note.removeprefix("Note: ") for note in plan_notes(plan)]
+    skipped = provenance.get("skipped")
+    skipped = skipped if isinstance(skipped, dict) else {}
+    found += [f"{name} was skipped: {reason}" for name, reason in sorted(skipped.items())]
+    found += _of_test_period(provenance)
+    for number, (judge, curve) in enumerate(curves.items()):
+        found += [f"{judge}: {note}" if len(curves) > 1 else note for note in frame_notes(curve, plan.budget)]
+        found += _of_runs(curve) if number == 0 else []
+        found += [f"{judge}: {gap}" for gap in _gaps(curve, skipped)]
+    if plan.sites.frame == "schematic":
+        found.append("Nobody says where the sites are: the map is a drawing of the graph, and distances mean nothing.")
+    return list(dict.fromkeys(found))
+
+
+def plan_notes(plan: Plan) -> list[str]:
+    """What the planner says about how the plan came to be: steps that it left out, and warnings."""
+    notes = [
+        f"{step}: {said}" for step in ("polish", "exact_sweep") if isinstance(said := plan.provenance.get(step), str)
+    ]
+    silent = plan.provenance.get("sites_silent_in_training")
+    if silent:
+        who = "1 site reports" if silent == 1 else f"{silent} sites report"
+        notes.append(f"Note: {who} nothing in the training time: a sensor there counts for nothing.")
+    warnings = plan.provenance.get("warnings")
+    return notes + [f"Note: {warning}" for warning in (warnings if isinstance(warnings, list) else [])]
+
+
+def frame_notes(curve: Curve, budget: int) -> list[str]:
+    """What the frames say of the whole comparison: that no plan can help here, or that the judge is a poor one."""
+    error = {row.planner: row.error for row in curve.table(budget) if row.is_frame}
+    notes = []
+    if error.get("ceiling", np.nan) >= error.get("floor", np.nan):
+        notes.append("Sensors at every site forecast no better than none: places do not matter here.")
+    if error.get("persistence", np.nan) < error.get("ceiling", np.nan):
+        notes.append("Forecasting no change (persistence) beats the judge even with every site.")
+    return notes
+
+
+def _of_test_period(provenance: Mapping[str, Any]) -> list[str]:
+    facts = provenance.get("facts")
+    split = facts.get("split", {}) if isinstance(facts, dict) else {}
+    windows = split.get("test", {}).get("windows")
+    if windows is None or windows >= _FEW_WINDOWS:
+        return []
+    return [f"The test period holds {windows} windows only: another stretch of time may rank the plans otherwise."]
+
+
+def _of_runs(curve: Curve) -> list[str]:
+    intervals = str(curve.data.attrs.get("intervals", ""))
+    return [f"What the intervals speak of: {intervals}."] if intervals else []
+
+
+def _gaps(curve: Curve, skipped: Iterable[str]) -> list[str]:
+    """Plans that could not be judged, and why; those that were not made at all are said elsewhere."""
+    found: dict[tuple[str, str], list[int]] = {}
+    for name in curve.planners:
+        for j, budget in enumerate(curve.budgets):
+            reason = str(curve.data["reason"].sel(planner=name)[j].item())
+            if reason and name not in FRAMES and name not in skipped:
+                found.setdefault((name, reason), []).append(budget)
+    lines = [
+        f"{name} was not judged at {', '.join(map(str, budgets))} sensors: {reason}"
+        for (name, reason), budgets in found.items()
+    ]
+    more = len(lines) - _GAPS
+    return [*lines[:_GAPS], *([f"{more} more gaps are in the curve, with their reasons"] if more > 0 else [])]
