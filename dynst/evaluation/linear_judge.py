@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from typing import Literal
@@ -124,6 +124,28 @@ class LinearJudge:
         notes: dict[str, object] = {"penalty": fit.penalty, "penalty_at_grid_end": fit.at_grid_end}
         forecasts = (self._fields(coefficients[rows].astype(np.float32)) for rows in self._chunks(block))
         return self._tally(forecasts, block, self._run(on), selected, notes)
+
+    def silenced(
+        self, selected: Int[ndarray, " k"], failures: Iterable[Int[ndarray, " _"]], *, on: Block = "test"
+    ) -> Iterator[Score]:
+        """Errors while some of the sensors are silent, for each set of failed sites; the forecaster is not made anew.
+
+        It was made for all of `selected`; a silent sensor reads 0, the mean of its site.
+        """
+        selected = self._checked(selected)
+        basis, block = self._basis, self._read(on)
+        fit = fit_ridge(
+            self._features(self._train, selected),
+            basis.coefficients,
+            valid_inputs=self._features(self._valid, selected),
+            valid_targets=basis.valid,
+        )
+        heard = self._features(block, selected)
+        for silent in failures:
+            alive = np.repeat(~np.isin(selected, silent), heard.shape[1] // len(selected))
+            coefficients = fit.predict(heard * alive).astype(np.float32)
+            forecasts = (self._fields(coefficients[rows]) for rows in self._chunks(block))
+            yield self._tally(forecasts, block, self._run(on), selected, {"silent": len(silent)})
 
     def _fields(self, coefficients: Float[ndarray, "b r"]) -> Float[ndarray, "b D"]:
         """Forecasts in all their steps, flat."""
