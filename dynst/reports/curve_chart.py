@@ -8,6 +8,7 @@ from typing import Any
 import altair as alt
 
 from dynst.domain.curve import Curve, CurveRow
+from dynst.reports.marks import table
 
 __all__ = ["curve_chart"]
 
@@ -29,13 +30,27 @@ _OURS = ("dynst", "dynst_linear")
 _OFF = 0.6  # a frame that lies further outside the errors of the plans than this share of their range is only named
 _TOGETHER = 0.035  # frames closer than this share of the height share one label
 _WIDTH, _HEIGHT = 620, 380
+_SLIM = "width < 420"
+"""On a phone the names of the frames stand on their lines, not beside them."""
 
 
-def curve_chart(curve: Curve, *, title: str = "Forecast error against the number of sensors") -> alt.LayerChart:
+def curve_chart(
+    curve: Curve, *, title: str = "Forecast error against the number of sensors", budget: int | None = None
+) -> alt.LayerChart:
     """Error of every planner over the ladder of budgets, between floor and ceiling, with persistence and climatology.
 
     The error is that of `Curve.table`: in the channel's unit for one channel, else in training standard deviations.
-    Bars are the standard deviation over seeds. What could not be judged is named below the title with its reason.
+    Bands are the standard deviation over seeds, for random plans over draws. A point tells under the pointer how it
+    compares with random plans. What could not be judged is named below the title with its reason.
+
+    Parameters
+    ----------
+    curve : Curve
+        What was judged.
+    title : str
+        First line above the chart.
+    budget : int or None
+        Number of sensors at which an upright line is drawn; in a page that links charts it is the signal ``budget``.
 
     Examples
     --------
@@ -61,7 +76,7 @@ def curve_chart(curve: Curve, *, title: str = "Forecast error against the number
     )
     y = alt.Scale(domain=[low, high], nice=False, zero=False)
     chart: alt.LayerChart = (
-        alt.layer(*_frame_layers(frames, y, units), *_plan_layers(plans, x, y, units))
+        alt.layer(*_frame_layers(frames, y, units), *_plan_layers(plans, x, y, units), *_ruler(budget, x))
         .properties(
             width=_WIDTH,
             height=_HEIGHT,
@@ -80,7 +95,15 @@ def curve_chart(curve: Curve, *, title: str = "Forecast error against the number
         .configure_legend(labelColor="#222", titleColor="#222", labelFontSize=11, symbolStrokeWidth=2.5)
         .configure_view(stroke=None)
     )
-    return chart
+    return chart if budget is None else chart.add_params(alt.param(name="budget", value=budget))
+
+
+def _ruler(budget: int | None, x: alt.X) -> list[alt.Chart]:
+    """An upright line at a budget, behind nothing and in nobody's way."""
+    if budget is None:
+        return []
+    line = alt.Chart(table([{"name": "now"}])).transform_calculate(budget="budget").mark_rule(aria=False, clip=True)
+    return [line.encode(x=x, color=alt.value("#222222"), strokeWidth=alt.value(1.6), strokeDash=alt.value([2, 2]))]
 
 
 def _frames(judged: list[CurveRow], plans: list[CurveRow]) -> tuple[dict[str, float], dict[str, float]]:
@@ -123,12 +146,14 @@ def _plan_layers(plans: list[CurveRow], x: alt.X, scale: alt.Scale, units: str) 
                 "error": row.error,
                 "low": row.error - row.spread,
                 "high": row.error + row.spread,
-                "spread": f"{row.spread:.3g}" if row.seeds > 1 else "one seed",
+                "spread": f"{row.spread:.3g} ({row.seeds} seeds)" if row.seeds > 1 else "one seed",
+                "versus": _versus(row),
                 "ours": row.planner in _OURS,
             }
             for row in plans
         ]
     )
+    spread = "datum.high > datum.low"
     shared: dict[str, Any] = {
         "x": x,
         "color": alt.Color(
@@ -144,18 +169,29 @@ def _plan_layers(plans: list[CurveRow], x: alt.X, scale: alt.Scale, units: str) 
         alt.Tooltip("budget:Q", title="sensors"),
         alt.Tooltip("error:Q", format=".4g"),
         alt.Tooltip("spread:N", title="sd over seeds"),
+        alt.Tooltip("versus:N", title="against random plans"),
     ]
     width = alt.condition("datum.ours", alt.value(3), alt.value(1.4))
     base, y = alt.Chart(data), alt.Y("error:Q", scale=scale, title=f"RMSE ({units})")
     return [
-        base.mark_rule(opacity=0.45, strokeWidth=1.2).encode(
-            y=alt.Y("low:Q", scale=scale, title=f"RMSE ({units})"), y2="high:Q", **shared
-        ),
+        base.transform_filter(spread)
+        .mark_area(opacity=0.16, aria=False)
+        .encode(y=alt.Y("low:Q", scale=scale, title=f"RMSE ({units})"), y2="high:Q", **shared),
+        base.transform_filter(spread)
+        .mark_rule(opacity=0.3, strokeWidth=1, aria=False)
+        .encode(y=alt.Y("low:Q", scale=scale), y2="high:Q", **shared),
         base.mark_line().encode(y=y, strokeWidth=width, tooltip=tip, **shared),
         base.mark_circle(opacity=1).encode(
             y=y, size=alt.condition("datum.ours", alt.value(60), alt.value(28)), tooltip=tip, **shared
         ),
     ]
+
+
+def _versus(row: CurveRow) -> str:
+    if row.vs_random is None:
+        return "not compared"
+    change, low, high = row.vs_random
+    return f"{change:+.1f} %, 95 % interval {low:+.1f} to {high:+.1f}" + (f": {row.verdict}" if row.verdict else "")
 
 
 def _colours(planners: list[str]) -> list[str]:
@@ -188,9 +224,13 @@ def _frame_layers(frames: dict[str, float], scale: alt.Scale, units: str) -> lis
     words = alt.Chart(alt.InlineData(values=[{"error": error, "name": ", ".join(names)} for error, names in groups]))
     return [
         lines.mark_rule(strokeDash=[5, 4], stroke="#6b7078", strokeWidth=1).encode(y=y),
-        words.mark_text(align="left", baseline="middle", fontSize=11, color="#4d525a", dx=5).encode(
-            x=alt.value(_WIDTH), y=y, text="name:N"
-        ),
+        words.mark_text(
+            align=alt.expr(f"{_SLIM} ? 'right' : 'left'"),
+            baseline=alt.expr(f"{_SLIM} ? 'bottom' : 'middle'"),
+            dx=alt.expr(f"{_SLIM} ? -2 : 5"),
+            fontSize=11,
+            color="#4d525a",
+        ).encode(x=alt.value("width"), y=y, text="name:N"),
     ]
 
 
@@ -198,7 +238,7 @@ def _words(curve: Curve, rows: list[CurveRow], off: dict[str, float], units: str
     leads = curve.data.sizes["lead_time"]
     lines = [
         f"{', '.join(curve.channels)}; RMSE over {leads} lead time{'s' if leads != 1 else ''}, all sites; "
-        "bars: one standard deviation over seeds"
+        "bands: one standard deviation over seeds or random draws"
     ]
     if off:
         lines.append("Off the chart: " + ", ".join(f"{name} {error:.4g} {units}" for name, error in off.items()))

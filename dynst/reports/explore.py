@@ -23,12 +23,19 @@ __all__ = ["budget_map", "comparison_map", "verdict_chart"]
 _MOST = 60  # sensors that a slider reaches unless told otherwise: beyond, the choice of places hardly matters; chosen
 _NUMBERED = 30  # up to so many sensors carry their rank; chosen: more numbers hide the map
 _DOT = math.pi / 4 * 16.0**2
+_CROWD = 100  # square pixels of a dot without a number at most; chosen
+_RIM = "budget <= 200 ? 1.4 : 0.5"
 _VERDICTS = {"better": "#0072b2", "tie": "#8a8f98", "worse": "#d55e00"}
 """Blue, grey and vermilion of the colour-blind safe palette of Okabe and Ito (2008)."""
 
 
 def budget_map(
-    plan: Plan, layout: Layout | None = None, *, most: int | None = None, title: str = "Slide the budget"
+    plan: Plan,
+    layout: Layout | None = None,
+    *,
+    plans: Mapping[str, Plan] | None = None,
+    most: int | None = None,
+    title: str = "Slide the budget",
 ) -> alt.LayerChart:
     """The map of importance with a slider below it: how many sensors of the ranking are drawn.
 
@@ -40,6 +47,8 @@ def budget_map(
         The ranked sites; its budget is where the slider stands at first.
     layout : Layout or None
         The grid that the sites are cells of, or their graph; without it there are only dots.
+    plans : mapping of str to Plan, or None
+        Plans on the same sites, among which a list below the map chooses whose ranking is drawn; `plan` comes first.
     most : int or None
         Where the slider ends; three times the budget, at least 60 and at most all ranked sites if left out.
     title : str
@@ -49,6 +58,8 @@ def budget_map(
     ------
     BudgetError
         If `most` is more than the plan ranks.
+    DataError
+        If the plans are on different sites.
 
     Examples
     --------
@@ -59,38 +70,57 @@ def budget_map(
     (2, 3)
     """
     most = min(max(_MOST, 3 * plan.budget), len(plan.order)) if most is None else plan.top(most).budget
-    view, total = view_of(plan.sites, layout), len(plan.sites)
+    view = view_of(plan.sites, layout)
+    rankings = {plan.planner: plan} | {name: other for name, other in (plans or {}).items() if name != plan.planner}
+    for other in rankings.values():
+        plan.overlap(other)  # raises on other sites
     budget = alt.param(
         name="budget", value=min(plan.budget, most), bind=alt.binding_range(min=1, max=most, step=1, name="sensors ")
     )
-    rows = (
-        _place(plan, site, view) | {"rank": rank, "importance": f"{plan.importance[rank - 1]:.4g}"}
-        for rank, site in enumerate(plan.order[:most].tolist(), 1)
-    )
-    shown = alt.Chart(table(list(rows)[::-1])).transform_filter("datum.rank <= budget")
+    choice = alt.binding_select(options=list(rankings), name="ranking by ") if len(rankings) > 1 else alt.Undefined
     chart = _without_sensors(plan, layout, title)
+    chart.layer = [*chart.layer, *_dots(rankings, most, view), _count(rankings, most, view)]
+    words = f"Ranking by planner {plan.planner}" if len(rankings) == 1 else f"Shades: importance by {plan.planner}"
+    chart.title.subtitle = [words, *_subtitle(chart)[1:]]
+    return chart.add_params(budget, alt.param(name="ranking", value=plan.planner, bind=choice))
+
+
+def _dots(rankings: Mapping[str, Plan], most: int, view: View) -> list[alt.Chart]:
+    """Sensors of each ranking up to the budget, the first rank on top; numbered while they are few."""
+    rows = [
+        _place(plan, site, view) | {"rank": rank, "importance": f"{plan.importance[rank - 1]:.4g}", "planner": name}
+        for name, plan in rankings.items()
+        for rank, site in enumerate(plan.order[:most].tolist(), 1)
+    ]
+    ranked = alt.Chart(table(rows[::-1])).transform_filter("datum.planner == ranking")
+    shown = ranked.transform_filter("datum.rank <= budget")
     x, y = _axes(view)
-    tooltip = [alt.Tooltip(f"{name}:N") for name in ("rank", "name", "importance")]
-    dots = shown.mark_circle(size=_DOT, fill=SENSOR_COLOUR, stroke="#ffffff", strokeWidth=1.4, opacity=1)
+    tooltip = [alt.Tooltip(f"{name}:N") for name in ("rank", "name", "importance", "planner")]
+    # Area in square pixels: as large as a number needs while there are few, then all dots together keep their area.
+    size = alt.expr(f"budget <= {_NUMBERED} ? {_DOT:.0f} : max(7, min({_CROWD}, {_DOT * _NUMBERED:.0f} / budget))")
+    dots = shown.mark_circle(size=size, fill=SENSOR_COLOUR, stroke="#ffffff", strokeWidth=alt.expr(_RIM), opacity=1)
     numbers = shown.transform_filter(f"budget <= {_NUMBERED}").mark_text(
         fontSize=9, fontWeight="bold", color="#ffffff", dy=0.5, aria=False
     )
-    words = (
-        alt.Chart(table([{"name": "now"}]))
+    return [dots.encode(x=x, y=y, tooltip=tooltip), numbers.encode(x=x, y=y, text="rank:N")]
+
+
+def _count(rankings: Mapping[str, Plan], most: int, view: View) -> alt.Chart:
+    """How many sensors are drawn, above the map at its right."""
+    total = len(next(iter(rankings.values())).sites)
+    ranked = [{"name": name, "most": min(most, len(plan.order))} for name, plan in rankings.items()]
+    words: alt.Chart = (
+        alt.Chart(alt.InlineData(values=ranked))
+        .transform_filter("datum.name == ranking")
+        .transform_calculate(shown="min(budget, datum.most)")
         .transform_calculate(
-            text=f"format(budget, ',') + ' of {total:,} sites, sparsity ' + format(1 - budget / {total}, '.4~')"
+            text=f"format(datum.shown, ',') + ' of {total:,} sites, sparsity ' + "
+            f"format(1 - datum.shown / {total}, '.4~')"
         )
         .mark_text(align="right", baseline="bottom", fontSize=13, fontWeight="bold", color="#222222", dy=-5)
-        .encode(x=alt.value(view.width), y=alt.value(0), text="text:N")
+        .encode(x=alt.value("width"), y=alt.value(0), text="text:N")
     )
-    chart.layer = [
-        *chart.layer,
-        dots.encode(x=x, y=y, tooltip=tooltip),
-        numbers.encode(x=x, y=y, text="rank:N"),
-        words,
-    ]
-    chart.title.subtitle = [f"Ranking by planner {plan.planner}", *_subtitle(chart)[1:]]
-    return chart.add_params(budget)
+    return words
 
 
 def comparison_map(

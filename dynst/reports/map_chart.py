@@ -202,7 +202,13 @@ def _picture(view: View, triangles: Int[ndarray, "f 3"] | None, shades: Shades, 
     image = (
         alt.Chart(alt.InlineData(values=[middle]))
         .mark_image(
-            width=view.width, height=view.height, aspect=False, align="center", baseline="middle", clip=True, aria=False
+            width=alt.expr("width"),
+            height=alt.expr("height"),
+            aspect=False,
+            align="center",
+            baseline="middle",
+            clip=True,
+            aria=False,
         )
         .encode(x=x, y=y, url="url:N")
     )
@@ -219,11 +225,15 @@ def _small_print(plan: Plan, view: View) -> alt.Chart:
     parts += [f"coast: {CREDIT}"] if view.geographic else []
     line: alt.Chart = (
         alt.Chart(alt.InlineData(values=[{"text": " · ".join([*parts, "dynst"])}]))
-        .mark_text(align="left", baseline="top", fontSize=10, color="#8a8f98", clip=False)
-        .encode(
-            x=alt.value(0),
-            y=alt.value(view.height + (26 if view.geographic else 8 if view.schematic else 44)),
-            text="text:N",
+        .mark_text(
+            align="left",
+            baseline="top",
+            fontSize=10,
+            color="#8a8f98",
+            clip=False,
+            dy=26 if view.geographic else 8 if view.schematic else 44,
+            limit=alt.expr("max(width, 300)"),
         )
+        .encode(x=alt.value(0), y=alt.value("height"), text="text:N")
     )
     return line

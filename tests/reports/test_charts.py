@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import vl_convert
 
 from dynst.domain import Frame, GridLayout, Plan, Sites
 from dynst.domain.curve import FRAMES, Curve
@@ -24,6 +25,10 @@ def texts(value):
     if isinstance(value, list):
         return [text for item in value for text in texts(item)]
     return [value] if isinstance(value, str) else []
+
+
+def svg(chart):
+    return vl_convert.vegalite_to_svg(chart.to_json())
 
 
 def said(chart):
@@ -129,3 +134,19 @@ def test_what_was_not_judged_is_named_with_its_reason():
 
 def test_a_curve_of_frames_alone_can_be_drawn():
     assert "floor" in said(curve_chart(curve_of({name: [1, 2, 3] for name in FRAMES})))
+
+
+def test_bands_are_the_spread_over_seeds_and_one_seed_has_none():
+    for seeds, spread in ((3, 0.01), (1, 0.0)):  # the sd of 0, 0.01 and 0.02
+        for row in values_of(curve_chart(curve_of(ERRORS, seeds=seeds)), "dynst"):
+            assert row["high"] - row["low"] == pytest.approx(2 * spread, abs=1e-9)
+    assert svg(curve_chart(curve_of(ERRORS, seeds=1))).count("area mark") == 0
+
+
+def test_an_upright_line_stands_at_the_budget_asked_for():
+    curve = curve_of(ERRORS)
+    assert "params" not in curve_chart(curve).to_dict()
+    (param,) = curve_chart(curve, budget=4).to_dict()["params"]
+    assert (param["name"], param["value"]) == ("budget", 4)
+    plain, ruled = svg(curve_chart(curve)), svg(curve_chart(curve, budget=4))
+    assert ruled.count('stroke-dasharray="2,2"') == plain.count('stroke-dasharray="2,2"') + 1

@@ -41,7 +41,7 @@ def test_the_slider_draws_every_ranked_site_up_to_it_and_no_other_layer_marks_se
     for layer, rows in ranked:
         assert {"filter": "datum.rank <= budget"} in layer["transform"]
         assert sorted(int(row["rank"]) for row in rows) == list(range(1, 13))
-    (slider,) = chart.to_dict()["params"]
+    slider, _ = chart.to_dict()["params"]
     assert (slider["value"], slider["bind"]["min"], slider["bind"]["max"]) == (4, 1, 12)
 
 
@@ -111,3 +111,21 @@ def test_an_unknown_planner_or_budget_is_one_line(planner, budget, error):
     with pytest.raises(error) as stop:
         verdict_chart(judged(), planner, budget)
     assert "\n" not in str(stop.value)
+
+
+def test_the_list_of_planners_chooses_whose_ranking_is_drawn():
+    chart = budget_map(plan_of(range(40)), GRID, plans={"theirs": plan_of(range(5, 12), name="theirs")}).to_dict()
+    budget, ranking = chart["params"]
+    assert (ranking["value"], ranking["bind"]["options"]) == ("ours", ["ours", "theirs"])
+    budget["value"], drawn = 9, {}
+    for name in ("ours", "theirs"):
+        ranking["value"] = name
+        picture = vl_convert.vegalite_to_svg(json.dumps(chart))
+        drawn[name] = picture.count('fill="#d55e00"'), "9 of 40 sites" in picture, "7 of 40 sites" in picture
+    assert drawn == {"ours": (9, True, False), "theirs": (7, False, True)}, "theirs ranks seven sites"
+
+
+def test_rankings_of_other_sites_are_not_drawn():
+    other = Sites(LON.ravel() + 1, LAT.ravel())
+    with pytest.raises(DataError, match="different sites"):
+        budget_map(plan_of(range(4)), GRID, plans={"theirs": plan_of(range(4), name="theirs", sites=other)})
