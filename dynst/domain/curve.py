@@ -21,6 +21,14 @@ FRAMES = ("floor", "ceiling", "persistence", "climatology")
 
 _DIMS = ("planner", "sparsity", "lead_time", "channel", "seed")
 
+_MEANING = {
+    "difference": {"long_name": "RMSE relative to that of `against`", "units": "%"},
+    "low": {"long_name": "lower bound of the 95 % interval of `difference`, for this one comparison", "units": "%"},
+    "high": {"long_name": "upper bound of the 95 % interval of `difference`, for this one comparison", "units": "%"},
+    "p": {"long_name": "probability of such a difference between equals, after Holm's correction", "units": "1"},
+    "verdict": {"long_name": "better or worse where p < 0.05, else tie"},
+}
+
 
 @dataclass(frozen=True)
 class CurveRow:
@@ -81,8 +89,9 @@ class Curve:
         ``verdict`` (planner, against, sparsity): RMSE relative to that of `against` in %, with its 95 % interval, the
         probability of such a difference between equals, corrected for the number of comparisons, and the word for it.
         Where they were computed: ``acc``, ``rmse_at_sensors``, ``rmse_away`` over the dimensions of ``rmse``;
-        ``rmse_region`` (planner, sparsity, region, channel, seed); ``valid_total``, ``plan_seconds``,
-        ``judge_seconds``, ``plan_peak_mb`` (planner, sparsity, seed).
+        ``rmse_region`` (planner, sparsity, region, channel, seed); ``window_error`` (planner, sparsity, window), the
+        mean squared error of each test window in squared training sd, mean over seeds, and ``run`` (window);
+        ``valid_total``, ``plan_seconds``, ``judge_seconds``, ``plan_peak_mb`` (planner, sparsity, seed).
         Coordinates: ``budget`` (sparsity), ``units`` (channel); lead times count steps from 1.
 
     Examples
@@ -149,7 +158,7 @@ class Curve:
         if comparison:
             data = data.assign_coords(against=np.array(list(against), object))
             for name, values in comparison.items():
-                data[name] = (("planner", "against", "sparsity"), values)
+                data[name] = (("planner", "against", "sparsity"), values, _MEANING.get(name, {}))
         return cls(data)
 
     def __repr__(self) -> str:

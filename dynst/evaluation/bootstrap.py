@@ -1,4 +1,9 @@
-"""Bootstrap of paired window errors, in blocks of time or by whole runs: says better, tie or worse, and by how much."""
+"""Stationary block bootstrap of paired window errors: how far a difference may be off, as blocks or whole runs tell.
+
+What is resampled is a mean: the log of a ratio of two RMSE is, to first order, the mean over windows of the difference
+of their `influence`. For a mean the variance over all possible resamples has a closed form (Politis & Romano 1994,
+J. Am. Stat. Assoc. 89), so nothing is drawn, and the same errors always give the same interval.
+"""
 
 from __future__ import annotations
 
@@ -8,25 +13,32 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
-from scipy.stats import norm
 from scipy.stats import t as student
 
 __all__ = [
+    "LEVEL",
     "Interval",
     "block_length",
-    "interval_block",
-    "judged",
-    "replicates",
-    "resamples",
-    "resampling_weights",
-    "run_weights",
+    "bounds",
+    "influence",
+    "layout_doubt",
+    "resampled_variance",
+    "together",
     "verdict",
+    "window_doubt",
 ]
 
-_LEVEL = 0.95
-_DRAWS = 1000
-_CAUTION = 2.0  # chosen: the length of least error in the variance leaves 95 % intervals on AR(1) errors at 76-87 %
-_FEWEST = 3.0  # blocks; below that no resampling can say how far a mean may be off
+LEVEL = 0.95
+"""Of intervals and verdicts."""
+
+_CAUTION = 2.0  # chosen: the length of least error in the variance is too short where errors have a long, weak memory
+_MEMORY = 0.97  # chosen: largest lag-1 correlation that is believed; beyond it no record here is long enough
+_FEWEST = 3  # windows; fewer tell nothing of their spread
+_RESOLUTION = 5e-5  # relative: judges compute in float32, and two plans 0.01 % apart are not two plans
+_AT_ONCE = 2_000_000  # values of a block of rows, so that long records need no more memory
+
+Doubt = tuple[Float[ndarray, " r"], Float[ndarray, " r"]]
+"""Variance of each of `r` estimates, and the degrees of freedom with which it is known."""
 
 
 @dataclass(frozen=True)
@@ -45,29 +57,26 @@ def verdict(
     a: Float[ndarray, " m"],
     b: Float[ndarray, " m"] | Float[ndarray, "draws m"],
     *,
-    draws: int = _DRAWS,
-    seed: int = 0,
     block: float | None = None,
     run: Int[ndarray, " m"] | None = None,
+    drawn: bool = False,
 ) -> tuple[str, Interval]:
     """Whether `a` forecasts better than `b` on the same windows, as far as these windows can tell.
 
-    The figure is ``RMSE_a / RMSE_b - 1``; of several `b` (random plans, seeds) the mean of their RMSE is taken. The
-    interval covers the choice of test windows, not that of the layouts.
+    The figure is ``RMSE_a / RMSE_b - 1``; of several `b` (random plans, seeds) the mean of their RMSE is taken.
 
     Parameters
     ----------
     a, b : Float[ndarray, "m"]
         Mean squared error of each test window, in order of time; NaN for a window that does not count.
-    draws : int
-        Resamples.
-    seed : int
-        Seed of the resampling.
     block : float or None
         Mean block length in windows; chosen from the differences if left out.
     run : Int[ndarray, "m"] or None
         Experiment of each window, where there are several: they are then resampled whole, and `block` counts for
         nothing. None for windows of one record.
+    drawn : bool
+        Whether `b` are draws of which any other could have come: then the interval also covers the luck of `a` being
+        one more such draw. Otherwise it covers the choice of test windows alone.
 
     Returns
     -------
@@ -77,93 +86,166 @@ def verdict(
     Examples
     --------
     >>> errors = np.random.default_rng(0).uniform(1, 2, 100)
-    >>> verdict(errors, errors)
-    ('tie', Interval(estimate=0.0, low=0.0, high=0.0))
+    >>> verdict(errors, errors)[0]
+    'tie'
     >>> verdict(errors, 1.21 * errors)[0]
     'better'
     """
     others = np.atleast_2d(b)
     finite = np.isfinite(a) & np.isfinite(others).all(axis=0)
-    a, others = a[finite], others[:, finite]
-    if block is None:
-        block = interval_block(a - others.mean(axis=0))
-    weights, pieces = resamples(len(a), block, None if run is None else run[finite], draws=draws, seed=seed)
-    ours, theirs = replicates(a[None], weights)[:, 0], replicates(others, weights).mean(axis=1)
-    return judged(ours, theirs, pieces=pieces)
+    ours, theirs = influence(a[None, finite]), influence(others[:, finite])
+    doubt = window_doubt((ours[1] - theirs[1])[None], block=block, run=None if run is None else run[finite])
+    if drawn:
+        doubt = together(doubt, layout_doubt(others[:, finite]))
+    _, low, high = bounds(np.array([ours[0] - theirs[0]]), doubt)
+    estimate = 100.0 * math.expm1(ours[0] - theirs[0])
+    word = "tie" if low[0] <= 0 <= high[0] else "better" if estimate < 0 else "worse"
+    return word, Interval(estimate, float(low[0]), float(high[0]))
 
 
-def judged(a: Float[ndarray, " r"], b: Float[ndarray, " r"], *, pieces: float) -> tuple[str, Interval]:
-    """Verdict and interval from replicated RMSE of both sides; the first replicate is the data themselves.
-
-    With few independent pieces (blocks or runs, at least 2), percentiles are too narrow: the bounds are moved out by
-    the ratio of Student's to the normal quantile, and by what a mean over so few hides of the variance.
-    """
-    relative = 100.0 * (a / b - 1.0)
-    centre = relative[0]
-    tails = [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2]
-    stretch = student.ppf(tails[1], pieces - 1) / norm.ppf(tails[1]) / math.sqrt(1 - 1 / pieces)
-    low, high = centre + stretch * (np.quantile(relative[1:], tails) - centre)
-    word = "better" if high < 0 else "worse" if low > 0 else "tie"
-    return word, Interval(float(centre), max(float(low), -100.0), float(high))  # an error falls by all of it at most
-
-
-def replicates(errors: Float[ndarray, "k m"], weights: Float[ndarray, "r m"]) -> Float[ndarray, "r k"]:
-    """RMSE of each of `k` forecasters in each resample of their `m` window errors."""
-    roots: ndarray = np.sqrt(weights @ errors.T)
-    return roots
-
-
-def resamples(
-    m: int, block: float, run: Int[ndarray, " m"] | None = None, *, draws: int = _DRAWS, seed: int = 0
-) -> tuple[Float[ndarray, "r m"], float]:
-    """Weights of the windows in each resample, and of how many independent pieces they are made.
-
-    Windows of several experiments are drawn by `run_weights`. Those of one, or of one record, by
-    `resampling_weights`: what is then found holds for it and says nothing of another.
-    """
-    runs = 1 if run is None else len(np.unique(run))
-    if run is not None and runs > 1:
-        return run_weights(run, draws=draws, seed=seed), float(runs)
-    return resampling_weights(m, block, draws=draws, seed=seed), max(m / max(block, 1.0), _FEWEST)
-
-
-def run_weights(run: Int[ndarray, " m"], *, draws: int = _DRAWS, seed: int = 0) -> Float[ndarray, "r m"]:
-    """How often each window is drawn if whole runs are, as shares; the first row is the data themselves.
-
-    The windows of a run stay together, which keeps all their correlation; what differs between runs is seen as it is.
-    Drawing blocks within the drawn runs as well would count the variance within runs twice.
+def influence(errors: Float[ndarray, "s m"]) -> tuple[float, Float[ndarray, " m"]]:
+    """Log of the mean RMSE of `s` forecasters, and how much each window moves it; the mean of the latter is 0.
 
     Examples
     --------
-    >>> run_weights(np.array([0, 0, 1]), draws=2, seed=1).round(2).tolist()  # at last run 0 was drawn twice
-    [[0.33, 0.33, 0.33], [0.33, 0.33, 0.33], [0.5, 0.5, 0.0]]
+    >>> level, moved = influence(np.array([[1.0, 1.0, 4.0, 10.0]]))  # mean 4, RMSE 2
+    >>> float(np.exp(level)), moved.tolist()  # d log(RMSE) = (e - 4) / (2 * 4)
+    (2.0, [-0.375, -0.375, 0.0, 0.75])
     """
-    names, number = np.unique(run, return_inverse=True)
-    times = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws)
-    counts = np.concatenate([np.ones((1, len(run))), times[:, number]])
-    weights: ndarray = counts / counts.sum(axis=1, keepdims=True)
-    return weights
+    mean = errors.mean(axis=1, keepdims=True)
+    roots = np.sqrt(mean)
+    safe = np.where(roots > 0, roots, 1.0)
+    level = math.log(max(float(roots.mean()), np.finfo(float).tiny))
+    return level, ((errors - mean) / (2.0 * safe)).mean(axis=0) / float(safe.mean())
 
 
-def resampling_weights(m: int, block: float, *, draws: int = _DRAWS, seed: int = 0) -> Float[ndarray, "r m"]:
-    """How often each window is drawn, as shares; the first row is the data themselves.
+def bounds(
+    difference: Float[ndarray, " r"], doubt: Doubt
+) -> tuple[Float[ndarray, " r"], Float[ndarray, " r"], Float[ndarray, " r"]]:
+    """Probability of such a difference of logs between equals, and its 95 % interval in %.
 
-    Blocks of geometrically distributed length, wrapped at the end (Politis & Romano 1994, J. Am. Stat. Assoc. 89).
+    The probability is below 0.05 exactly where the interval does not hold zero.
+
+    Examples
+    --------
+    >>> [values.round(3).tolist() for values in bounds(np.log([1.1]), (np.array([1e-4]), np.array([1e9])))]
+    [[0.0], [7.865], [12.177]]
     """
-    rng = np.random.default_rng(seed)
-    fresh = rng.random((draws, m)) < 1.0 / max(block, 1.0)
-    fresh[:, 0] = True
-    begin = np.where(fresh, rng.integers(0, m, (draws, m)), 0)
-    position = np.broadcast_to(np.arange(m), (draws, m))
-    last = np.maximum.accumulate(np.where(fresh, position, 0), axis=1)
-    index = (np.take_along_axis(begin, last, axis=1) + position - last) % m
-    counts = np.bincount((index + m * np.arange(draws)[:, None]).ravel(), minlength=draws * m).reshape(draws, m)
-    return np.concatenate([np.ones((1, m)), counts]) / m
+    off = np.sqrt(doubt[0])
+    p: ndarray = 2.0 * student.sf(np.abs(difference) / off, doubt[1])
+    half = student.ppf((1 + LEVEL) / 2, doubt[1]) * off
+    with np.errstate(over="ignore"):
+        return p, 100.0 * np.expm1(difference - half), 100.0 * np.expm1(difference + half)
 
 
-def interval_block(series: Float[ndarray, " m"]) -> float:
-    """Mean block length for an interval: longer than the one of least error in the variance."""
-    return max(1.0, _CAUTION * block_length(series))
+def together(one: Doubt, other: tuple[float, float]) -> Doubt:
+    """Doubt of two independent sources: variances add, degrees of freedom as Welch and Satterthwaite have it.
+
+    Examples
+    --------
+    >>> together((np.array([1.0]), np.array([4.0])), (1.0, 4.0))
+    (array([2.]), array([8.]))
+    """
+    variance = one[0] + other[0]
+    with np.errstate(invalid="ignore"):
+        share = np.where(np.isfinite(variance), one[0] / variance, 1.0)
+    return variance, 1.0 / (share**2 / one[1] + (1 - share) ** 2 / other[1])
+
+
+def layout_doubt(errors: Float[ndarray, "draws m"]) -> tuple[float, float]:
+    """How far one more draw may lie from the mean of these: ``s^2 (1 + 1/J)`` of their RMSE, relative to the mean.
+
+    Examples
+    --------
+    >>> errors = np.array([[1.0, 1.0], [4.0, 4.0]])  # RMSE 1 and 2: mean 1.5, s^2 = 0.5
+    >>> layout_doubt(errors)  # 0.5 * 1.5 / 1.5^2, known from two draws
+    (0.3333333333333333, 1.0)
+    """
+    roots, j = np.sqrt(errors.mean(axis=1)), len(errors)
+    if j < 2:
+        return math.inf, 1.0
+    return float(roots.var(ddof=1) * (1 + 1 / j) / max(roots.mean(), np.finfo(float).tiny) ** 2), j - 1.0
+
+
+def window_doubt(
+    series: Float[ndarray, "r m"], *, block: float | None = None, run: Int[ndarray, " m"] | None = None
+) -> Doubt:
+    """How far the mean of each series may be off because other windows could have come.
+
+    Windows of several runs stay together, which keeps all their correlation: what differs between runs is seen as it
+    is. Those of one run, or of one record, are drawn in blocks; what is then found says nothing of another run.
+    """
+    m = series.shape[1]
+    if m < _FEWEST:
+        return np.full(len(series), np.inf), np.ones(len(series))
+    if run is not None and len(np.unique(run)) > 1:
+        variance, freedom = _between_runs(series, run)
+    else:
+        rows = max(1, _AT_ONCE // m)
+        parts = [_calibrated(series[i : i + rows], block) for i in range(0, len(series), rows)]
+        variance, freedom = (np.concatenate(values) for values in zip(*parts, strict=True))
+    return variance + _RESOLUTION**2, freedom
+
+
+def resampled_variance(series: Float[ndarray, "r m"], block: Float[ndarray, " r"]) -> Float[ndarray, " r"]:
+    """Variance of the mean of each series over all its stationary bootstrap resamples, with blocks of this mean length.
+
+    Examples
+    --------
+    >>> resampled_variance(np.array([[0.0, 2.0]]), np.array([1.0]))  # independent: variance 1, over 2
+    array([0.5])
+    """
+    centred = series - series.mean(axis=1, keepdims=True)
+    power = np.abs(np.fft.fft(centred, axis=1)) ** 2 / series.shape[1]
+    variance: ndarray = (_kernel(series.shape[1], block) * power).mean(axis=1) / series.shape[1]
+    return variance
+
+
+def _between_runs(series: Float[ndarray, "r m"], run: Int[ndarray, " m"]) -> Doubt:
+    """Variance of the mean if whole runs are drawn, as one more run would show it."""
+    _, number = np.unique(run, return_inverse=True)
+    runs = int(number.max()) + 1
+    member = np.eye(runs)[number]  # (m, runs)
+    centred = series - series.mean(axis=1, keepdims=True)
+    shares = centred @ member / series.shape[1]
+    return runs / (runs - 1) * np.square(shares).sum(axis=1), np.full(len(series), runs - 1.0)
+
+
+def _calibrated(series: Float[ndarray, "r m"], block: float | None) -> Doubt:
+    """Bootstrap variance, put right for what blocks miss of an AR(1) with the memory of the series.
+
+    Blocks cut correlation off, and the mean is taken from the same windows, so the bootstrap variance is too small on
+    average: for an AR(1) by a factor known exactly from its spectrum, which also says with how many degrees of freedom
+    the variance is known (Satterthwaite). Both together are what fixed-b asymptotics do for a kernel.
+    """
+    r, m = series.shape
+    asked = _CAUTION * _block_lengths(series) if block is None else np.full(r, float(block))
+    length = np.clip(asked, 1.0, m / 3)
+    memory = _memory(series)[:, None]
+    wave = np.exp(-2j * np.pi * np.arange(1, m) / m)
+    seen = _kernel(m, length)[:, 1:] / np.abs(1.0 - memory * wave) ** 2  # frequency 0 left with the mean
+    expected, freedom = seen.sum(axis=1) / m, np.square(seen.sum(axis=1)) / np.square(seen).sum(axis=1)
+    truth = 1.0 / (1.0 - memory[:, 0]) ** 2
+    return resampled_variance(series, length) * truth / expected, np.maximum(freedom, 1.0)
+
+
+def _kernel(m: int, block: Float[ndarray, " r"]) -> Float[ndarray, "r m"]:
+    """What the stationary bootstrap weighs each frequency with (transform of eq. 7 of Politis & Romano 1994)."""
+    lag, stay = np.arange(m), (1.0 - 1.0 / np.maximum(block, 1.0))[:, None]
+    weights = (1 - lag / m) * stay**lag + (lag / m) * stay ** (m - lag)
+    weights[:, 0] = 1.0
+    kernel: ndarray = np.fft.fft(weights, axis=1).real
+    return kernel
+
+
+def _memory(series: Float[ndarray, "r m"]) -> Float[ndarray, " r"]:
+    """Lag-1 correlation as Burg estimates it, with its known bias of ``-(1 + 3 phi) / m`` taken off; 0 if negative."""
+    centred = series - series.mean(axis=1, keepdims=True)
+    before, after = centred[:, :-1], centred[:, 1:]
+    power = np.square(before).sum(axis=1) + np.square(after).sum(axis=1)
+    burg = 2.0 * (before * after).sum(axis=1) / np.where(power > 0, power, 1.0)
+    memory: ndarray = np.clip(burg + (1 + 3 * burg) / series.shape[1], 0.0, _MEMORY)
+    return memory
 
 
 def block_length(series: Float[ndarray, " m"]) -> float:
@@ -180,30 +262,37 @@ def block_length(series: Float[ndarray, " m"]) -> float:
     >>> block_length(noise) < 5 < block_length(slow)
     True
     """
-    m = len(series)
-    centred = series - series.mean()
-    if m < 8 or not np.square(centred).sum() > 0:
-        return 1.0
-    longest = min(m - 1, math.ceil(math.sqrt(m)) + max(5, math.ceil(math.sqrt(math.log10(m)))))
-    covariance = np.array([centred[: m - lag] @ centred[lag:] / m for lag in range(longest + 1)])
-    lag = _negligible_after(covariance[1:] / covariance[0], m)
-    reach = min(2 * max(lag, 1), longest)
-    lags = np.arange(1, reach + 1)
-    window = np.clip(2.0 * (1.0 - lags / reach), 0.0, 1.0)
-    curvature = 2.0 * (window * lags * covariance[1 : reach + 1]).sum()
-    at_zero = covariance[0] + 2.0 * (window * covariance[1 : reach + 1]).sum()
+    return float(_block_lengths(series[None])[0])
+
+
+def _block_lengths(series: Float[ndarray, "r m"]) -> Float[ndarray, " r"]:
+    """`block_length` of each row."""
+    r, m = series.shape
+    if m < 8:
+        return np.ones(r)
+    centred = series - series.mean(axis=1, keepdims=True)
+    row = max(5, math.ceil(math.sqrt(math.log10(m))))  # neighbouring correlations that must be quiet
+    longest = min(m - 1, math.ceil(math.sqrt(m)) + row)
+    spectrum = np.abs(np.fft.rfft(centred, 2 * m, axis=1)) ** 2
+    covariance = np.fft.irfft(spectrum, axis=1)[:, : longest + 1] / m
+    flat = covariance[:, 0] <= 1e-24 * np.square(series).mean(axis=1)  # constant, to rounding
+    covariance[flat] = np.eye(longest + 1)[0]
+    reach = np.minimum(2 * np.maximum(_negligible_after(covariance[:, 1:] / covariance[:, :1], m, row), 1), longest)
+    lags = np.arange(1, longest + 1)
+    window = np.clip(2.0 * (1.0 - lags / reach[:, None]), 0.0, 1.0)
+    curvature = 2.0 * (window * lags * covariance[:, 1:]).sum(axis=1)
+    at_zero = covariance[:, 0] + 2.0 * (window * covariance[:, 1:]).sum(axis=1)
     limit = math.ceil(min(3.0 * math.sqrt(m), m / 3.0))
-    if at_zero <= 0:
-        return float(limit)
-    length = (curvature**2 / at_zero**2) ** (1 / 3) * m ** (1 / 3)  # 2 G^2 / D with D = 2 g(0)^2
-    return float(np.clip(length, 1.0, limit))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        length = np.cbrt(np.square(curvature / at_zero) * m)  # 2 G^2 / D with D = 2 g(0)^2
+    lengths: ndarray = np.clip(np.where(at_zero > 0, length, limit), 1.0, limit)
+    return lengths
 
 
-def _negligible_after(correlation: Float[ndarray, " lags"], m: int) -> int:
-    """Last lag before `run` neighbouring correlations in a row that are within the noise of `m` values."""
-    run = max(5, math.ceil(math.sqrt(math.log10(m))))
+def _negligible_after(correlation: Float[ndarray, "r lags"], m: int, row: int) -> Int[ndarray, " r"]:
+    """Last lag before `row` neighbouring correlations that are all within the noise of `m` values."""
     quiet = np.abs(correlation) < 2.0 * math.sqrt(math.log10(m) / m)
-    for lag in range(len(quiet) - run + 1):
-        if quiet[lag : lag + run].all():
-            return lag
-    return int(np.flatnonzero(~quiet)[-1]) + 1 if not quiet.all() else 0
+    counts = np.cumsum(np.pad(quiet, ((0, 0), (1, 0))), axis=1)
+    calm = counts[:, row:] - counts[:, :-row] == row
+    loud = quiet.shape[1] - np.argmax(~quiet[:, ::-1], axis=1)  # the last that is not quiet
+    return np.where(calm.any(axis=1), calm.argmax(axis=1), np.where(quiet.all(axis=1), 0, loud))

@@ -23,7 +23,8 @@ def figures(
     -------
     tuple
         ``rmse``, ``mae``, ``bias`` (planner, sparsity, lead time, channel, seed) and ``total`` (planner, sparsity,
-        seed); and the variables that not every judge can give.
+        seed); and the variables that not every judge can give, besides ``window_error`` (planner, sparsity, window):
+        the mean squared error of each test window in squared training standard deviations, mean over seeds.
     """
     p, c = next(iter(scores.values()))[0].rmse.shape
     seeds = max(map(len, scores.values()))
@@ -36,4 +37,16 @@ def figures(
                 errors["mae"][i, j, ..., seed] = score.mae
                 errors["bias"][i, j, ..., seed] = score.bias
                 errors["total"][i, j, seed] = score.total
-    return errors, {}
+    return errors, _window_errors(names, budgets, scores)
+
+
+def _window_errors(
+    names: Sequence[str], budgets: Sequence[int], scores: Mapping[tuple[str, int], Sequence[Score]]
+) -> Extra:
+    """What intervals are made of, so that a later comparison needs no scores; ``run`` where windows are of several."""
+    first = next(iter(scores.values()))[0]
+    values = np.full((len(names), len(budgets), len(first.per_window)), np.nan, np.float32)
+    for (name, k), several in scores.items():
+        values[names.index(name), budgets.index(k)] = np.mean([score.per_window for score in several], axis=0)
+    extra: Extra = {"window_error": (("planner", "sparsity", "window"), values)}
+    return extra if first.run is None else extra | {"run": (("window",), first.run)}

@@ -133,7 +133,8 @@ def test_windows_of_experiments_are_drawn_by_whole_runs_and_the_curve_says_so(ca
     word, interval = verdict(*(score.per_window for score in scores), run=scores[0].run)
     data = curve.at(2).sel(planner="one", against="other")
     if len(judge.split.test.cases) > 1:  # blocks play no part
-        assert (data["verdict"], data["low"], data["high"]) == (word, interval.low, interval.high)
+        assert data["verdict"] == word
+        np.testing.assert_allclose((data["low"], data["high"]), (interval.low, interval.high))
 
 
 def test_a_record_cut_by_gaps_is_one_record():
@@ -147,7 +148,7 @@ def test_a_record_cut_by_gaps_is_one_record():
 def test_too_few_random_plans_are_no_yardstick():
     field = waves()
     judge = LinearJudge(split_by_time(field, WINDOW), WINDOW)
-    plans = {"uniform_random": draws(field.sites, 9), "coverage": [plan(np.arange(20), field.sites)]}
+    plans = {"uniform_random": draws(field.sites, 2), "coverage": [plan(np.arange(20), field.sites)]}
     row = next(row for row in judge_ladder(plans, judge, [2]).table(2) if row.planner == "coverage")
     assert row.vs_random is None
     assert row.verdict == ""
