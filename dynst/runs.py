@@ -61,6 +61,25 @@ class Run:
         return load_plan(self.path / "plan.nc")[1]
 
     @property
+    def planners(self) -> tuple[str, ...]:
+        """Who has a plan in this run: the planner that it was made for first, then the others by name."""
+        own = self.plan.planner
+        return own, *sorted({path.stem for path in (self.path / "plans").glob("*.nc")} - {own})
+
+    def plan_by(self, planner: str) -> Plan:
+        """The plan of any planner of the run, at the run's budget.
+
+        Raises
+        ------
+        ConfigError
+            If that planner made none; the message offers the nearest name.
+        """
+        if planner not in self.planners:
+            raise ConfigError(unknown_name("planner", planner, self.planners))
+        own = self.plan
+        return own if planner == own.planner else load_plan(self.path / "plans" / f"{planner}.nc")[0]
+
+    @property
     def curve(self) -> Curve:
         """Error of every planner over the ladder of budgets, under the linear judge."""
         return _curve(self.path / "curve.nc")

@@ -26,6 +26,10 @@ def export_map(
     top: Annotated[
         int | None, typer.Option("--top", metavar="K", help="So many sensors of best rank. Default: the plan's budget.")
     ] = None,
+    planner: Annotated[
+        str | None,
+        typer.Option("--planner", metavar="NAME", help="Another plan of the run, as in its report. Default: its own."),
+    ] = None,
 ) -> None:
     """Write the plan of a run for a GIS, a spreadsheet, a script or a slide."""
     from dynst.cli.console import say
@@ -40,11 +44,13 @@ def export_map(
     if out == "-" and not exporter.text and sys.stdout.isatty():
         raise ConfigError(f"{exporter.format} is no text for a terminal. Give -o FILE, or send stdout to a file.")
     source = find(run)
-    plan, layout = source.plan, source.layout
+    plan, layout = source.plan if planner is None else source.plan_by(planner), source.layout
+    name = source.name if planner is None else f"{source.name}-{planner}"
+    title = source.name if planner is None else f"{source.name}, plan by {planner}"
     if out == "-":
-        sys.stdout.buffer.write(exporter.render(plan, layout=layout, top=top, title=source.name))
+        sys.stdout.buffer.write(exporter.render(plan, layout=layout, top=top, title=title))
         sys.stdout.buffer.flush()
         return
-    target = Path(path or f"{source.name}{exporter.suffix}")
-    exporter.write(plan, target, layout=layout, top=top, title=source.name)
-    say(f"{target}: {top or plan.budget} sensors of {source.name}, {exporter.summary}")
+    target = Path(path or f"{name}{exporter.suffix}")
+    exporter.write(plan, target, layout=layout, top=top, title=title)
+    say(f"{target}: {top or plan.budget} sensors of {title}, {exporter.summary}")

@@ -13,7 +13,7 @@ from dynst.domain.spreadsheet import harmless
 __all__ = ["csv_text", "markdown", "markdown_text"]
 
 _NONE = "\N{EN DASH}"
-_MARKUP = re.compile(r"([\\|`*_\[\]<>&~$^@]|:(?=//)|(?<=www)\.)", re.IGNORECASE)
+_MARKUP = re.compile(r"([\\|`*\[\]<>&~$^@]|(?<!\w)_|_(?!\w)|:(?=//)|(?<=www)\.)", re.IGNORECASE)
 _BEGINS = re.compile(r"^(\d*)([#+=.)-])")  # what makes a heading, a rule or a list at the beginning of a line
 
 
@@ -72,7 +72,7 @@ def markdown_text(text: str) -> str:
     Examples
     --------
     >>> print(markdown_text("![x](http://a.b) <b>uniform_random</b>"))
-    !\[x\](http\://a.b) \<b\>uniform\_random\</b\>
+    !\[x\](http\://a.b) \<b\>uniform_random\</b\>
     """
     return _BEGINS.sub(r"\1\\\2", _inline(text))
 

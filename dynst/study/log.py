@@ -57,9 +57,12 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     """Lines that stand in the file, none if there is no file; the last may be half written and is then left out."""
     lines: list[dict[str, Any]] = []
     if path.is_file():
-        for text in path.read_text(encoding="utf-8").splitlines():
+        for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
-                lines.append(json.loads(text))
+                line = json.loads(text)
             except ValueError:
                 break
+            if not isinstance(line, dict):
+                break
+            lines.append(line)
     return lines

@@ -94,7 +94,7 @@ def provenance_rows(name: str, provenance: Mapping[str, Any], plan: Plan, study:
 
 def _device(provenance: Mapping[str, Any]) -> str:
     parts = [str(provenance[key]) for key in ("device", "platform", "processor") if provenance.get(key)]
-    return ", ".join(parts + ([f"{provenance['threads']} threads"] if provenance.get("threads") else []))
+    return ", ".join(parts + ([f"threads: {provenance['threads']}"] if provenance.get("threads") else []))
 
 
 def _joined(libraries: Mapping[str, Any]) -> str:
