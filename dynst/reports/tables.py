@@ -13,7 +13,7 @@ from dynst.domain.spreadsheet import harmless
 __all__ = ["csv_text", "markdown", "markdown_text"]
 
 _NONE = "\N{EN DASH}"
-_MARKUP = re.compile(r"([\\|`*\[\]<>&~$^@]|(?<!\w)_|_(?!\w)|:(?=//)|(?<=www)\.)", re.IGNORECASE)
+_MARKUP = re.compile(r"([\\|`*\[\]<>&~$^@]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=www)\.)", re.IGNORECASE)
 _BEGINS = re.compile(r"^(\d*)([#+=.)-])")  # what makes a heading, a rule or a list at the beginning of a line
 
 
