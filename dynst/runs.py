@@ -6,15 +6,16 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import xarray as xr
 
 from dynst.domain import Curve, Layout, Plan
+from dynst.domain.stability import Stability
 from dynst.errors import CheckpointError, ConfigError, unknown_name
 from dynst.export import load_plan
 
@@ -23,7 +24,9 @@ try:
 except ImportError:  # Windows has no flock; there the folder's name alone keeps two runs apart
     fcntl = None  # type: ignore[assignment]  # a platform without the module
 
-__all__ = ["RUNS", "Draft", "Run", "check_out", "claim", "drafts", "find", "provenance_of", "reopen", "whole"]
+__all__ = ["RUNS", "Draft", "Run", "check_out", "claim", "drafts", "find", "held", "provenance_of", "reopen", "whole"]
+
+_T = TypeVar("_T")
 
 RUNS = Path("runs")
 """Where runs go and are looked for unless said otherwise."""
@@ -37,7 +40,8 @@ class Run:
     ----------
     path : Path
         Holds ``study.toml``, ``plan.nc``, ``plans/``, ``curve.nc``, ``curve.csv``, ``log.jsonl``, ``provenance.json``
-        and, where a network was trained, ``checkpoint/``.
+        and, where they were made, ``checkpoint/``, ``curve_refit.nc``, ``stability.nc``, ``report.html`` and
+        ``compare/``.
     """
 
     path: Path
@@ -87,8 +91,23 @@ class Run:
     @property
     def refit(self) -> Curve | None:
         """Error of every planner at the budget under networks trained afresh, if that was asked for."""
-        path = self.path / "curve_refit.nc"
-        return _curve(path) if path.is_file() else None
+        return _curve_at(self.path / "curve_refit.nc")
+
+    @property
+    def comparison(self) -> Curve | None:
+        """Error of every planner, each planning anew for each budget, under the linear judge, if that was asked for."""
+        return _curve_at(self.path / "compare" / "curve.nc")
+
+    @property
+    def comparison_refit(self) -> Curve | None:
+        """The same under networks trained afresh."""
+        return _curve_at(self.path / "compare" / "curve_refit.nc")
+
+    @property
+    def stability(self) -> Stability | None:
+        """How firm the choice of each site is, if that was looked at."""
+        path = self.path / "stability.nc"
+        return _loaded(path, "stability", Stability.from_dataset) if path.is_file() else None
 
     @property
     def provenance(self) -> dict[str, object]:
@@ -293,24 +312,50 @@ def _create(final: Path) -> Draft | None:
 
 
 def _lock(draft: Draft) -> Draft:
-    if fcntl is None:
-        return draft
-    handle = os.open(draft.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    return draft if fcntl is None else Draft(draft.path, draft.final, _locked(draft.path, draft.name))
+
+
+@contextmanager
+def held(folder: Path, name: str) -> Iterator[None]:
+    """Keep other processes out of a folder that is made if need be; `name` is how it is called in the refusal.
+
+    Raises
+    ------
+    CheckpointError
+        If another process is in it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = -1 if fcntl is None else _locked(folder, name)
+    try:
+        yield
+    finally:
+        if handle >= 0:
+            os.close(handle)
+
+
+def _locked(folder: Path, name: str) -> int:
+    handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         os.close(handle)
-        raise CheckpointError(
-            f"run {draft.name} is being worked on by another process. Wait for it or stop it."
-        ) from error
-    return Draft(draft.path, draft.final, handle)
+        raise CheckpointError(f"run {name} is being worked on by another process. Wait for it or stop it.") from error
+    return handle
 
 
 def _curve(path: Path) -> Curve:
+    return _loaded(path, "curve", Curve.from_dataset)
+
+
+def _curve_at(path: Path) -> Curve | None:
+    return _curve(path) if path.is_file() else None
+
+
+def _loaded(path: Path, what: str, make: Callable[[xr.Dataset], _T]) -> _T:
     try:
-        return Curve.from_dataset(xr.load_dataset(path))
+        return make(xr.load_dataset(path))
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} is no curve that dynst wrote ({error}). Make the run again.") from error
+        raise CheckpointError(f"{path} is no {what} that dynst wrote ({error}). Make the run again.") from error
 
 
 def _hidden(final: Path) -> Path:
