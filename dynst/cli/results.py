@@ -7,16 +7,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dynst.cli.console import say, show_json, show_table
+from dynst.cli.console import console, say, show_json, show_table
 
 if TYPE_CHECKING:
     from dynst.domain import Curve, Plan
     from dynst.domain.curve import CurveRow
+    from dynst.evaluation.verdict import Answer
     from dynst.runs import Run
 
 __all__ = ["show_results"]
 
 _CHANNELS = 2  # with more of them their columns no longer fit beside the rest
+
+_NETWORK_JUDGE = "a network trained afresh for each plan"
+_FOOTNOTE = (
+    "95 %: interval of this one difference. better, worse, tie: corrected for their number (Holm); against random\n"
+    "plans also beyond luck of the draw."
+)
 
 _FRAMES = {
     "floor": "floor (no sensor)",
@@ -34,9 +41,10 @@ def show_results(run: Run, *, as_json: bool = False) -> None:
         return
     _budget_table(plan, curve, judge="linear judge")
     if run.refit is not None:
-        _budget_table(plan, run.refit, judge="a network trained afresh for each plan")
+        _budget_table(plan, run.refit, judge=_NETWORK_JUDGE)
     if len(curve.budgets) > 1:
         _curve_table(plan, curve)
+    _show_answer(_answer(run, plan, curve))
     for name, reason in sorted(_skipped(run).items()):
         say(f"{name} was skipped: {reason}")
     folder = _short(run.path)
@@ -68,18 +76,27 @@ def _budget_table(plan: Plan, curve: Curve, *, judge: str) -> None:
     )
     if len(curve.channels) > 1:
         say("error (sd): all channels together, in their training standard deviations; each channel is in curve.csv")
-    for line in _warnings({row.planner: row.error for row in frames}):
-        say(line)
+    if any(cell is not None for cell in (_compared(row.planner, plan, curve, plan.budget) for row in plans)):
+        say(_FOOTNOTE)
 
 
-def _warnings(error: dict[str, float]) -> list[str]:
-    """What the frames say of the whole comparison: that no plan can help here, or that the judge is a poor one."""
-    lines = []
-    if error.get("ceiling", math.nan) >= error.get("floor", math.nan):
-        lines.append("Sensors at every site forecast no better than none: places do not matter here.")
-    if error.get("persistence", math.nan) < error.get("ceiling", math.nan):
-        lines.append("Forecasting no change (persistence) beats the judge even with every site.")
-    return lines
+def _answer(run: Run, plan: Plan, curve: Curve) -> Answer:
+    """The findings about the plan, with the second judge's where there is one."""
+    from dynst.evaluation.verdict import answer
+
+    second = None if run.refit is None else (_NETWORK_JUDGE, run.refit)
+    return answer(curve, plan.planner, plan.budget, second=second)
+
+
+def _show_answer(found: Answer) -> None:
+    """Headline and sentences, wrapped."""
+    from rich.text import Text
+
+    target = console(stderr=False)
+    target.print(Text(found.headline, style="bold"))
+    for sentence in found.sentences:
+        for number, line in enumerate(Text(sentence).wrap(target, max(target.width - 2, 20))):
+            target.print(Text("  " if number else "- ") + line)
 
 
 def _unit(unit: str, *, before: str = " ") -> str:
@@ -158,7 +175,7 @@ def _document(run: Run, plan: Plan, curve: Curve) -> dict[str, Any]:
                 ("verdict_vs_random" if name == "verdict" else name): _finite(value)
                 for name, value in dataclasses.asdict(row).items()
             }
-            | {"is_frame": row.is_frame, "plan_vs": _compared(row.planner, plan, judged, budget)}
+            | {"is_frame": row.is_frame, "plan_vs": _finite(_compared(row.planner, plan, judged, budget))}
             for budget in judged.budgets
             for row in judged.table(budget)
         ]
@@ -183,6 +200,7 @@ def _document(run: Run, plan: Plan, curve: Curve) -> dict[str, Any]:
         ],
         "positions_are": "unknown" if not axes else f"{plan.sites.frame}, {plan.sites.unit}",
         "importance_is": plan.importance_is,
+        "answer": _finite(dataclasses.asdict(_answer(run, plan, curve))),
         **rows,
         "facts": run.provenance.get("facts", {}),
         "skipped": _skipped(run),

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dynst.domain import FRAMES, Curve
-from dynst.domain.curve import CurveRow
+from dynst.domain import Curve
 from dynst.errors import DataError
 from dynst.evaluation.comparison import RANDOM
-from dynst.evaluation.knee import Knee, indifferent_budgets, knee, relative_errors
+from dynst.evaluation.findings import Findings, changes, figure, listed, one_line, percent, sensors, span
+from dynst.evaluation.knee import Knee, indifferent_budgets, knee
 
 __all__ = ["Answer", "Knee", "answer"]
 
@@ -69,7 +69,7 @@ def answer(
     """
     if plan_name not in curve.planners:
         raise DataError(f"the curve has no planner {plan_name}; it has {', '.join(curve.planners)}.")
-    here = _Findings(curve, plan_name, budget)
+    here = Findings(curve, plan_name, budget)
     idle = here.idle
     enough = None if idle else knee(curve, plan_name, tolerance)
     free = indifferent_budgets(curve)
@@ -92,139 +92,92 @@ def answer(
     )
 
 
-class _Findings:
-    """One plan at one budget: its differences and verdicts, and the errors around it."""
-
-    def __init__(self, curve: Curve, name: str, budget: int) -> None:
-        self.curve, self.name, self.budget = curve, name, budget
-        self.rows: dict[str, CurveRow] = {row.planner: row for row in curve.table(budget)}
-        self.errors = relative_errors(curve, budget)
-        self.sites = round(budget / (1 - sparsity)) if (sparsity := float(curve.at(budget)["sparsity"])) < 1 else budget
-        self.plans = [other for other in curve.planners if other not in FRAMES]
-        found = {other: self.of(name, other) for other in self.plans if other != name}
-        self.found = {other: cell for other, cell in found.items() if cell is not None}
-
-    def of(self, name: str, other: str) -> tuple[float, float, float, str] | None:
-        """Difference of `name` to `other` and its interval in %, and the verdict; None where not compared."""
-        data = self.curve.at(self.budget)
-        if "verdict" not in data or other not in data["against"].values:
-            return None
-        cell = data.sel(planner=name, against=other)
-        word = str(cell["verdict"].item())
-        change, low, high = (float(cell[key]) for key in ("difference", "low", "high"))
-        return (change, low, high, word) if word and math.isfinite(change) else None
-
-    def rivals(self, word: str) -> list[str]:
-        """The other planners, random plans aside, against which the verdict is `word`; least error first."""
-        names = [other for other, cell in self.found.items() if cell[3] == word and other != RANDOM]
-        return sorted(names, key=lambda other: self.rows[other].error)
-
-    @property
-    def random(self) -> str:
-        """Verdict against the random plans; empty where there is none."""
-        return self.found[RANDOM][3] if RANDOM in self.found else ""
-
-    @property
-    def better_than_random(self) -> list[str]:
-        """The planners, this one among them, that are better than the random plans; least error first."""
-        cells = {other: self.of(other, RANDOM) for other in self.plans if other != RANDOM}
-        names = [other for other, cell in cells.items() if cell is not None and cell[3] == "better"]
-        return sorted(names, key=lambda other: self.rows[other].error)
-
-    @property
-    def idle(self) -> bool:
-        """Whether sensors help nothing: neither those of the plan nor one at every site."""
-        floor, ceiling = (self.rows[frame].error if frame in self.rows else math.nan for frame in ("floor", "ceiling"))
-        every, ours = self.of("ceiling", "floor"), self.of(self.name, "floor")
-        helps = every[3] == "better" and ceiling < floor if every else not ceiling >= floor
-        return not helps and not (ours and ours[3] == "better")
-
-
-def _headline(here: _Findings) -> str:
+def _headline(here: Findings) -> str:
     start = f"With sensors at {here.budget} of {here.sites} sites"
-    plan, worse, ties, wins = f"the plan of {_clean(here.name)}", *map(here.rivals, ("worse", "tie", "better"))
+    plan, worse, ties, wins = f"the plan of {one_line(here.name)}", *map(here.rivals, ("worse", "tie", "better"))
     if not math.isfinite(here.rows[here.name].error):
-        return f"{start}, {plan} could not be judged: {_clean(here.rows[here.name].reason or 'no test value')}."
+        return f"{start}, {plan} could not be judged: {one_line(here.rows[here.name].reason or 'no test value')}."
     if worse:
         rival = worse[0]
-        take = f"dynst export-map --planner {_clean(rival)}"
-        return f"This plan is worse than {_clean(rival)} by {_percent(here.found[rival][0])}: take that one ({take})."
+        take = f"dynst export-map --planner {one_line(rival)}"
+        return f"This plan is worse than {one_line(rival)} by {percent(here.found[rival][0])}: take that one ({take})."
     if here.random == "worse":
-        change = _percent(here.found[RANDOM][0])
+        change = percent(here.found[RANDOM][0])
         return f"{start}, {plan} is worse than sensors placed at random, by {change}: do not use it."
     if here.random == "better":
-        change = _percent(here.found[RANDOM][0])
+        change = percent(here.found[RANDOM][0])
         return f"{start}, {plan} forecasts with {change} less error than random plans{_beside(wins, ties)}."
     if here.random == "tie":
         others = here.better_than_random
         if not others:
             return "Nothing here is better than placing sensors at random."
         return (
-            f"{start}, {plan} cannot be told from a random one, but {_listed(others)} "
+            f"{start}, {plan} cannot be told from a random one, but {listed(others)} "
             f"{'is' if len(others) == 1 else 'are'} better than random."
         )
-    error = f"{start}, {plan} forecasts with an error of {_figure(here.rows[here.name])}"
+    error = f"{start}, {plan} forecasts with an error of {figure(here.rows[here.name])}"
     return f"{error}{_beside(wins, ties)}." if wins or ties else f"{error}; there is no other plan to compare with."
 
 
 def _beside(wins: Sequence[str], ties: Sequence[str]) -> str:
-    parts = [f"it is better than {_listed(wins)}"] if wins else []
-    parts += [f"it ties with {_listed(ties)}"] if ties else []
+    parts = [f"it is better than {listed(wins)}"] if wins else []
+    parts += [f"it ties with {listed(ties)}"] if ties else []
     return "; " + " and ".join(parts) if parts else ""
 
 
-def _frames(here: _Findings) -> list[str]:
+def _frames(here: Findings) -> list[str]:
     """What the frames say of the whole comparison: that no plan can help here, or that the judge is a poor one."""
     error = {name: row.error for name, row in here.rows.items() if row.is_frame}
     lines = []
-    if here.idle and {"floor", "ceiling"} <= set(error):
+    if here.idle and error["ceiling"] >= error["floor"]:
         lines.append("Sensors at every site forecast no better than none: places do not matter here.")
+    elif here.idle:
+        lines.append("A sensor at every site is not shown to forecast better than none: places cannot be told apart.")
     if error.get("persistence", math.nan) < error.get("ceiling", math.nan):
         lines.append("Forecasting no change (persistence) beats the judge even with every site.")
     return lines
 
 
-def _draws(here: _Findings) -> list[str]:
+def _draws(here: Findings) -> list[str]:
     """How many of the random plans it beats, and how much these differ."""
     if here.name == RANDOM or RANDOM not in here.errors or here.name not in here.errors:
         return []
     draws, ours = here.errors[RANDOM], float(here.errors[here.name].mean())
     beaten = int((ours < draws).sum())
-    which = "It has less error than the one random plan" if beaten else "The one random plan has no more error"
     if len(draws) == 1:
-        return [f"{which} that was tried: one says little."]
-    count = f"{'all' if beaten == len(draws) else beaten or 'none'} of the {len(draws)} random plans"
-    spread = 100 * float(draws.std(ddof=1) / draws.mean())
-    line = f"It has less error than {count} that were tried, which differ by {_percent(spread)} among themselves"
+        return [f"The one random plan that was tried has {'more' if beaten else 'no more'} error: one says little."]
+    count = "All" if beaten == len(draws) else str(beaten or "None")
+    spread = percent(100 * float(draws.std(ddof=1) / draws.mean()))
+    line = f"{count} of the {len(draws)} random plans have more error; they differ by {spread} among themselves"
     if RANDOM not in here.found:
         return [f"{line}; they are too few for a verdict."]
     change, low, high, word = here.found[RANDOM]
-    told = "" if word != "tie" else ": no more than luck of the draw and of the test period can do"
-    return [f"{line}. To their mean it is {change:+.1f} % (95 %: {_interval(low, high)}){told}."]
+    told = ", which luck of the draw or of the test period can do" if word == "tie" else ""
+    return [f"{line}. The difference to their mean is {change:+.1f} % (95 %: {span(low, high)}){told}."]
 
 
-def _rivals(here: _Findings) -> list[str]:
+def _rivals(here: Findings) -> list[str]:
     """By how much it wins and loses; whom it cannot be told from is in the headline, unless that is about a loss."""
     lines = []
     worse, ties, wins = map(here.rivals, ("worse", "tie", "better"))
     if len(worse) > 1 or (worse and here.random == "worse"):
-        lines.append(f"It is worse than {_with_changes(worse, here)}.")
+        lines.append(f"It is worse than {changes(worse, here)}.")
     if wins:
-        lines.append(f"It is better than {_with_changes(wins, here)}.")
+        lines.append(f"It is better than {changes(wins, here)}.")
     if ties and (worse or here.random in ("tie", "worse")):
-        lines.append(f"It cannot be told from {_listed(ties)}.")
+        lines.append(f"It cannot be told from {listed(ties)}.")
     if worse and here.random == "better":
-        lines.append(f"It is better than random plans by {_percent(here.found[RANDOM][0])}.")
+        lines.append(f"It is better than random plans by {percent(here.found[RANDOM][0])}.")
     elif worse and here.random in ("tie", "worse"):
         lines.append(f"It is {'worse' if here.random == 'worse' else 'no better'} than random plans.")
     return lines
 
 
-def _second_judge(here: _Findings, second: tuple[str, Curve] | None) -> list[str]:
+def _second_judge(here: Findings, second: tuple[str, Curve] | None) -> list[str]:
     """Whether another judge finds the same; a plan that wins under one judge alone is said to."""
     if second is None or here.name not in second[1].planners or here.budget not in second[1].budgets:
         return []
-    judge, there = _clean(second[0]), _Findings(second[1], here.name, here.budget)
+    judge, there = one_line(second[0]), Findings(second[1], here.name, here.budget)
     lines = []
     one, other = here.random, there.random
     if one and other:
@@ -232,7 +185,7 @@ def _second_judge(here: _Findings, second: tuple[str, Curve] | None) -> list[str
         lines.append(_both(one, other, judge, change, made_by_network=here.name in _TRAINED))
     lost = there.rivals("worse")
     if lost:
-        lines.append(f"Judged by {judge}, it is worse than {_with_changes(lost, there)}.")
+        lines.append(f"Judged by {judge}, it is worse than {changes(lost, there)}.")
     elif here.rivals("worse") and there.found:
         lines.append(f"Judged by {judge}, it is worse than no other plan.")
     return lines
@@ -263,15 +216,15 @@ def _enough(found: Knee | None, curve: Curve) -> list[str]:
         return []
     within = f"within {found.tolerance:g} % of the error with a sensor at every site"
     if found.budget is None:
-        return [f"Not even {_sensors(max(curve.budgets))}, the most that were tried, come {within}."]
+        return [f"Not even {sensors(max(curve.budgets))}, the most that were tried, come {within}."]
     fewest = ", the fewest that were tried," if found.budget == min(curve.budgets) else ""
     if found.low == found.high:
-        return [f"{_sensors(found.budget)}{fewest or ' (of the numbers tried)'} are {within}."]
+        return [f"{sensors(found.budget)}{fewest or ' (of the numbers tried)'} are {within}."]
     top = f"{found.low} to {found.high}" if found.high is not None else f"{found.low} or more"
-    return [f"{_sensors(found.budget)}{fewest} are {within} (95 %: {top}, of the numbers tried)."]
+    return [f"{sensors(found.budget)}{fewest} are {within} (95 %: {top}, of the numbers tried)."]
 
 
-def _free_choice(free: tuple[int, int], here: _Findings) -> str:
+def _free_choice(free: tuple[int, int], here: Findings) -> str:
     low, high = (100 * (1 - budget / here.sites) for budget in reversed(free))
     return (
         f"Between {low:.3g} % and {high:.3g} % sparsity ({free[0]} to {free[1]} sensors) the choice of sites does not "
@@ -279,7 +232,7 @@ def _free_choice(free: tuple[int, int], here: _Findings) -> str:
     )
 
 
-def _validation(here: _Findings) -> list[str]:
+def _validation(here: Findings) -> list[str]:
     """Which plan one would have taken without the test data, and how that one did."""
     if "valid_total" not in here.curve.data:
         return []
@@ -295,52 +248,18 @@ def _validation(here: _Findings) -> list[str]:
     if cell is None:
         return []
     change, _, _, word = cell
-    told = f"{_percent(change)} {'less' if change < 0 else 'more'} error than this plan"
-    return [f"On validation data one would have picked {_clean(pick)}; on test data it has {told} ({word})."]
+    told = f"{percent(change)} {'less' if change < 0 else 'more'} error than this plan"
+    return [f"On validation data one would have picked {one_line(pick)}; on test data it has {told} ({word})."]
 
 
 def _limits(curve: Curve) -> list[str]:
     """What the figures leave out, and what they speak of."""
-    measured = np.isfinite(curve.data["rmse"]).any([dim for dim in curve.data["rmse"].dims if dim != "channel"]).values
-    silent = [name for name, there in zip(curve.channels, measured, strict=True) if not there]
+    rmse = np.moveaxis(curve.data["rmse"].values, curve.data["rmse"].dims.index("channel"), 0)
+    silent = [name for name, values in zip(curve.channels, rmse, strict=True) if not np.isfinite(values).any()]
     lines = []
     if silent and len(silent) < len(curve.channels):
         verb = "has no measured value" if len(silent) == 1 else "have no measured values"
-        lines.append(f"{_listed(silent)} {verb} in the test period: the error over all channels leaves that out.")
+        lines.append(f"{listed(silent)} {verb} in the test period: the error over all channels leaves that out.")
     if str(curve.data.attrs.get("intervals", "")).startswith("one test run"):
         lines.append("There is one test run: what is said here holds for that run alone.")
     return lines
-
-
-def _with_changes(names: Sequence[str], here: _Findings) -> str:
-    return _joined([f"{_clean(name)} ({here.found[name][0]:+.1f} %)" for name in names])
-
-
-def _listed(names: Sequence[str]) -> str:
-    return _joined([_clean(name) for name in names])
-
-
-def _joined(parts: Sequence[str]) -> str:
-    """Words in a row, the last after "and"."""
-    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
-
-
-def _clean(name: str) -> str:
-    """A name from a file on one line."""
-    return " ".join(name.split())
-
-
-def _percent(value: float) -> str:
-    return f"{abs(value):.1f} %" if abs(value) >= 0.05 else "less than 0.1 %"
-
-
-def _interval(low: float, high: float) -> str:
-    return f"{low:+.1f} to {high:+.1f} %" if math.isfinite(high) else "unknown"
-
-
-def _sensors(budget: int) -> str:
-    return "1 sensor" if budget == 1 else f"{budget} sensors"
-
-
-def _figure(row: CurveRow) -> str:
-    return f"{row.error:.3g}" + ("" if row.units == "1" else f" {_clean(row.units)}")

@@ -1,0 +1,112 @@
+"""One plan at one budget of a curve: its differences, verdicts and errors, and how they are put in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from dynst.domain import FRAMES, Curve
+from dynst.domain.curve import CurveRow
+from dynst.evaluation.comparison import RANDOM
+from dynst.evaluation.knee import relative_errors
+
+__all__ = ["Cell", "Findings", "changes", "figure", "listed", "one_line", "percent", "sensors", "span"]
+
+Cell = tuple[float, float, float, str]
+"""Difference and its interval in %, and the verdict."""
+
+
+class Findings:
+    """One plan at one budget: its differences and verdicts, and the errors around it."""
+
+    def __init__(self, curve: Curve, name: str, budget: int) -> None:
+        self.curve, self.name, self.budget = curve, name, budget
+        self.rows: dict[str, CurveRow] = {row.planner: row for row in curve.table(budget)}
+        self.errors = relative_errors(curve, budget)
+        self.sites = round(budget / (1 - sparsity)) if (sparsity := float(curve.at(budget)["sparsity"])) < 1 else budget
+        self.plans = [other for other in curve.planners if other not in FRAMES]
+        found = {other: self.of(name, other) for other in self.plans if other != name}
+        self.found = {other: cell for other, cell in found.items() if cell is not None}
+
+    def of(self, name: str, other: str) -> Cell | None:
+        """Difference of `name` to `other` and its interval in %, and the verdict; None where not compared."""
+        data = self.curve.at(self.budget)
+        if "verdict" not in data or other not in data["against"].values:
+            return None
+        cell = data.sel(planner=name, against=other)
+        word = str(cell["verdict"].item())
+        change, low, high = (float(cell[key]) for key in ("difference", "low", "high"))
+        return (change, low, high, word) if word and math.isfinite(change) else None
+
+    def rivals(self, word: str) -> list[str]:
+        """The other planners, random plans aside, against which the verdict is `word`; least error first."""
+        names = [other for other, cell in self.found.items() if cell[3] == word and other != RANDOM]
+        return sorted(names, key=lambda other: self.rows[other].error)
+
+    @property
+    def random(self) -> str:
+        """Verdict against the random plans; empty where there is none."""
+        return self.found[RANDOM][3] if RANDOM in self.found else ""
+
+    @property
+    def better_than_random(self) -> list[str]:
+        """The planners, this one among them, that are better than the random plans; least error first."""
+        cells = {other: self.of(other, RANDOM) for other in self.plans if other != RANDOM}
+        names = [other for other, cell in cells.items() if cell is not None and cell[3] == "better"]
+        return sorted(names, key=lambda other: self.rows[other].error)
+
+    @property
+    def idle(self) -> bool:
+        """Whether sensors are not shown to help: neither those of the plan nor one at every site."""
+        if not {"floor", "ceiling"} <= set(self.errors):
+            return False
+        floor, ceiling = (float(self.errors[frame].mean()) for frame in ("floor", "ceiling"))
+        every, ours = self.of("ceiling", "floor"), self.of(self.name, "floor")
+        helps = ceiling < floor and (every is None or every[3] == "better")
+        return not helps and not (ours and ours[3] == "better")
+
+
+def changes(names: Sequence[str], here: Findings) -> str:
+    """Planners, each with the difference to it."""
+    return _joined([f"{one_line(name)} ({here.found[name][0]:+.1f} %)" for name in names])
+
+
+def listed(names: Sequence[str]) -> str:
+    r"""Names in a row.
+
+    Examples
+    --------
+    >>> listed(["a_optimal", "forward", "my\nplan"])
+    'a_optimal, forward and my plan'
+    """
+    return _joined([one_line(name) for name in names])
+
+
+def _joined(parts: Sequence[str]) -> str:
+    """Words in a row, the last after "and"."""
+    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
+
+
+def one_line(name: str) -> str:
+    """A name from a file on one line."""
+    return " ".join(name.split())
+
+
+def percent(value: float) -> str:
+    """Size of a difference; what would be rounded to nothing is said to be little."""
+    return f"{abs(value):.1f} %" if abs(value) >= 0.05 else "less than 0.1 %"
+
+
+def span(low: float, high: float) -> str:
+    """An interval in %; two windows have none."""
+    return f"{low:+.1f} to {high:+.1f} %" if math.isfinite(high) else "unknown"
+
+
+def sensors(budget: int) -> str:
+    """So many sensors."""
+    return "1 sensor" if budget == 1 else f"{budget} sensors"
+
+
+def figure(row: CurveRow) -> str:
+    """An error with its unit."""
+    return f"{row.error:.3g}" + ("" if row.units == "1" else f" {one_line(row.units)}")
