@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import html
-import json
-import re
-from functools import lru_cache
 
 import vl_convert
 
 from dynst.domain import Layout, Plan
 from dynst.export.base import Exporter, made_by, ranked
 from dynst.export.places import places_of
+from dynst.reports.embedded import json_for_script, vega
 from dynst.reports.map_chart import importance_map
 
 __all__ = ["HTML", "PNG"]
@@ -24,7 +22,7 @@ _PAGE = """<!DOCTYPE html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; \
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'; \
 style-src 'unsafe-inline'; img-src data: blob:">
 <title>{title}</title>
 <style>
@@ -52,9 +50,6 @@ p {{ color: #555; }}
 </html>
 """
 
-_DRAW = """window.dynstDraw = (place, chart) => vegaEmbed(place, chart, {
-  mode: "vega-lite", renderer: "svg", actions: {export: true, source: false, compiled: false, editor: false}});"""
-
 
 def _png(plan: Plan, *, layout: Layout | None, top: int | None, title: str | None) -> bytes:
     chart = importance_map(plan, layout, top=top, title=title or "Sensor plan")
@@ -72,8 +67,8 @@ def _html(plan: Plan, *, layout: Layout | None, top: int | None, title: str | No
         header=header,
         rows=rows,
         note=html.escape(f"{more}Importance: {plan.importance_is}. {made_by(plan)}."),
-        library=_library(),
-        chart=_for_script(chart.to_json(indent=None)),
+        library=vega(),
+        chart=json_for_script(chart.to_json(indent=None)),
     )
     return page.encode()
 
@@ -87,21 +82,6 @@ def _table(plan: Plan, layout: Layout | None, top: int | None) -> tuple[str, str
         cells = (str(rank), plan.sites.name[site], *place, f"{plan.importance[rank - 1]:.4g}")
         rows.append("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>")
     return "".join(f"<th>{html.escape(name)}</th>" for name in ("rank", "name", *axes, "importance")), "\n".join(rows)
-
-
-@lru_cache(maxsize=1)
-def _library() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script, in which nothing can end the script element early."""
-    bundle: str = vl_convert.javascript_bundle(_DRAW)
-    return re.sub(r"</(script)", r"<\\/\1", bundle, flags=re.IGNORECASE).replace("<!--", "<\\!--")
-
-
-def _for_script(json_text: str) -> str:
-    """JSON that means the same inside a script element, whatever names the data hold."""
-    json.loads(json_text)
-    for character in "<>&\u2028\u2029":
-        json_text = json_text.replace(character, f"\\u{ord(character):04x}")
-    return json_text
 
 
 PNG = Exporter("png", ".png", "the map as a picture", _png, text=False)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import altair as alt
 
 from dynst.domain.curve import Curve, CurveRow
+from dynst.reports.evidence_tables import with_unit
 from dynst.reports.marks import table
 
-__all__ = ["curve_chart"]
+__all__ = ["STYLE", "curve_chart", "planner_colours"]
 
 _COLOURS = (
     "#d55e00",
@@ -29,6 +31,16 @@ _COLOURS = (
 _OURS = ("dynst", "dynst_linear")
 _OFF = 0.6  # a frame that lies further outside the errors of the plans than this share of their range is only named
 _TOGETHER = 0.035  # frames closer than this share of the height share one label
+STYLE: dict[str, Any] = {
+    "anchor": "start",
+    "fontSize": 17,
+    "subtitleFontSize": 12,
+    "subtitleColor": "#555",
+    "subtitleLineHeight": 16,
+    "offset": 12,
+}
+"""How the title of a chart is set."""
+
 _WIDTH, _HEIGHT = 620, 380
 _SLIM = "width < 420"
 """On a phone the names of the frames stand on their lines, not beside them."""
@@ -80,16 +92,7 @@ def curve_chart(
         .properties(
             width=_WIDTH,
             height=_HEIGHT,
-            title=alt.TitleParams(
-                title,
-                anchor="start",
-                fontSize=17,
-                subtitle=_words(curve, rows, off, units),
-                subtitleFontSize=12,
-                subtitleColor="#555",
-                subtitleLineHeight=16,
-                offset=12,
-            ),
+            title=alt.TitleParams(title, subtitle=_words(curve, rows, off, units), **STYLE),
         )
         .configure_axis(labelColor="#444", titleColor="#444", gridColor="#eceae6", domainColor="#8a8f98")
         .configure_legend(labelColor="#222", titleColor="#222", labelFontSize=11, symbolStrokeWidth=2.5)
@@ -137,7 +140,7 @@ def _labels(curve: Curve) -> str:
 def _plan_layers(plans: list[CurveRow], x: alt.X, scale: alt.Scale, units: str) -> list[alt.Chart]:
     if not plans:
         return []
-    order = _by_mean_rank(plans)
+    order, colours = _by_mean_rank(plans), planner_colours(row.planner for row in plans)
     data = alt.InlineData(
         values=[
             {
@@ -158,7 +161,7 @@ def _plan_layers(plans: list[CurveRow], x: alt.X, scale: alt.Scale, units: str) 
         "x": x,
         "color": alt.Color(
             "planner:N",
-            scale=alt.Scale(domain=order, range=_colours(order)),
+            scale=alt.Scale(domain=order, range=[colours[name] for name in order]),
             legend=alt.Legend(
                 title="planner, best first", offset=96, symbolType="circle", symbolSize=90, symbolOpacity=1
             ),
@@ -172,11 +175,11 @@ def _plan_layers(plans: list[CurveRow], x: alt.X, scale: alt.Scale, units: str) 
         alt.Tooltip("versus:N", title="against random plans"),
     ]
     width = alt.condition("datum.ours", alt.value(3), alt.value(1.4))
-    base, y = alt.Chart(data), alt.Y("error:Q", scale=scale, title=f"RMSE ({units})")
+    base, y = alt.Chart(data), alt.Y("error:Q", scale=scale, title=with_unit("RMSE", units))
     return [
         base.transform_filter(spread)
         .mark_area(opacity=0.16, aria=False)
-        .encode(y=alt.Y("low:Q", scale=scale, title=f"RMSE ({units})"), y2="high:Q", **shared),
+        .encode(y=alt.Y("low:Q", scale=scale, title=with_unit("RMSE", units)), y2="high:Q", **shared),
         base.transform_filter(spread)
         .mark_rule(opacity=0.3, strokeWidth=1, aria=False)
         .encode(y=alt.Y("low:Q", scale=scale), y2="high:Q", **shared),
@@ -194,11 +197,16 @@ def _versus(row: CurveRow) -> str:
     return f"{change:+.1f} %, 95 % interval {low:+.1f} to {high:+.1f}" + (f": {row.verdict}" if row.verdict else "")
 
 
-def _colours(planners: list[str]) -> list[str]:
-    """The same colour for our planners in every chart, the others by name."""
+def planner_colours(planners: Iterable[str]) -> dict[str, str]:
+    """The same colour for our planners in every chart, the others by name.
+
+    Examples
+    --------
+    >>> planner_colours(["coverage", "dynst"])
+    {'dynst': '#d55e00', 'dynst_linear': '#0072b2', 'coverage': '#009e73'}
+    """
     others = sorted(set(planners) - set(_OURS))
-    colour = dict(zip((*_OURS, *others), _COLOURS * (1 + len(others) // 8), strict=False))
-    return [colour[name] for name in planners]
+    return dict(zip((*_OURS, *others), _COLOURS * (1 + len(others) // 8), strict=False))
 
 
 def _by_mean_rank(plans: list[CurveRow]) -> list[str]:
@@ -214,7 +222,7 @@ def _frame_layers(frames: dict[str, float], scale: alt.Scale, units: str) -> lis
     if not frames:
         return []
     groups: list[tuple[float, list[str]]] = []
-    y, height = alt.Y("error:Q", scale=scale, title=f"RMSE ({units})"), scale.domain[1] - scale.domain[0]
+    y, height = alt.Y("error:Q", scale=scale, title=with_unit("RMSE", units)), scale.domain[1] - scale.domain[0]
     for name, error in sorted(frames.items(), key=lambda item: item[1]):
         if groups and error - groups[-1][0] < _TOGETHER * height:
             groups[-1][1].append(name)

@@ -1,0 +1,116 @@
+"""Error against lead time: how fast each forecast loses what its sensors tell."""
+
+from __future__ import annotations
+
+import math
+
+import altair as alt
+import numpy as np
+
+from dynst.domain import Curve
+from dynst.domain.curve import FRAMES
+from dynst.errors import ConfigError, unknown_name
+from dynst.reports.curve_chart import STYLE, planner_colours
+from dynst.reports.evidence_tables import with_unit
+
+__all__ = ["lead_chart"]
+
+_DASHES = {"floor": [1, 3], "ceiling": [7, 3], "persistence": [3, 3], "climatology": [9, 3, 2, 3]}
+_GREY = "#6b7078"
+
+
+def lead_chart(curve: Curve, planner: str, budget: int, *, channel: str | None = None) -> alt.LayerChart:
+    """RMSE of one channel at each lead time: the plan, the best other one, random plans, and the frames.
+
+    Parameters
+    ----------
+    curve : Curve
+        What was judged.
+    planner : str
+        Whose plan is drawn first.
+    budget : int
+        At which number of sensors.
+    channel : str or None
+        Which forecast channel; the first if left out.
+
+    Raises
+    ------
+    ConfigError
+        If the curve has no such planner or channel.
+    DataError
+        If the curve was not judged at `budget`.
+
+    Examples
+    --------
+    >>> values = np.array([[2.0, 3.0], [1.0, 1.5]]).reshape(2, 1, 2, 1, 1)
+    >>> curve = Curve.of({"rmse": values, "mae": values, "bias": values}, planners=["coverage", "ceiling"], budgets=[5],
+    ...     n=20, channels=["t2m"], units=["K"], total=values[:, :, 0, 0])
+    >>> lead_chart(curve, "coverage", 5).title.text
+    't2m: error against lead time, 5 sensors'
+    """
+    channel = curve.channels[0] if channel is None else channel
+    if planner not in curve.planners:
+        raise ConfigError(unknown_name("planner", planner, curve.planners))
+    if channel not in curve.channels:
+        raise ConfigError(unknown_name("channel", channel, curve.channels))
+    unit = curve.units[curve.channels.index(channel)]
+    names = _drawn(curve, planner, budget)
+    colours = planner_colours(name for name in curve.planners if name not in FRAMES)
+    scale = alt.Scale(domain=names, range=[_GREY if name in FRAMES else colours[name] for name in names])
+    dashes = alt.Scale(domain=names, range=[_DASHES.get(name, [1, 0]) for name in names])
+    of_rows = alt.Chart(alt.InlineData(values=_rows(curve, names, budget, channel)))
+    x = alt.X("lead:Q", title="lead time (steps)", axis=alt.Axis(tickMinStep=1, format="d", grid=False))
+    y = alt.Scale(zero=False, nice=False, padding=12)
+    title = with_unit("RMSE", unit)
+    key = alt.Legend(title=None, symbolType="stroke", symbolSize=500, symbolStrokeWidth=2.5, symbolOpacity=1)
+    colour = alt.Color("planner:N", scale=scale, legend=None)
+    lines = of_rows.mark_line(strokeWidth=2).encode(
+        x=x,
+        y=alt.Y("error:Q", scale=y, title=title),
+        color=alt.Color("planner:N", scale=scale, legend=key),
+        strokeDash=alt.StrokeDash("planner:N", scale=dashes, legend=key),
+    )
+    points = of_rows.mark_circle(size=34, opacity=1).encode(
+        x=x,
+        y=alt.Y("error:Q", scale=y),
+        color=colour,
+        tooltip=["planner:N", alt.Tooltip("lead:Q", title="lead"), alt.Tooltip("error:Q", format=".4g")],
+    )
+    bands = (
+        of_rows.transform_filter("datum.high > datum.low")
+        .mark_area(opacity=0.16, aria=False)
+        .encode(x=x, y=alt.Y("low:Q", scale=y, title=title), y2="high:Q", color=colour)
+    )
+    said = alt.TitleParams(
+        f"{channel}: error against lead time, {budget:,} sensors",
+        subtitle=["Test time, all sites; bands: one standard deviation over seeds or random draws"],
+        **STYLE,
+    )
+    chart: alt.LayerChart = (
+        alt.layer(bands, lines, points)
+        .properties(width=520, height=260, title=said)
+        .configure_axis(labelColor="#444", titleColor="#444", gridColor="#eceae6", domainColor="#8a8f98")
+        .configure_view(stroke=None)
+    )
+    return chart
+
+
+def _drawn(curve: Curve, planner: str, budget: int) -> list[str]:
+    """The plan, the best of the others, random plans, then the frames from the best to the worst."""
+    table = [row for row in curve.table(budget) if math.isfinite(row.error)]
+    best = [row.planner for row in table if not row.is_frame and row.planner not in (planner, "uniform_random")]
+    plans = [planner, *best[:1], *(row.planner for row in table if row.planner == "uniform_random")]
+    return [*dict.fromkeys(plans), *(row.planner for row in table if row.is_frame)]
+
+
+def _rows(curve: Curve, names: list[str], budget: int, channel: str) -> list[dict[str, object]]:
+    errors = curve.at(budget)["rmse"].sel(channel=channel)
+    rows: list[dict[str, object]] = []
+    for name in names:
+        for lead, cell in zip(errors["lead_time"].values.tolist(), errors.sel(planner=name).values, strict=True):
+            known = cell[np.isfinite(cell)]
+            if len(known):
+                mean, spread = float(known.mean()), float(known.std(ddof=1)) if len(known) > 1 else 0.0
+                row = {"planner": name, "lead": lead, "error": mean, "low": mean - spread, "high": mean + spread}
+                rows.append(row)
+    return rows
