@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
 
 import numpy as np
+import xarray as xr
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
-from dynst.domain.sites import Sites
+from dynst.domain.matching import chance_overlap, matching
+from dynst.domain.plan import Plan
+from dynst.domain.sites import Frame, Sites
+from dynst.errors import ConfigError, DataError, unknown_name
 
-__all__ = ["GRADES", "Stability"]
+__all__ = ["GRADES", "KINDS", "UNKNOWN", "Stability"]
 
 GRADES = ("always", "usually", "interchangeable")
 """A sensor chosen, at its place or within the radius, in nearly all variants, in most, or in fewer."""
+
+UNKNOWN = "unknown"
+"""The grade of every sensor where nothing could be varied."""
+
+KINDS = {"seeds": "seed ", "halves": "half", "quarters": "quarter"}
+"""What can be varied -> the word in the names of such variants."""
+
+_ALWAYS, _USUALLY = 0.9, 0.5  # of the variants; chosen: one miss is forgiven from ten variants on; the larger part
+_LEAST_DRAWS, _DRAWN = 20, 2000  # pairs of random plans, and sensors in them, for the overlap by chance within the
+# radius; chosen: its standard error is about 0.01 at most
+_IS = "share of the variants with a sensor at the place or within the radius"
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,14 +51,25 @@ class Stability:
     others : Bool[ndarray, "v n"]
         Sites that each of these plans chose.
     radius : float
-        Distance within which two sites count as the same place, in `Sites.distance_unit`.
+        Distance within which two sites count as the same place, in `Sites.distance_unit`; 0 where positions are
+        unknown.
+    left_out : tuple of (str, str)
+        Variants that could not be planned, and why.
+
+    Raises
+    ------
+    DataError
+        If the parts do not fit each other.
 
     Examples
     --------
     >>> sites = Sites(np.arange(4.0), np.zeros(4))
     >>> others = np.array([[1, 1, 0, 0], [1, 0, 1, 0]], bool)
-    >>> Stability("by_hand", sites, np.array([0, 1]), ("seed 1", "seed 2"), others, 0.0).frequency.tolist()
+    >>> found = Stability("by_hand", sites, np.array([0, 1]), ("seed 1", "seed 2"), others, 120.0)
+    >>> found.frequency.tolist()
     [1.0, 0.6666666666666666, 0.3333333333333333, 0.0]
+    >>> found.grade, found.substitutes  # site 2, a degree or 111 km beside 1, stood in for it once
+    (('always', 'always'), ((), ((2, 0.5),)))
     """
 
     planner: str
@@ -49,11 +78,214 @@ class Stability:
     variants: tuple[str, ...]
     others: Bool[ndarray, "v n"]
     radius: float
+    left_out: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        put, n = object.__setattr__, len(self.sites)
+        put(self, "selected", np.ascontiguousarray(self.selected, np.int64))
+        put(self, "others", np.asarray(self.others, bool).reshape(-1, n))
+        if not len(self.selected) or (self.selected < 0).any() or (self.selected >= n).any():
+            raise DataError(f"stability needs sensors of a plan, each an index below {n}.")
+        if len(np.unique(self.selected)) != len(self.selected):
+            raise DataError("a sensor is named twice in the plan whose stability is asked for.")
+        if len(self.variants) != len(self.others) or len(set(self.variants)) != len(self.variants):
+            raise DataError(
+                f"{len(self.others)} variants of a plan need as many names of their own; {len(self.variants)} came."
+            )
+        if not (np.isfinite(self.radius) and self.radius >= 0):
+            raise DataError(f"the radius must be 0 or a length; {self.radius:g} came.")
+        if self.radius and self.sites.frame is Frame.SCHEMATIC:
+            raise DataError("the positions of the sites are unknown, so none is near another: the radius must be 0.")
+
+    def __repr__(self) -> str:
+        return f"Stability({len(self.selected)} sensors by {self.planner}, {len(self.variants)} variants)"
+
+    @property
+    def radius_unit(self) -> str:
+        """Unit of `radius`."""
+        return self.sites.distance_unit
 
     @property
     def frequency(self) -> Float[ndarray, " n"]:
         """Share of all plans, the plan itself included, that chose each site."""
-        active = np.zeros(len(self.sites), bool)
-        active[self.selected] = True
-        share: ndarray = np.concatenate([active[None], self.others]).mean(axis=0)
+        share: ndarray = np.concatenate([self._active[None], self.others]).mean(axis=0)
         return share
+
+    @property
+    def near_frequency(self) -> Float[ndarray, " k"]:
+        """Share of the variants with a sensor at the place of each one of the plan or, one to one, within the radius.
+
+        NaN where nothing could be varied.
+        """
+        if not self.variants:
+            return np.full(len(self.selected), np.nan)
+        share: ndarray = (self._partners >= 0).mean(axis=0)
+        return share
+
+    @property
+    def grade(self) -> tuple[str, ...]:
+        """One of `GRADES` for each sensor: in at least 0.9 of the variants, in at least half of them, or in fewer."""
+        return tuple(
+            UNKNOWN if np.isnan(share) else GRADES[0 if share >= _ALWAYS else 1 if share >= _USUALLY else 2]
+            for share in self.near_frequency.tolist()
+        )
+
+    @property
+    def substitutes(self) -> tuple[tuple[tuple[int, float], ...], ...]:
+        """For each sensor the other sites that stood in for it, with the share of the variants, most often first.
+
+        Equally often: the nearer one first. A sensor that no variant moved within the radius has none.
+        """
+        points, found = self.sites.points, []
+        for number, site in enumerate(self.selected.tolist()):
+            partners = self._partners[:, number]
+            place, count = np.unique(partners[(partners >= 0) & (partners != site)], return_counts=True)
+            apart = np.linalg.norm(points[place] - points[site], axis=1)
+            best = np.lexsort((place, apart, -count))
+            found.append(tuple((int(place[i]), float(count[i]) / len(self.variants)) for i in best))
+        return tuple(found)
+
+    def overlap(self, kind: str) -> float:
+        """Mean share of common sensors (Jaccard index, as `Plan.overlap`) over pairs of plans.
+
+        Parameters
+        ----------
+        kind : str
+            ``seeds``: all pairs among the plan and those of other seeds. ``halves``: the plans from the two halves of
+            the training record, which share no data. ``quarters``: the plan and each one made without a quarter.
+
+        Returns
+        -------
+        float
+            From 0 to 1; NaN if there is no such pair.
+        """
+        return _mean([float((a & b).sum() / (a | b).sum()) for a, b in self._pairs(kind)])
+
+    def near_overlap(self, kind: str) -> float:
+        """As `overlap`, but the mean share of sensors with a partner of their own within the radius in the other plan.
+
+        Of plans of different size the share is that of the larger one's sensors.
+        """
+        return _mean([self._near(a, b) for a, b in self._pairs(kind)])
+
+    @cached_property
+    def chance(self) -> tuple[float, float]:
+        """What `overlap` and `near_overlap` of two random plans of this size are on average.
+
+        The first is exact, the second the mean of pairs drawn with a fixed seed, right to about 0.01.
+        """
+        fixed, legal, k = self.sites.fixed, self.sites.legal, len(self.selected)
+        exact = chance_overlap(len(legal), len(fixed), k)
+        rng, free = np.random.default_rng(0), np.setdiff1d(legal, fixed)
+        near = []
+        for _ in range(max(_LEAST_DRAWS, -(-_DRAWN // k))):
+            a, b = (self._mask(np.append(fixed, rng.choice(free, k - len(fixed), replace=False))) for _ in range(2))
+            near.append(self._near(a, b))
+        return exact, _mean(near)
+
+    def words(self) -> str:
+        """What stays, in sentences.
+
+        Examples
+        --------
+        >>> sites = Sites(np.arange(0.0, 100.0, 10.0), np.zeros(10))
+        >>> others = np.zeros((2, 10), bool)
+        >>> others[:, 0], others[0, 1], others[1, 5] = True, True, True
+        >>> found = Stability("by_hand", sites, np.array([0, 1]), ("first half", "second half"), others, 50.0)
+        >>> found.words().split(". ")[0]
+        '1 of 2 sensors stays, within 50 km, whatever the half of the record; 1 usually does'
+        """
+        k, left = len(self.selected), ", ".join(name for name, _ in self.left_out)
+        if not self.variants:
+            return f"How stable the plan is is not known: nothing could be varied{f' ({left})' if left else ''}."
+        always, usually, free = (self.grade.count(grade) for grade in GRADES)
+        unit = "" if self.radius_unit == "1" else f" {self.radius_unit}"
+        near = f"within {self.radius:,.4g}{unit}" if self.radius else "at the same sites"
+        varied = [one for kind, one in _ONE.items() if any(KINDS[kind] in name for name in self.variants)]
+        rest = [f"{usually} usually {'does' if usually == 1 else 'do'}"] if usually else []
+        rest += [f"{free} {'is' if free == 1 else 'are'} interchangeable"] if free else []
+        stay = f"{always} of {k} sensors {'stays' if always == 1 else 'stay'}, {near}, whatever the {_either(varied)}"
+        lines = ["; ".join([stay, *rest]) + "."]
+        for kind, whose in _WHOSE.items():
+            share = self.near_overlap(kind)
+            if np.isfinite(share):
+                by_chance = f"random plans {100 * self.chance[1]:.0f} %"
+                lines.append(f"{whose} share {100 * share:.0f} % of their sensors {near}; {by_chance}.")
+        return " ".join(lines + ([f"Left out: {left}."] if left else []))
+
+    def to_dataset(self) -> xr.Dataset:
+        """Everything as a labelled dataset, from which `from_dataset` makes the same again."""
+        share = np.nan_to_num(self.near_frequency)
+        data = Plan(self.selected, share, len(self.selected), self.sites, self.planner, _IS).to_dataset()
+        data["variant"] = ("variant", np.array(self.variants, dtype=object))
+        data["chosen"] = (("variant", "site"), self.others.astype(np.int8), {"long_name": "whether a variant chose it"})
+        unit = "1" if self.radius_unit == "edges" else self.radius_unit
+        data["frequency"] = ("site", self.frequency, {"long_name": "share of all plans that chose the site"})
+        data["radius"] = ((), float(self.radius), {"units": unit, "long_name": "what counts as the same place"})
+        data.attrs |= {"title": "dynst stability of a plan", "left_out": json.dumps(self.left_out)}
+        return data
+
+    @classmethod
+    def from_dataset(cls, data: xr.Dataset) -> Stability:
+        """What `to_dataset` described.
+
+        Raises
+        ------
+        DataError
+            If a part is missing, or was changed so that it no longer fits the others.
+        """
+        try:
+            plan = Plan.from_dataset(data)
+            chosen = data["chosen"].transpose("variant", "site").values
+            if not np.isin(chosen, (0, 1)).all():
+                raise DataError("what the variants of a plan chose must be 0 or 1: the file was changed.")
+            left = tuple((str(name), str(reason)) for name, reason in json.loads(data.attrs["left_out"]))
+            variants = tuple(str(name) for name in data["variant"].values.tolist())
+            radius = float(data["radius"])
+        except (KeyError, AttributeError, TypeError, ValueError) as error:
+            if isinstance(error, DataError):
+                raise
+            raise DataError(f"this is no stability of a plan that dynst wrote ({error}).") from error
+        found = cls(plan.planner, plan.sites, plan.selected, variants, chosen.astype(bool), radius, left)
+        if not np.allclose(found.frequency, data["frequency"].values):
+            raise DataError("the selections in the file do not give its frequencies: it was changed after it was made.")
+        return found
+
+    @cached_property
+    def _active(self) -> Bool[ndarray, " n"]:
+        return self._mask(self.selected)
+
+    @cached_property
+    def _partners(self) -> Int[ndarray, "v k"]:
+        """Which site of each variant stands for each sensor of the plan, -1 for none."""
+        found = [matching(self.sites, self.selected, np.flatnonzero(other), self.radius) for other in self.others]
+        return np.array(found, np.int64).reshape(-1, len(self.selected))
+
+    def _pairs(self, kind: str) -> list[tuple[Bool[ndarray, " n"], Bool[ndarray, " n"]]]:
+        if kind not in KINDS:
+            raise ConfigError(unknown_name("kind of variant", kind, KINDS))
+        plans = [other for name, other in zip(self.variants, self.others, strict=True) if KINDS[kind] in name]
+        if kind == "quarters":
+            return [(self._active, other) for other in plans]
+        return list(combinations([self._active, *plans] if kind == "seeds" else plans, 2))
+
+    def _near(self, a: Bool[ndarray, " n"], b: Bool[ndarray, " n"]) -> float:
+        ours, theirs = np.flatnonzero(a), np.flatnonzero(b)
+        return int((matching(self.sites, ours, theirs, self.radius) >= 0).sum()) / max(len(ours), len(theirs))
+
+    def _mask(self, chosen: Int[ndarray, " k"]) -> Bool[ndarray, " n"]:
+        mask = np.zeros(len(self.sites), bool)
+        mask[chosen] = True
+        return mask
+
+
+_ONE = {"seeds": "seed", "halves": "half of the record", "quarters": "quarter left out"}
+_WHOSE = {"seeds": "Plans of different seeds", "halves": "Plans from the two halves of the training record"}
+
+
+def _either(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def _mean(values: list[float]) -> float:
+    return float(np.mean(values)) if values else float("nan")

@@ -1,0 +1,168 @@
+"""Plans of the same planner with other seeds and from parts of the training record: what stays of a plan."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from dynst.domain import Field, Plan
+from dynst.domain.matching import usual_radius
+from dynst.domain.split import window_starts
+from dynst.domain.stability import Stability
+from dynst.errors import BudgetError, DataError
+from dynst.export import load_plan, save_plan
+from dynst.planners import find_planner
+from dynst.planners.base import PlannerSkipped, Task
+from dynst.runs import whole
+from dynst.study.event import Event, Listener, nobody
+from dynst.study.prepare import Prepared
+
+__all__ = ["stability_of", "worthwhile"]
+
+_NETWORKS = ("dynst", "one_shot")  # minutes a plan: their record is cut into halves, not into quarters as well
+_SEEDED = (*_NETWORKS, "dynst_linear", "uniform_random")  # the others rank the same whatever the seed
+_BLIND = "uniform_random"  # looks at no record: a part of it would give the same plan and look stable
+_OF_THE_PLAN = ("listen", "checkpoint")  # options of the one call that made the plan, not of planning as such
+
+_PLANNED_ON = 250  # windows that a planner without a network selects on at most (dynst.planners.base)
+_BOUND = 2e7
+# Sites x observed channels x windows x sensors up to which the eight plans take some seconds and not minutes. Measured
+# on one core for one plan: 3.8e6 (864 sites) 1.7 s, 8e6 (1 617) 3.2 s, 1.1e7 (2 261) 4.9 s, 4.6e7 (10 512) 18 s.
+
+_Part = Callable[[], Field]
+
+
+def worthwhile(prepared: Prepared) -> bool:
+    """Whether stability costs little enough to be found without being asked for: no network, and a small task.
+
+    Counts operations, never seconds, so that the same study always does the same.
+    """
+    if prepared.planner in _NETWORKS:
+        return False
+    train = prepared.split.train
+    windows = min(len(window_starts(train, prepared.window)), _PLANNED_ON)
+    return len(train.sites) * len(train.observed) * windows * prepared.budget <= _BOUND
+
+
+def stability_of(
+    prepared: Prepared,
+    task: Task,
+    plan: Plan,
+    *,
+    seeds: int,
+    options: Mapping[str, object],
+    known: Mapping[str, Plan] | None = None,
+    keep: Path | None = None,
+    listen: Listener = nobody,
+) -> Stability:
+    """What stays of a plan when its planner starts from other seeds, or sees a part of the training record.
+
+    The parts are the two halves and, for planners without a network, the record without each of its quarters; whole
+    runs where runs are experiments. Scaling and all else are fitted anew on each part; the validation block stays, and
+    the test block is not touched. A variant that cannot be planned, as its part is too short, is left out and named.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        The study. Of it only the planner's name is used: the data come with the task.
+    task : Task
+        What was planned.
+    plan : Plan
+        The plan that it gave.
+    seeds : int
+        How many seeds to compare, that of the plan included; only where the planner depends on the seed.
+    options : mapping
+        Those that the planner was called with; where it reported and kept its checkpoint is left aside.
+    known : mapping of str to Plan, or None
+        Plans made already, by the name of the variant (``seed 1``).
+    keep : Path or None
+        A folder for the plans of the variants: those found in it are not made again.
+    listen : callable
+        Called with an `Event` of stage ``stability`` before each variant.
+
+    Returns
+    -------
+    Stability
+        Without variants if none could be planned; `Stability.left_out` has the reasons.
+    """
+    variants = dict(_variants(prepared.planner, task, plan, seeds))
+    chosen: dict[str, Plan] = {}
+    left_out: list[tuple[str, str]] = []
+    settings = {name: value for name, value in options.items() if name not in _OF_THE_PLAN}
+    for done, (name, (part, seed)) in enumerate(variants.items()):
+        listen(Event("stability", name, done, len(variants)))
+        path = keep / f"{re.sub(r'[^a-z0-9]+', '-', name)}.nc" if keep is not None else None
+        try:
+            if known and name in known:
+                chosen[name] = _fitting(known[name], plan)
+            elif path is not None and path.is_file():
+                chosen[name] = _fitting(load_plan(path)[0], plan)
+            else:
+                chosen[name] = _planned(prepared.planner, task, part(), seed, settings)
+                if path is not None:
+                    with whole(path) as draft:
+                        save_plan(chosen[name], task.train.layout, draft)
+        except (DataError, BudgetError, PlannerSkipped) as reason:
+            left_out.append((name, str(reason)))
+            listen(Event("stability", note=f"stability without variant {name}: {reason}"))
+    listen(Event("stability", "", len(variants), len(variants)))
+    others = np.array([made.active for made in chosen.values()], bool).reshape(-1, len(plan.sites))
+    radius = usual_radius(plan.sites, plan.budget)
+    return Stability(plan.planner, plan.sites, plan.selected, tuple(chosen), others, radius, tuple(left_out))
+
+
+def _planned(name: str, task: Task, part: Field, seed: int, options: Mapping[str, object]) -> Plan:
+    own = task if part is task.train else Task.make(part, task.valid, task.window, task.budget)
+    return find_planner(name).plan(own, seed=seed, **options)
+
+
+def _fitting(made: Plan, plan: Plan) -> Plan:
+    """A plan made before, if it is one of the same size on the same sites by the same planner."""
+    plan.overlap(made)  # raises on other sites
+    if (made.planner, made.budget) != (plan.planner, plan.budget):
+        raise DataError(
+            f"a plan of {plan.budget} sensors by {plan.planner} is wanted; {made!r} was kept. Remove it and start again."
+        )
+    return made
+
+
+def _variants(name: str, task: Task, plan: Plan, seeds: int) -> Iterator[tuple[str, tuple[_Part, int]]]:
+    """Name of each variant, and its training field and seed."""
+    first, train = _seed(plan), task.train
+    if name in _SEEDED:
+        for more in range(1, seeds):
+            yield f"seed {first + more}", (lambda: train, first + more)
+    if name == _BLIND:
+        return
+    yield "first half", (partial(_part, train, 2, (0,)), first)
+    yield "second half", (partial(_part, train, 2, (1,)), first)
+    if name in _NETWORKS or 0 < len(train.cases) < 4:
+        return
+    for left in range(4):
+        rest = tuple(number for number in range(4) if number != left)
+        yield f"without quarter {left + 1}", (partial(_part, train, 4, rest), first)
+
+
+def _seed(plan: Plan) -> int:
+    seed = plan.provenance.get("seed", 0)
+    return seed if isinstance(seed, int) else 0
+
+
+def _part(train: Field, pieces: int, kept: tuple[int, ...]) -> Field:
+    """Some of so many equal pieces of the training field: whole runs where they are experiments, else stretches of time.
+
+    No window runs across a piece that is missing.
+    """
+    if train.cases:
+        numbers = np.array_split(np.arange(len(train.runs)), pieces)
+        return train.pick([int(number) for piece in kept for number in numbers[piece]])
+    piece = np.arange(train.steps) * pieces // max(1, train.steps)
+    cut = np.r_[0, np.cumsum((np.diff(train.run) > 0) | (np.diff(piece) > 0))]
+    at = replace(train, run=cut)
+    keep = [number for number, (start, _) in enumerate(at.runs) if piece[start] in kept]
+    return at.pick(keep)
