@@ -261,10 +261,15 @@ def _off(
         said.append(f"{called[i]} at {_at(x, y, space)}, {far}")
     more = f"; and {len(off) - 3} more" if len(off) > 3 else ""
     who = "all" if len(off) == len(on) else f"{len(off)} of {len(on)}"
-    does = "The file and the record are of different places: check both" if len(off) == len(on) else "Take them out"
+    lie, them, their = ("lies", "it", "its") if len(off) == 1 else ("lie", "them", "their")
+    does = (
+        f"Take {them} out, correct {their} positions"
+        if len(off) != len(on)
+        else ("The file and the record are of different places: correct the positions")
+    )
     return (
-        f"{where}: {who} stations lie off the record ({'; '.join(said)}{more}). {does}, correct their positions, or "
-        "score them on a record that covers them."
+        f"{where}: {who} stations {lie} off the record ({'; '.join(said)}{more}). {does}, or score {them} on a record "
+        f"that covers {them}."
     )
 
 

@@ -1,0 +1,276 @@
+"""Judges a network that somebody has: each station's worth, what is redundant, what to add, what failures cost.
+
+Every choice - who leaves next, where the next station stands - is made on validation windows, every figure is of the
+test windows, and every network is fitted anew by the linear judge. So a leave-one-out value is exact: the difference
+of two scores, not an estimate of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import combinations
+from typing import TypeVar
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from dynst.domain.split import window_starts
+from dynst.errors import ConfigError
+from dynst.evaluation.bootstrap import verdict
+from dynst.evaluation.linear_judge import LinearJudge
+from dynst.evaluation.review import Change, Failure, NetworkReview, Rival, Station, Step
+from dynst.evaluation.score import Score
+from dynst.planners import PLANNERS
+from dynst.planners.base import Task
+from dynst.planners.linear_evidence import LinearEvidence, linear_evidence
+
+__all__ = ["review_network"]
+
+_RANDOM = 20  # networks, as for plans: docs/method.md
+_CASES = 100  # sets of failing stations
+_TENTH = 0.1  # of the stations fail
+_TRIED = (
+    60  # candidates for the next station that are judged, if there are more: those of largest exact gain in training
+)
+_LARGE = 60  # stations above which only the first half of the order of redundancy is found
+_OPERATIONS = 1e11  # multiplications that the order of redundancy may cost: about a minute on one core
+
+_T = TypeVar("_T")
+Progress = Callable[[str, int, int], None]
+
+
+def review_network(
+    judge: LinearJudge,
+    network: Int[ndarray, " k"],
+    *,
+    names: Sequence[str] = (),
+    rivals: Mapping[str, Int[ndarray, " k"]] = {},
+    add: int = 5,
+    seed: int = 0,
+    data: str = "the record",
+    notes: Sequence[str] = (),
+    progress: Progress = lambda what, done, total: None,
+) -> NetworkReview:
+    """The review of a network.
+
+    Parameters
+    ----------
+    judge : LinearJudge
+        Over the record on which the network is judged.
+    network : Int[ndarray, "k"]
+        Sites with a station, all different.
+    names : sequence of str
+        What the stations are called; as their sites if left out.
+    rivals : mapping of str to Int[ndarray, "k"]
+        Other networks of the same size to compare with, by what they are called.
+    add : int
+        How many best next stations to find.
+    seed : int
+        Of random networks and random failures.
+    data, notes
+        What the review says of the record and of what was done before.
+    progress : callable
+        Told what is done, how many parts of it, and of how many.
+
+    Raises
+    ------
+    ConfigError
+        If the network is empty or holds a site twice, or `add` is negative.
+
+    Examples
+    --------
+    >>> from dynst.domain import Field, GridLayout, Sites, Window
+    >>> from dynst.windows import split_by_time
+    >>> rng = np.random.default_rng(0)
+    >>> values = rng.standard_normal((300, 4, 1))
+    >>> values[1:, 3] = values[:-1, 0]  # site 0 knows the next value of site 3, sites 1 and 2 are noise
+    >>> field = Field.of(values, Sites(np.arange(4.0), np.zeros(4)), GridLayout((1, 4), np.arange(4)))
+    >>> judge = LinearJudge(split_by_time(field, Window(1, 1)), Window(1, 1))
+    >>> found = review_network(judge, np.array([1, 2]), names=["hill", "dale"], add=1)
+    >>> found.added[0].site, found.added[0].change.verdict
+    (0, 'better')
+    """
+    network = np.asarray(network, np.int64)
+    if add < 0:
+        raise ConfigError(f"{add} stations cannot be added. Give --add 0 or more.")
+    work = _Work(judge, network, tuple(names) or tuple(judge.sites.name[i] for i in network), seed, progress)
+    base = work.test(network)
+    removed, said = work.removed()
+    rank = {step.site: i for i, step in enumerate(removed, start=1)}
+    if len(rank) == len(network) - 1:  # who is left goes last
+        rank[int(np.setdiff1d(network, list(rank))[0])] = len(network)
+    stations = tuple(
+        Station(site, name, work.against(work.test(work.without([site])), base), rank.get(site))
+        for site, name in work.counted("leave one out", zip(network.tolist(), work.names, strict=True), len(network))
+    )
+    everywhere = len(network) == len(judge.sites.legal)
+    return NetworkReview(
+        data=data,
+        sites=judge.sites,
+        layout=judge.split.train.layout,
+        stations=stations,
+        units=work.units,
+        network=work.against(base, judge.floor()),
+        floor=work.error(judge.floor()),
+        ceiling=work.error(judge.ceiling()),
+        rivals=() if everywhere else work.rivals(rivals),
+        removed=removed,
+        added=() if everywhere else work.added(add),
+        failure=work.failure(),
+        windows=len(base.per_window),
+        notes=(*notes, *said),
+    )
+
+
+class _Work:
+    """One network under the judge; a network that was scored once is not scored again."""
+
+    def __init__(
+        self, judge: LinearJudge, network: Int[ndarray, " k"], names: tuple[str, ...], seed: int, progress: Progress
+    ) -> None:
+        self.judge, self.network, self.names = judge, network, names
+        self.seed, self.progress = seed, progress
+        self._scores: dict[bytes, Score] = {}
+
+    @property
+    def units(self) -> str:
+        """Of all errors."""
+        return self.judge.channels[0].units if len(self.judge.channels) == 1 else "standard deviations"
+
+    @cached_property
+    def task(self) -> Task:
+        """The record as planners see it: no test block."""
+        split = self.judge.split
+        return Task(split.train, split.valid, self.judge.window, self.judge.scaling, len(self.network))
+
+    @cached_property
+    def evidence(self) -> LinearEvidence:
+        """Exact gains and losses on training windows: they screen, they do not decide."""
+        return linear_evidence(self.task)
+
+    def counted(self, what: str, parts: Iterable[_T], total: int) -> Iterator[_T]:
+        """The parts, each reported when it is done."""
+        for done, part in enumerate(parts, start=1):
+            yield part
+            self.progress(what, done, total)
+
+    def without(self, sites: Sequence[int]) -> Int[ndarray, " j"]:
+        """The network without some of its sites."""
+        return self.network[~np.isin(self.network, sites)]
+
+    def test(self, selected: Int[ndarray, " j"]) -> Score:
+        """Score on the test windows, fitted anew."""
+        key = np.sort(selected).tobytes()
+        if key not in self._scores:
+            self._scores[key] = self.judge.score(selected) if len(selected) else self.judge.floor()
+        return self._scores[key]
+
+    def valid(self, selected: Int[ndarray, " j"]) -> float:
+        """Error on validation windows, on which all choices are made."""
+        return self.judge.score(selected, on="valid").total
+
+    def error(self, score: Score) -> float:
+        """RMSE over lead times, in `units`."""
+        return float(np.sqrt(np.nanmean(score.rmse**2))) if len(self.judge.channels) == 1 else score.total
+
+    def against(self, score: Score, other: Score) -> Change:
+        """How a score compares with another."""
+        word, interval = verdict(score.per_window, other.per_window, run=score.run)
+        return Change(self.error(score), interval.estimate, interval.low, interval.high, word)
+
+    def removed(self) -> tuple[tuple[Step, ...], list[str]]:
+        """Stations by backward elimination: each time the one without which the validation error is least."""
+        rounds, tried = self._affordable()
+        left, gone, steps = self.network, list[int](), list[Step]()
+        for _ in self.counted("redundancy", range(rounds), rounds):
+            among = left
+            if tried < len(left):
+                among = np.sort(left)[np.argsort(self.evidence.losses(np.sort(left)), kind="stable")[:tried]]
+            worst = min(among.tolist(), key=lambda site: self.valid(left[left != site]))
+            left = left[left != worst]
+            gone.append(worst)
+            change = self.against(self.test(left), self.test(self.network))
+            steps.append(Step(worst, self.names[int(np.flatnonzero(self.network == worst)[0])], change))
+        return tuple(steps), _said(len(self.network), rounds, tried)
+
+    def _affordable(self) -> tuple[int, int]:
+        """Stations to take out, and how many to try for each of them: by operations, no clock is asked."""
+        k, split, window = len(self.network), self.judge.split, self.judge.window
+        rounds = k - 1 if k <= _LARGE else k - k // 2
+        m = min(1000, len(window_starts(split.train, window)))
+        f = min(window.history, 12) * len(split.train.observed)
+        q = min(m, k * f)
+        _, n, _ = split.train.series.shape
+        forecast = 20.0 * n * window.prediction * len(self.judge.channels) * min(300, max(1, split.valid.steps))
+        fit = 10.0 * q**3 + 2.0 * m * k * f * q + forecast
+        rounds = max(min(rounds, 1), min(rounds, int(_OPERATIONS // fit)))
+        return rounds, max(1, min(k, int(_OPERATIONS // (fit * max(1, rounds)))))
+
+    def added(self, count: int) -> tuple[Step, ...]:
+        """The best next stations, one by one: each time the site with which the validation error is least."""
+        now, steps = self.network, list[Step]()
+        count = min(count, len(self.judge.sites.legal) - len(now))
+        for _ in self.counted("best next", range(count), count):
+            free = np.setdiff1d(self.judge.sites.legal, now)
+            if len(free) > _TRIED:
+                gains = self.evidence.gains(np.sort(now), free)
+                free = np.sort(free[np.argsort(-gains, kind="stable")[:_TRIED]])
+            best = min(free.tolist(), key=lambda site: self.valid(np.append(now, site)))
+            now = np.append(now, best)
+            steps.append(Step(best, self.judge.sites.name[best], self.against(self.test(now), self.test(self.network))))
+        return tuple(steps)
+
+    def rivals(self, named: Mapping[str, Int[ndarray, " k"]]) -> tuple[Rival, ...]:
+        """Random networks of the same size, then the named ones."""
+        base = self.test(self.network)
+        random = PLANNERS["uniform_random"]
+        seeds = range(self.seed, self.seed + _RANDOM)
+        drawn = [
+            self.test(random.plan(self.task, seed=seed).selected)
+            for seed in self.counted("random networks", seeds, _RANDOM)
+        ]
+        word, interval = verdict(base.per_window, np.stack([score.per_window for score in drawn]), run=base.run)
+        change = Change(self.error(base), interval.estimate, interval.low, interval.high, word)
+        found = [Rival("random networks", _RANDOM, float(np.mean([self.error(score) for score in drawn])), change)]
+        for name, selected in named.items():
+            score = self.test(selected)
+            found.append(Rival(name, 1, self.error(score), self.against(base, score)))
+        return tuple(found)
+
+    def failure(self) -> Failure:
+        """What silent stations cost: all sets of them if there are few, else some drawn at random."""
+        k = len(self.network)
+        failing = max(1, round(_TENTH * k))
+        exact = math.comb(k, failing) <= _CASES
+        if exact:
+            sets = [np.array(part) for part in combinations(self.network.tolist(), failing)]
+        else:
+            rng = np.random.default_rng(self.seed)
+            sets = [rng.choice(self.network, failing, replace=False) for _ in range(_CASES)]
+        silent = [
+            self.error(score) for score in self.counted("failures", self.judge.silenced(self.network, sets), len(sets))
+        ]
+        refitted = [
+            self.error(self.test(self.without(part.tolist())))
+            for part in self.counted("failures, fitted anew", sets, len(sets))
+        ]
+        return Failure(failing, len(sets), exact, *_mean_and_worst(silent), *_mean_and_worst(refitted))
+
+
+def _mean_and_worst(errors: Sequence[float]) -> tuple[float, float]:
+    """Mean, and the smallest error that 19 of 20 cases do not exceed."""
+    values: Float[ndarray, " r"] = np.array(errors)
+    return float(values.mean()), float(np.quantile(values, 0.95, method="inverted_cdf"))
+
+
+def _said(k: int, rounds: int, tried: int) -> list[str]:
+    """What was left out of the order of redundancy."""
+    said = []
+    if rounds < k - 1:
+        said.append(f"the order of redundancy names the first {rounds} of {k} stations: more would take long")
+    if rounds and tried < k:
+        said.append(f"for each of them, the {tried} of least loss in training time were tried on validation time")
+    return said
