@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
 
 from dynst.domain import Curve, Layout, Plan
+from dynst.domain.curve import FRAMES
 from dynst.domain.stability import Stability
+from dynst.reports.embedded import json_for_script, script_hash, vega
+from dynst.reports.evidence_tables import budget_rows, compared, curve_rows, figure_rows, lead_rows, region_rows
+from dynst.reports.page_figures import (
+    curve_figures,
+    lead_figures,
+    map_figure,
+    reach,
+    training_figures,
+    verdict_figures,
+)
+from dynst.reports.sensor_table import sensor_rows
 
-__all__ = ["Page"]
+__all__ = ["Page", "page_html"]
+
+_FOLDER = Path(__file__).parent
+_SIGNED = re.compile(r"[+-][\d-]")  # "+1.2 %", "-3.0 to +1.0", "+- 2 %"
+_SENSORS = 200  # rows of the list of sensors; chosen: more belong in an export
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,3 +77,144 @@ class Page:
     facts: tuple[tuple[str, str], ...] = ()
     provenance: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+
+
+def page_html(page: Page) -> str:
+    """The report as one HTML page, which needs no network and may reach none.
+
+    Every text of `page` comes out as text: the template escapes it, JSON cannot end its script element, and the
+    page's own security policy runs the two scripts named by their hash and no other.
+
+    Parameters
+    ----------
+    page : Page
+        What to show. Whatever it lacks (other planners, training, regions ...) has no section.
+
+    Returns
+    -------
+    str
+        HTML in UTF-8; the same page gives the same text.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dynst.domain import Sites
+    >>> plan = Plan(np.array([0]), np.ones(1), 1, Sites(np.zeros(2), np.arange(2.0), name=("<b>", "c")), "by_hand")
+    >>> text = page_html(Page("lake", "One sensor; nothing was compared.", (), plan))
+    >>> "<b>" in text, "&lt;b&gt;" in text, "http-equiv" in text
+    (False, True, True)
+    """
+    plan, curves = page.plan, page.curves
+    first = next(iter(curves.values()), None)
+    budgets = () if first is None else tuple(sorted(first.budgets, reverse=True))
+    plans = {plan.planner: plan} | {name: other for name, other in page.plans.items() if name != plan.planner}
+    most = reach(plan, budgets)
+    scripts = vega(), (_FOLDER / "page.js").read_text(encoding="utf-8")
+    return _template().render(
+        page=page,
+        plan=plan,
+        tiles=_tiles(page, first),
+        curves=list(curve_figures(curves, plan.budget)),
+        curve_tables=[(judge, curve_rows(curve, plan.planner)) for judge, curve in curves.items()],
+        budget_tables=[(judge, budget_rows(curve, plan.planner, plan.budget)) for judge, curve in curves.items()],
+        verdicts=list(verdict_figures(curves, plan.planner, plan.budget)),
+        map=map_figure(plan, page.layout, plans, budgets),
+        planners=list(plans),
+        ladder=[budget for budget in budgets if budget <= most],
+        most=most,
+        linked=json_for_script(json.dumps(_linked(plans, first, most))),
+        sensors=sensor_rows(plan, limit=_SENSORS),
+        overlaps=_overlaps(plan, plans),
+        figures=[] if first is None else figure_rows(first, plan.planner, plan.budget),
+        leads=[] if first is None else list(lead_figures(first, plan.planner, plan.budget)),
+        lead_table=[] if first is None else lead_rows(first, plan.planner, plan.budget),
+        regions=[] if first is None else region_rows(first, plan.planner, plan.budget),
+        training=list(training_figures(page.training, plan)),
+        stability=None,
+        css=Markup((_FOLDER / "page.css").read_text(encoding="utf-8")),
+        scripts=[Markup(script) for script in scripts],
+        policy=" ".join(map(script_hash, scripts)),
+        number=_number,
+        is_number=_is_number,
+    )
+
+
+@lru_cache(maxsize=1)
+def _template() -> Template:
+    rooms = Environment(
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return rooms.get_template("page.html.j2")
+
+
+def _tiles(page: Page, curve: Curve | None) -> list[tuple[str, str, str]]:
+    """The figures that a reader looks for first: value, what it is, remark."""
+    plan = page.plan
+    tiles = [(f"{plan.budget:,} of {len(plan.sites):,}", "sites carry a sensor", f"sparsity {plan.sparsity:.4g}")]
+    rows = {row.planner: row for row in curve.table(plan.budget)} if curve and plan.budget in curve.budgets else {}
+    ours = rows.get(plan.planner)
+    if curve is None or ours is None or not math.isfinite(ours.error):
+        return tiles
+    unit = "" if ours.units in ("", "1") else f" {ours.units}"
+    tiles.append((f"{ours.error:.4g}{unit}", "error of the forecast", f"RMSE, {next(iter(page.curves))}, test time"))
+    versus = compared(curve, plan.planner, "uniform_random", plan.budget)
+    if versus is not None:
+        change, low, high, word = versus
+        tiles.append(
+            (f"{change:+.1f} %".replace("-", "\u2212"), "against random plans", f"{low:+.1f} to {high:+.1f} %: {word}")
+        )
+    words = [
+        found[3]
+        for name in curve.planners
+        if name not in FRAMES and (found := compared(curve, plan.planner, name, plan.budget)) is not None
+    ]
+    if words:
+        counts = [f"{words.count(word)} {word}" for word in ("better", "tie", "worse") if word in words]
+        tiles.append(
+            (f"{words.count('better')} of {len(words)}", "planners beaten", f"{plan.planner} is: {', '.join(counts)}")
+        )
+    return tiles
+
+
+def _linked(plans: Mapping[str, Plan], curve: Curve | None, most: int) -> dict[str, object]:
+    """What the script of the page needs to tell, as the slider moves, what is on the map."""
+    errors: dict[str, dict[str, str]] = {}
+    for budget in () if curve is None else curve.budgets:
+        for row in curve.table(budget) if curve is not None else ():
+            if math.isfinite(row.error):
+                unit = "" if row.units in ("", "1") else f" {row.units}"
+                errors.setdefault(str(budget), {})[row.planner] = f"{row.error:.4g}{unit}"
+    return {
+        "sites": len(next(iter(plans.values())).sites),
+        "ranked": {name: min(most, len(plan.order)) for name, plan in plans.items()},
+        "budgets": [] if curve is None else sorted(curve.budgets),
+        "errors": errors,
+    }
+
+
+def _overlaps(plan: Plan, plans: Mapping[str, Plan]) -> list[dict[str, object]]:
+    """How many sensors each other plan shares with this one, most first."""
+    rows: list[dict[str, object]] = [
+        {"planner": name, "sensors in common": int((plan.active & other.active).sum()), "overlap": plan.overlap(other)}
+        for name, other in plans.items()
+        if name != plan.planner
+    ]
+    return sorted(rows, key=lambda row: (-float(str(row["overlap"])), str(row["planner"])))
+
+
+def _number(value: object) -> str:
+    """A cell as text: four significant digits, a dash where there is nothing."""
+    if value is None or value == "" or (isinstance(value, float) and not math.isfinite(value)):
+        return "\N{EN DASH}"
+    if isinstance(value, float):
+        return f"{value:.4g}".replace("-", "\N{MINUS SIGN}")
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def _is_number(rows: Iterable[Mapping[str, object]], column: str) -> bool:
+    """Whether a column is set to the right."""
+    return any(bool(isinstance(value := row.get(column), int | float) or _SIGNED.match(str(value))) for row in rows)
