@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from itertools import combinations
 from typing import TypeVar
@@ -19,7 +20,8 @@ from numpy import ndarray
 
 from dynst.domain.split import window_starts
 from dynst.errors import ConfigError
-from dynst.evaluation.bootstrap import verdict
+from dynst.evaluation.bootstrap import bounds, influence, layout_doubt, together, window_doubt
+from dynst.evaluation.comparison import holm
 from dynst.evaluation.linear_judge import LinearJudge
 from dynst.evaluation.review import Change, Failure, NetworkReview, Rival, Station, Step
 from dynst.evaluation.score import Score
@@ -102,16 +104,17 @@ def review_network(
     rank = {step.site: i for i, step in enumerate(removed, start=1)}
     if len(rank) == len(network) - 1:  # who is left goes last
         rank[int(np.setdiff1d(network, list(rank))[0])] = len(network)
-    stations = tuple(
-        Station(site, name, work.against(work.test(work.without([site])), base), rank.get(site))
-        for site, name in work.counted("leave one out", zip(network.tolist(), work.names, strict=True), len(network))
-    )
+    alone = [
+        work.against(work.test(work.without([site])), base)
+        for site in work.counted("leave one out", network.tolist(), len(network))
+    ]
+    stations = map(Station, network.tolist(), work.names, _corrected(alone), [rank.get(i) for i in network.tolist()])
     everywhere = len(network) == len(judge.sites.legal)
     return NetworkReview(
         data=data,
         sites=judge.sites,
         layout=judge.split.train.layout,
-        stations=stations,
+        stations=tuple(stations),
         units=work.units,
         network=work.against(base, judge.floor()),
         floor=work.error(judge.floor()),
@@ -178,8 +181,7 @@ class _Work:
 
     def against(self, score: Score, other: Score) -> Change:
         """How a score compares with another."""
-        word, interval = verdict(score.per_window, other.per_window, run=score.run)
-        return Change(self.error(score), interval.estimate, interval.low, interval.high, word)
+        return _change(self.error(score), score, other)
 
     def removed(self) -> tuple[tuple[Step, ...], list[str]]:
         """Stations by backward elimination: each time the one without which the validation error is least."""
@@ -232,13 +234,13 @@ class _Work:
             self.test(random.plan(self.task, seed=seed).selected)
             for seed in self.counted("random networks", seeds, _RANDOM)
         ]
-        word, interval = verdict(base.per_window, np.stack([score.per_window for score in drawn]), run=base.run)
-        change = Change(self.error(base), interval.estimate, interval.low, interval.high, word)
-        found = [Rival("random networks", _RANDOM, float(np.mean([self.error(score) for score in drawn])), change)]
-        for name, selected in named.items():
-            score = self.test(selected)
-            found.append(Rival(name, 1, self.error(score), self.against(base, score)))
-        return tuple(found)
+        means = [float(np.mean([self.error(score) for score in drawn]))]
+        changes = [_change(self.error(base), base, *drawn)]
+        for selected in named.values():
+            means.append(self.error(self.test(selected)))
+            changes.append(self.against(base, self.test(selected)))
+        many, who = [_RANDOM] + [1] * len(named), ["random networks", *named]
+        return tuple(map(Rival, who, many, means, _corrected(changes)))
 
     def failure(self) -> Failure:
         """What silent stations cost: all sets of them if there are few, else some drawn at random."""
@@ -258,6 +260,24 @@ class _Work:
             for part in self.counted("failures, fitted anew", sets, len(sets))
         ]
         return Failure(failing, len(sets), exact, *_mean_and_worst(silent), *_mean_and_worst(refitted))
+
+
+def _change(error: float, score: Score, *others: Score) -> Change:
+    """A score against another; against several, which are random draws, by the mean of their RMSE and its doubt."""
+    theirs = np.stack([other.per_window for other in others])
+    finite = np.isfinite(score.per_window) & np.isfinite(theirs).all(axis=0)
+    (level, moved), (mean, moved_too) = influence(score.per_window[None, finite]), influence(theirs[:, finite])
+    doubt = window_doubt((moved - moved_too)[None], run=None if score.run is None else score.run[finite])
+    if len(others) > 1:
+        doubt = together(doubt, layout_doubt(theirs[:, finite]))
+    p, low, high = (float(part[0]) for part in bounds(np.array([level - mean]), doubt))
+    return Change(error, 100.0 * math.expm1(level - mean), low, high, p)
+
+
+def _corrected(changes: Sequence[Change]) -> list[Change]:
+    """The same with probabilities corrected for the number of comparisons."""
+    p = holm(np.array([change.p for change in changes])).tolist()
+    return [replace(change, p=value) for change, value in zip(changes, p, strict=True)]
 
 
 def _mean_and_worst(errors: Sequence[float]) -> tuple[float, float]:

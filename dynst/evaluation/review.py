@@ -23,15 +23,21 @@ class Change:
         RMSE over lead times: in the channel's unit if there is one channel, else in training standard deviations.
     percent, low, high : float
         Difference to the other error in %, and its 95 % interval; below zero is better.
-    verdict : str
-        ``better``, ``tie`` or ``worse`` than the other.
+    p : float
+        Probability of such a difference between equals; for leave-one-out values and for rivals after Holm's
+        correction for their number.
     """
 
     error: float
     percent: float
     low: float
     high: float
-    verdict: str
+    p: float
+
+    @property
+    def verdict(self) -> str:
+        """``better`` or ``worse`` than the other where ``p < 0.05``, else ``tie``."""
+        return "tie" if not self.p < 0.05 else "better" if self.percent < 0 else "worse"
 
     def __str__(self) -> str:
         digits = 1 if max(abs(self.low), abs(self.high)) >= 3 else 2
@@ -187,11 +193,11 @@ class NetworkReview:
             "error": self.network.error,
             "floor": self.floor,
             "ceiling": self.ceiling,
-            "against_no_station": asdict(self.network),
-            "stations": [{**asdict(part), **self.position(part.site)} for part in self.stations],
-            "rivals": [asdict(part) for part in self.rivals],
-            "removed": [{**asdict(part), **self.position(part.site)} for part in self.removed],
-            "added": [{**asdict(part), **self.position(part.site)} for part in self.added],
+            "against_no_station": _plain(self.network),
+            "stations": [{**_plain(part), **self.position(part.site)} for part in self.stations],
+            "rivals": [_plain(part) for part in self.rivals],
+            "removed": [{**_plain(part), **self.position(part.site)} for part in self.removed],
+            "added": [{**_plain(part), **self.position(part.site)} for part in self.added],
             "failure": asdict(self.failure),
             "test_windows": self.windows,
             "sentences": list(self.sentences),
@@ -267,6 +273,12 @@ class NetworkReview:
             f"{self.said(found.silent_worst)} in 19 of 20 cases; with the forecaster fitted anew to the others, "
             f"{self.said(found.refitted_mean)} and {self.said(found.refitted_worst)}."
         )
+
+
+def _plain(part: Change | Station | Step | Rival) -> dict[str, object]:
+    """As JSON types, with the verdict beside each change."""
+    plain = {key: _plain(value) if isinstance(value, Change) else value for key, value in vars(part).items()}
+    return plain | ({"verdict": part.verdict} if isinstance(part, Change) else {})
 
 
 def _listed(names: Sequence[str]) -> str:
