@@ -82,10 +82,13 @@ def _budget_table(plan: Plan, curve: Curve, *, judge: str) -> None:
 
 def _answer(run: Run, plan: Plan, curve: Curve) -> Answer:
     """The findings about the plan, with the second judge's where there is one."""
+    from dynst.config import Study
     from dynst.evaluation.verdict import answer
 
     second = None if run.refit is None else (_NETWORK_JUDGE, run.refit)
-    return answer(curve, plan.planner, plan.budget, second=second)
+    study = Path(run.path) / "study.toml"
+    tolerance = Study.load(study).tolerance if study.is_file() else Study().tolerance
+    return answer(curve, plan.planner, plan.budget, second=second, tolerance=tolerance)
 
 
 def _show_answer(found: Answer) -> None:

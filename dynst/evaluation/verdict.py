@@ -16,6 +16,7 @@ from dynst.evaluation.knee import Knee, indifferent_budgets, knee
 
 __all__ = ["Answer", "Knee", "answer"]
 
+_ALIKE = 2.0  # %; chosen, as where the choice of sites does not matter: nobody moves a station for less
 _TRAINED = ("dynst", "one_shot")  # planners whose plan comes out of a network
 
 
@@ -110,13 +111,25 @@ def _headline(here: Findings) -> str:
     if here.random == "tie":
         others = here.better_than_random
         if not others:
-            return "Nothing here is better than placing sensors at random."
+            return _nothing_better(here)
         return (
             f"{start}, {plan} cannot be told from a random one, but {listed(others)} "
             f"{'is' if len(others) == 1 else 'are'} better than random."
         )
     error = f"{start}, {plan} forecasts with an error of {figure(here.rows[here.name])}"
     return f"{error}{_beside(wins, ties)}." if wins or ties else f"{error}; there is no other plan to compare with."
+
+
+def _nothing_better(here: Findings) -> str:
+    """No plan is better than random: because all are alike, or because this test could not show it."""
+    cells = {name: here.of(name, RANDOM) for name in here.plans if name != RANDOM}
+    change, best = min((cell[0], name) for name, cell in cells.items() if cell is not None)
+    if change > -_ALIKE:
+        return "Nothing here is better than placing sensors at random."
+    return (
+        f"Nothing here is shown to be better than placing sensors at random: the {percent(change)} less error of "
+        f"{one_line(best)} can be luck."
+    )
 
 
 def _beside(wins: Sequence[str], ties: Sequence[str]) -> str:
@@ -152,7 +165,7 @@ def _draws(here: Findings) -> list[str]:
     if RANDOM not in here.found:
         return [f"{line}; they are too few for a verdict."]
     change, low, high, word = here.found[RANDOM]
-    told = ", which luck of the draw or of the test period can do" if word == "tie" else ""
+    told = ": it can be luck of the draw or of the test period" if word == "tie" else ""
     return [f"{line}. The difference to their mean is {change:+.1f} % (95 %: {span(low, high)}){told}."]
 
 
