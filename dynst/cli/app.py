@@ -15,6 +15,7 @@ from dynst.cli.console import complain, out_of_reach
 from dynst.cli.export_map import export_map
 from dynst.cli.fit import fit
 from dynst.cli.inspect import inspect
+from dynst.cli.report import report
 from dynst.cli.score import score
 from dynst.errors import DynstError
 
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 app.command("inspect")(inspect)
 app.command("fit")(fit)
+app.command("report")(report)
 app.command("export-map")(export_map)
 app.command("score")(score)
 

@@ -51,7 +51,8 @@ def _at_budget(page: Page) -> Iterator[str]:
     for judge, curve in page.curves.items():
         yield (
             f"Error of the forecast of all {len(page.plan.sites)} sites in the test period, "
-            f"{markdown_text(judge)}. Negative: the plan's error is lower; intervals are at the 95 % level."
+            f"{markdown_text(judge)}. Negative: the plan's error is lower. Verdicts are corrected for the number of "
+            "comparisons (Holm), so a tie can stand beside an interval without zero."
         )
         yield _table(budget_rows(curve, page.plan.planner, page.plan.budget))
 

@@ -16,7 +16,9 @@ _FEW_WINDOWS = 100  # of the test period; chosen: a hundred windows that overlap
 _GAPS = 6  # reasons listed; chosen: more of them say the same
 
 
-def caveats(plan: Plan, curves: Mapping[str, Curve], provenance: Mapping[str, Any]) -> list[str]:
+def caveats(
+    plan: Plan, curves: Mapping[str, Curve], provenance: Mapping[str, Any], *, answered: bool = False
+) -> list[str]:
     """Everything a reader of the results must know besides them, in plain sentences.
 
     Parameters
@@ -27,15 +29,18 @@ def caveats(plan: Plan, curves: Mapping[str, Curve], provenance: Mapping[str, An
         By judge; the one that the answer rests on first.
     provenance : mapping
         Of the run folder: ``facts`` and ``skipped``.
+    answered : bool
+        Whether the answer from the first curve stands beside; what that says of its frames and runs is not repeated.
     """
     found = [note.removeprefix("Note: ") for note in plan_notes(plan)]
     skipped = provenance.get("skipped")
     skipped = skipped if isinstance(skipped, dict) else {}
     found += [f"{name} was skipped: {reason}" for name, reason in sorted(skipped.items())]
     found += _of_test_period(provenance)
+    found += _of_runs(next(iter(curves.values()))) if curves else []
     for number, (judge, curve) in enumerate(curves.items()):
-        found += [f"{judge}: {note}" if len(curves) > 1 else note for note in frame_notes(curve, plan.budget)]
-        found += _of_runs(curve) if number == 0 else []
+        if number > 0 or not answered:
+            found += [f"{judge}: {note}" if len(curves) > 1 else note for note in frame_notes(curve, plan.budget)]
         found += [f"{judge}: {gap}" for gap in _gaps(curve, skipped)]
     if plan.sites.frame == "schematic":
         found.append("Nobody says where the sites are: the map is a drawing of the graph, and distances mean nothing.")
@@ -77,7 +82,7 @@ def _of_test_period(provenance: Mapping[str, Any]) -> list[str]:
 
 def _of_runs(curve: Curve) -> list[str]:
     intervals = str(curve.data.attrs.get("intervals", ""))
-    return [f"What the intervals speak of: {intervals}."] if intervals else []
+    return [f"What the intervals speak of: {intervals}."] if intervals and not intervals.startswith("one") else []
 
 
 def _gaps(curve: Curve, skipped: Iterable[str]) -> list[str]:

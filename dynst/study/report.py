@@ -1,0 +1,50 @@
+"""The report of a run on the disk: one page that works with the network off, and the same as Markdown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dynst.errors import ConfigError
+from dynst.export.base import replace_whole
+from dynst.reports.markdown_report import page_markdown
+from dynst.reports.page import Page, page_html
+from dynst.runs import Run
+from dynst.study.page import page_of
+
+__all__ = ["page_of", "save_page", "write_report"]
+
+
+def write_report(run: Run, out: Path | None = None) -> tuple[Path, Path]:
+    """Write ``report.html``, which works with the network off, and ``report.md``; the same run gives the same bytes.
+
+    Parameters
+    ----------
+    run : Run
+        A complete run.
+    out : Path or None
+        The page (``.html``; the Markdown goes beside it), or a folder for both; the run folder if left out.
+
+    Returns
+    -------
+    tuple of Path
+        The page and the Markdown.
+
+    Raises
+    ------
+    CheckpointError
+        If a file of the run folder is damaged.
+    ConfigError
+        If nothing can be written there; nothing is left half written.
+    """
+    return save_page(page_of(run), run.path if out is None else out)
+
+
+def save_page(page: Page, out: Path) -> tuple[Path, Path]:
+    """Write a page and its Markdown; see `write_report`."""
+    html = out / "report.html" if out.is_dir() else out
+    if html.suffix.lower() not in (".html", ".htm"):
+        raise ConfigError(f"{out} is no page and no folder. Give a name that ends in .html, or a folder that exists.")
+    texts = {html: page_html(page), html.with_suffix(".md"): page_markdown(page)}
+    for path, text in texts.items():  # both are made before any is written
+        replace_whole(path, text.encode())
+    return html, html.with_suffix(".md")
