@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
@@ -24,7 +25,7 @@ from dynst.reports.raster import png_url, site_of_pixel
 from dynst.reports.shades import Shades, shades_of
 from dynst.reports.view import View, view_of
 
-__all__ = ["SENSOR_COLOUR", "importance_map"]
+__all__ = ["SENSOR_COLOUR", "importance_map", "is_field", "site_map"]
 
 _DOTS = 1500  # up to so many sites of no grid and no mesh are dots of their own, more of them a heat map; chosen
 _LONGEST_LINE = 128  # characters of a line of small print under the title; chosen for the usual width of 760 pixels
@@ -58,30 +59,52 @@ def importance_map(
     'Sensor plan'
     """
     view, shades = view_of(plan.sites, layout), shades_of(plan.importance_map)
-    land = land_in(view.west, view.east, view.south, view.north) if view.geographic else Land((), (), ())
     sensors = plan.order[: plan.budget if top is None else plan.top(top).budget]
     x, y = _axes(view)
+    marks = (
+        sensor_dots(plan, sensors, view, x, y)
+        if is_field(plan, layout)
+        else ringed(plan, view, sensors, shades, (x, y))
+    )
+    words = _words(plan, len(sensors), view, shades, layout)
+    return site_map(plan, layout, view, shades, marks, title=title, words=words)
+
+
+def is_field(plan: Plan, layout: Layout | None) -> bool:
+    """Whether sites are drawn as a heat map of their cells, and not as dots of their own."""
     triangles = layout.triangles if isinstance(layout, GraphLayout) else None
-    field = isinstance(layout, GridLayout) or triangles is not None or len(plan.sites) > _DOTS
-    pairs = None if field or not isinstance(layout, GraphLayout) else links_of(layout)
+    return isinstance(layout, GridLayout) or triangles is not None or len(plan.sites) > _DOTS
+
+
+def site_map(
+    plan: Plan,
+    layout: Layout | None,
+    view: View,
+    shades: Shades,
+    marks: Sequence[alt.Chart],
+    *,
+    title: str,
+    words: Sequence[str],
+) -> alt.LayerChart:
+    """Every site in its shade, with links and coast, under `marks`; `words` are the lines below the title."""
+    land = land_in(view.west, view.east, view.south, view.north) if view.geographic else Land((), (), ())
+    x, y = _axes(view)
     layers: list[alt.Chart] = [*_land(land, x, y)]
-    if field:
+    if is_field(plan, layout):
+        triangles = layout.triangles if isinstance(layout, GraphLayout) else None
         layers += [*_picture(view, triangles, shades, x, y), *_coast(land, x, y)]
-        layers += sensor_dots(plan, sensors, view, x, y)
     else:
-        lines = [] if pairs is None else drawn_links(pairs, view, x, y)
+        lines = drawn_links(links_of(layout), view, x, y) if isinstance(layout, GraphLayout) else []
         layers += [*_coast(land, x, y), *lines, site_dots(plan, shades, view, x, y)]
-        layers += ringed(plan, view, sensors, shades, (x, y))
-    layers.append(_small_print(plan, view))
+    layers += [*marks, _small_print(plan, view)]
+    subtitle = [part for line in words for part in _wrapped(line)]
     chart: alt.LayerChart = (
         alt.layer(*layers)
         .properties(
             width=view.width,
             height=view.height,
             view=alt.ViewConfig(fill="#f4f7fa", stroke="#8a8f98"),
-            title=alt.TitleParams(
-                title, anchor="start", fontSize=17, subtitle=_words(plan, len(sensors), view, shades, layout), **_TITLE
-            ),
+            title=alt.TitleParams(title, anchor="start", fontSize=17, subtitle=subtitle, **_TITLE),
         )
         .configure_axis(labelColor="#444", tickColor="#8a8f98", domain=False, labelFontSize=11, titleColor="#444")
         .configure_legend(labelColor="#444", titleColor="#222", titleFontSize=12, labelFontSize=11)
@@ -116,7 +139,7 @@ def _words(plan: Plan, shown: int, view: View, shades: Shades, layout: Layout | 
         lines.append("Drawn from the graph: positions are unknown")
     elif abs(view.stretch - 1) > 0.02:
         lines.append(f"Not to scale: heights are drawn {view.stretch:.2g} times as long as widths")
-    return [part for line in lines for part in _wrapped(line)]
+    return lines
 
 
 def _wrapped(line: str) -> list[str]:

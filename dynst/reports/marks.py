@@ -58,7 +58,7 @@ def importance_scale(shades: Shades, view: View) -> alt.Color:
     """The colours of the map, with the legend that says what they stand for."""
     labels = " : ".join(f"datum.value == {level:g} ? '{text}'" for level, text in shades.ticks) + " : ''"
     legend = alt.Legend(
-        title=["importance", "(percentiles)" if shades.by_rank else ""][: 1 + shades.by_rank],
+        title=[shades.what, "(percentiles)" if shades.by_rank else ""][: 1 + shades.by_rank],
         values=[level for level, _ in shades.ticks],
         labelExpr=labels,
         gradientLength=min(220, view.height - 40),
@@ -130,7 +130,7 @@ def site_dots(plan: Plan, shades: Shades, view: View, x: alt.X, y: alt.Y) -> alt
     dots: alt.Chart = (
         alt.Chart(table(rows))
         .mark_circle(size=math.pi / 4 * _site_size(view) ** 2, stroke="#4a4f57", strokeWidth=0.5, opacity=1, clip=True)
-        .encode(x=x, y=y, color=colour, tooltip=_tooltip(view, ranked=False))
+        .encode(x=x, y=y, color=colour, tooltip=_tooltip(view, ranked=False, what=shades.what))
     )
     return dots
 
@@ -242,10 +242,10 @@ def _site_size(view: View) -> float:
     return float(np.clip(0.8 * usual_gap(view), 4.0, 11.0))
 
 
-def _tooltip(view: View, *, ranked: bool) -> list[alt.Tooltip]:
+def _tooltip(view: View, *, ranked: bool, what: str = "importance") -> list[alt.Tooltip]:
     """What a mark says of itself under the pointer."""
     titles = {"rank": "rank"} if ranked else {}
-    titles |= {"name": "name", "importance": "importance"}
+    titles |= {"name": "name", "importance": what}
     if view.geographic:
         titles |= {"longitude": "longitude", "latitude": "latitude"}
     elif not view.schematic:

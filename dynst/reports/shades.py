@@ -27,11 +27,14 @@ class Shades:
         Shades to label in a legend, with the value that each stands for.
     by_rank : bool
         Whether shades follow the rank of a value (its percentile) and not its size.
+    what : str
+        What the values are, for the legend.
     """
 
     level: Float[ndarray, " n"]
     ticks: tuple[tuple[float, str], ...]
     by_rank: bool
+    what: str = "importance"
 
 
 def shades_of(values: Float[ndarray, " n"]) -> Shades:
