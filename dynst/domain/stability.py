@@ -172,10 +172,13 @@ class Stability:
     def chance(self) -> tuple[float, float]:
         """What `overlap` and `near_overlap` of two random plans of this size are on average.
 
-        The first is exact, the second the mean of pairs drawn with a fixed seed, right to about 0.01.
+        The first is exact, and the second where the radius is 0; else it is the mean of pairs drawn with a fixed seed,
+        right to about 0.01.
         """
         fixed, legal, k = self.sites.fixed, self.sites.legal, len(self.selected)
         exact = chance_overlap(len(legal), len(fixed), k)
+        if not self.radius:
+            return exact, (len(fixed) + (k - len(fixed)) ** 2 / max(1, len(legal) - len(fixed))) / k
         rng, free = np.random.default_rng(0), np.setdiff1d(legal, fixed)
         near = []
         for _ in range(max(_LEAST_DRAWS, -(-_DRAWN // k))):

@@ -126,7 +126,7 @@ def _fitting(made: Plan, plan: Plan) -> Plan:
     plan.overlap(made)  # raises on other sites
     if (made.planner, made.budget) != (plan.planner, plan.budget):
         raise DataError(
-            f"a plan of {plan.budget} sensors by {plan.planner} is wanted; {made!r} was kept. Remove it and start again."
+            f"a plan of {plan.budget} sensors by {plan.planner} is wanted; {made!r} was kept. Remove it and try again."
         )
     return made
 
@@ -154,7 +154,7 @@ def _seed(plan: Plan) -> int:
 
 
 def _part(train: Field, pieces: int, kept: tuple[int, ...]) -> Field:
-    """Some of so many equal pieces of the training field: whole runs where they are experiments, else stretches of time.
+    """Some of so many equal pieces of the training field: whole runs if they are experiments, else stretches of time.
 
     No window runs across a piece that is missing.
     """
