@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from dynst.reports.evidence_tables import budget_rows, curve_rows, figure_rows, lead_rows, region_rows
 from dynst.reports.page import Page
-from dynst.reports.sensor_table import sensor_rows
+from dynst.reports.sensor_table import sensor_rows, stability_rows
 from dynst.reports.tables import markdown, markdown_text
 
 __all__ = ["page_markdown"]
@@ -36,14 +36,15 @@ def page_markdown(page: Page) -> str:
 
 def _sections(page: Page) -> Iterator[tuple[str, list[str]]]:
     plan = page.plan
+    yield "What to keep in mind", [_list(page.notes)]
     yield f"At {plan.budget} sensors", list(_at_budget(page))
     yield "With more or fewer sensors", list(_over_budgets(page))
     yield "Channels, lead times, regions", list(_in_detail(page))
     yield "Sensors", list(_sensors(page))
+    yield "Stability", list(_stability(page))
     yield "Training", [_training(page)]
     yield "Cost", [_table(page.costs)]
     yield "Data", [_facts(page.facts)]
-    yield "Caveats", [_list(page.notes)]
     yield "How it was made", [_facts(page.provenance)]
 
 
@@ -91,6 +92,14 @@ def _sensors(page: Page) -> Iterator[str]:
     first = count if plan.budget <= _SENSORS else f"The first {_SENSORS} of {plan.budget} sensors of the plan"
     yield f"{first}, most important first. Importance: {markdown_text(plan.importance_is)}."
     yield _table(sensor_rows(plan, limit=_SENSORS))
+
+
+def _stability(page: Page) -> Iterator[str]:
+    if page.stability is None:
+        return
+    yield markdown_text(page.stability.words())
+    if page.stability.variants:
+        yield _table(stability_rows(page.stability, limit=_SENSORS))
 
 
 def _training(page: Page) -> str:

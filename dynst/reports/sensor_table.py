@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 from dynst.domain import Frame, Plan
+from dynst.domain.stability import Stability
 from dynst.reports.evidence_tables import with_unit
 from dynst.reports.view import lonlat
 
-__all__ = ["sensor_rows"]
+__all__ = ["sensor_rows", "stability_rows"]
 
 Row = dict[str, object]
+
+_STAND_INS = 3  # named for a sensor; chosen: those that stood in for it most often
 
 
 def sensor_rows(plan: Plan, *, limit: int | None = None) -> list[Row]:
@@ -40,3 +45,31 @@ def sensor_rows(plan: Plan, *, limit: int | None = None) -> list[Row]:
         row: Row = {"rank": rank, "name": sites.name[site], **place}
         rows.append(row | {"importance": float(plan.importance[rank - 1])})
     return rows
+
+
+def stability_rows(stability: Stability, *, limit: int | None = None) -> list[Row]:
+    """One row per sensor, most important first: how firm it is, and which sites took its place when it was not chosen.
+
+    Columns: ``rank``, ``name``, ``grade`` (always, usually, interchangeable, or unknown), ``chosen in``, the share of
+    the variants with a sensor there or within the radius, and ``stand-ins`` with the share of the variants of each.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dynst.domain import Sites
+    >>> sites, others = Sites(np.arange(3.0), np.zeros(3), name=("a", "b", "c")), np.array([[1, 0, 0], [0, 1, 0]], bool)
+    >>> stability_rows(Stability("by_hand", sites, np.array([0]), ("seed 1", "seed 2"), others, 120.0))
+    [{'rank': 1, 'name': 'a', 'grade': 'always', 'chosen in': '100 %', 'stand-ins': 'b (50 %)'}]
+    """
+    name, shares = stability.sites.name, stability.near_frequency.tolist()
+    cells = zip(stability.selected.tolist(), stability.grade, shares, stability.substitutes, strict=True)
+    return [
+        {
+            "rank": rank,
+            "name": name[site],
+            "grade": grade,
+            "chosen in": None if math.isnan(share) else f"{100 * share:.0f} %",
+            "stand-ins": ", ".join(f"{name[other]} ({100 * part:.0f} %)" for other, part in others[:_STAND_INS]),
+        }
+        for rank, (site, grade, share, others) in enumerate(list(cells)[:limit], start=1)
+    ]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dynst.domain import Curve, Plan, Sites
+from dynst.domain.stability import Stability
 from dynst.reports.evidence_tables import budget_rows, compared, curve_rows, figure_rows, lead_rows, region_rows
 from dynst.reports.markdown_report import page_markdown
 from dynst.reports.page import Page
@@ -105,8 +106,16 @@ def test_the_order_is_that_of_the_page_and_empty_parts_are_left_out():
     full = page_markdown(
         page_of(curves={"linear judge": curve_of()}, costs=({"planner": "mine"},), facts=(("a", "b"),), notes=("n",))
     )
-    order = ["At 4 sensors", "With more or fewer sensors", "Channels, lead times, regions", "Sensors", "Cost", "Data"]
-    assert re.findall("^## (.*)$", full, re.MULTILINE) == [*order, "Caveats"]
+    order = [
+        "What to keep in mind",
+        "At 4 sensors",
+        "With more or fewer sensors",
+        "Channels, lead times, regions",
+        "Sensors",
+        "Cost",
+        "Data",
+    ]
+    assert re.findall("^## (.*)$", full, re.MULTILINE) == order
     assert full.index("The plan is better.") < full.index("- First.") < full.index("- Second.") < full.index("## At 4")
     assert re.findall("^## (.*)$", page_markdown(page_of()), re.MULTILINE) == ["Sensors"]
 
@@ -165,6 +174,19 @@ def test_optional_figures_appear_where_a_judge_gave_them():
     row = figure_rows(curve_of(extra=extra), "mine", 2)[0]
     assert (row["ACC"], row["RMSE away"]) == (pytest.approx(0.5), pytest.approx(3.0))
     assert row["MAE"] == pytest.approx((11 + 11.1) / 4)  # half of the RMSE, mean of two lead times
+
+
+def test_stability_is_told_in_words_and_graded_sensor_by_sensor():
+    plan = plan_of(("a", "b|c", "d", "e"), budget=2)
+    others = np.array([[1, 1, 0, 0], [1, 0, 1, 0], [1, 0, 0, 1]], bool)
+    found = Stability("mine", plan.sites, plan.selected, ("seed 1", "seed 2", "seed 3"), others, 120.0)
+    text = page_markdown(page_of(plan=plan, stability=found))
+    assert markdown_text(found.words()) in text
+    assert "| 1 | a | always | 100 % |" in text
+    # site 2 lies one degree or 111 km from site 1 and stood in for it once; site 3 is too far
+    assert r"| 2 | b\|c | usually | 67 % | d (33 %) |" in text
+    idle = Stability("mine", plan.sites, plan.selected, (), np.zeros((0, 4), bool), 0.0)
+    assert "nothing could be varied" in page_markdown(page_of(plan=plan, stability=idle))
 
 
 def test_training_is_told_in_a_sentence():
