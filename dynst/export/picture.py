@@ -9,7 +9,7 @@ import vl_convert
 from dynst.domain import Layout, Plan
 from dynst.export.base import Exporter, made_by, ranked
 from dynst.export.places import places_of
-from dynst.reports.embedded import json_for_script, vega
+from dynst.reports.embedded import chart_for_script, vega
 from dynst.reports.map_chart import importance_map
 
 __all__ = ["HTML", "PNG"]
@@ -68,7 +68,7 @@ def _html(plan: Plan, *, layout: Layout | None, top: int | None, title: str | No
         rows=rows,
         note=html.escape(f"{more}Importance: {plan.importance_is}. {made_by(plan)}."),
         library=vega(),
-        chart=json_for_script(chart.to_json(indent=None)),
+        chart=chart_for_script(chart.to_dict()),
     )
     return page.encode()
 

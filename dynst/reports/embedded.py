@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import base64
+import csv
 import hashlib
+import io
 import json
 import re
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 import vl_convert
 
-__all__ = ["json_for_script", "script_hash", "vega"]
+__all__ = ["chart_for_script", "json_for_script", "script_hash", "vega"]
 
 # Vega compiles the expressions of a chart into functions, for which a page must allow "eval"; its interpreter (the
-# option "ast") reads them instead, so that a page may forbid it. No action opens an editor on the network.
-_DRAW = """window.dynstDraw = (place, chart, options) => vegaEmbed(place, chart, {
-  mode: "vega-lite", renderer: "svg", ast: true,
-  actions: {export: true, source: false, compiled: false, editor: false}, ...options});"""
+# option "ast") reads them instead, so that a page may forbid it. Its reader of CSV needs "eval" too: tables travel as
+# columns. No action opens an editor on the network.
+_DRAW = """window.dynstDraw = (place, chart, options) => {
+  for (const [name, table] of Object.entries(chart.datasets ?? {})) {
+    if (Array.isArray(table)) continue;
+    const columns = Object.entries(table), count = columns.length ? columns[0][1].length : 0;
+    const row = (_, i) => Object.fromEntries(columns.map(([key, values]) => [key, values[i]]));
+    chart.datasets[name] = Array.from({length: count}, row);
+  }
+  return vegaEmbed(place, chart, {
+    mode: "vega-lite", renderer: "svg", ast: true,
+    actions: {export: true, source: false, compiled: false, editor: false}, ...options});
+};"""
 
 
 @lru_cache(maxsize=1)
@@ -30,18 +43,55 @@ def vega() -> str:
     return bundle.replace("\r\n", "\n")  # as HTML reads it, so that its hash is the one of this text
 
 
-def json_for_script(json_text: str) -> str:
+def chart_for_script(chart: Mapping[str, Any]) -> str:
+    r"""A chart as JSON for ``dynstDraw``: safe inside a script element, its CSV tables as columns.
+
+    Examples
+    --------
+    >>> data = {"name": "d", "format": {"type": "csv", "parse": {"x": "number", "name": "string"}}}
+    >>> print(chart_for_script({"data": data, "datasets": {"d": "x,name\n1.5,a\n,<b>\n"}}))
+    {"data":{"name":"d","format":{"type":"json"}},"datasets":{"d":{"x":[1.5,null],"name":["a","\u003cb\u003e"]}}}
+    """
+    numbers: dict[str, set[str]] = {}
+    bare = _without_csv(chart, numbers)
+    tables = {
+        name: _columns(values, numbers.get(name, set())) if isinstance(values, str) else values
+        for name, values in chart.get("datasets", {}).items()
+    }
+    return json_for_script({**bare, "datasets": tables})
+
+
+def _without_csv(part: Any, numbers: dict[str, set[str]]) -> Any:
+    """The same part of a chart with tables read as JSON; notes which columns of each are numbers."""
+    if isinstance(part, Mapping):
+        form = part.get("format")
+        if isinstance(form, Mapping) and form.get("type") == "csv" and "name" in part:
+            numbers[str(part["name"])] = {key for key, kind in (form.get("parse") or {}).items() if kind == "number"}
+            return {**part, "format": {"type": "json"}}
+        return {key: value if key == "datasets" else _without_csv(value, numbers) for key, value in part.items()}
+    return [_without_csv(item, numbers) for item in part] if isinstance(part, list) else part
+
+
+def _columns(text: str, numbers: set[str]) -> dict[str, list[object]]:
+    rows = list(csv.DictReader(io.StringIO(text)))
+    return {
+        key: [(float(row[key]) if row[key] else None) if key in numbers else row[key] for row in rows]
+        for key in (rows[0] if rows else ())
+    }
+
+
+def json_for_script(content: object) -> str:
     r"""JSON that means the same inside a script element, whatever names the data hold.
 
     Examples
     --------
-    >>> print(json_for_script('{"name": "</script><!--"}'))
-    {"name": "\u003c/script\u003e\u003c!--"}
+    >>> print(json_for_script({"name": "</script><!--"}))
+    {"name":"\u003c/script\u003e\u003c!--"}
     """
-    json.loads(json_text)
+    text = json.dumps(content, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     for character in "<>&\u2028\u2029":
-        json_text = json_text.replace(character, f"\\u{ord(character):04x}")
-    return json_text
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
 
 
 def script_hash(script: str) -> str:

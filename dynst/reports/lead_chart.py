@@ -63,11 +63,11 @@ def lead_chart(curve: Curve, planner: str, budget: int, *, channel: str | None =
     y = alt.Scale(zero=False, nice=False, padding=12)
     title = with_unit("RMSE", unit)
     key = alt.Legend(title=None, symbolType="stroke", symbolSize=500, symbolStrokeWidth=2.5, symbolOpacity=1)
-    colour = alt.Color("planner:N", scale=scale, legend=None)
+    colour = alt.Color("planner:N", scale=scale, legend=key)
     lines = of_rows.mark_line(strokeWidth=2).encode(
         x=x,
         y=alt.Y("error:Q", scale=y, title=title),
-        color=alt.Color("planner:N", scale=scale, legend=key),
+        color=colour,
         strokeDash=alt.StrokeDash("planner:N", scale=dashes, legend=key),
     )
     points = of_rows.mark_circle(size=34, opacity=1).encode(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -122,7 +121,7 @@ def page_html(page: Page) -> str:
         planners=list(plans),
         ladder=[budget for budget in budgets if budget <= most],
         most=most,
-        linked=json_for_script(json.dumps(_linked(plans, first, most))),
+        linked=json_for_script(_linked(plans, first, most)),
         sensors=sensor_rows(plan, limit=_SENSORS),
         overlaps=_overlaps(plan, plans),
         figures=[] if first is None else figure_rows(first, plan.planner, plan.budget),

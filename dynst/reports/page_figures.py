@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,7 @@ import altair as alt
 from dynst.domain import Curve, Layout, Plan
 from dynst.domain.curve import FRAMES
 from dynst.reports.curve_chart import curve_chart
-from dynst.reports.embedded import json_for_script
+from dynst.reports.embedded import chart_for_script
 from dynst.reports.explore import budget_map, verdict_chart
 from dynst.reports.lead_chart import lead_chart
 from dynst.reports.training_chart import active_chart, lives_chart, loss_chart, swap_chart
@@ -112,5 +111,5 @@ def _figure(key: str, chart: alt.LayerChart, label: str, *, scaled: bool = False
     for param in bare.get("params", ()):
         param.pop("bind", None)  # the page has inputs of its own, with labels and for the keyboard
     lines = (words,) if isinstance(words, str) else tuple(map(str, words or ()))
-    spec = json_for_script(json.dumps(bare, separators=(",", ":")))
+    spec = chart_for_script(bare)
     return Figure(key, title, lines, f"{title}. {label}.", spec, scaled)
