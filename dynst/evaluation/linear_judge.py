@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from dynst.backbones.linear import fit_ridge, fit_ridge_dual
@@ -59,6 +59,8 @@ class LinearJudge:
         Seed of the thinning of windows.
     limit, max_bytes : int
         Training windows at most, and memory for them; validation takes a third of it, test two thirds.
+    regions : mapping of str to Bool[ndarray, "n"], or None
+        Sites of each region, for errors told apart (`Score.regions`).
 
     Examples
     --------
@@ -80,10 +82,11 @@ class LinearJudge:
         seed: int = 0,
         limit: int = 1000,
         max_bytes: int = 150 << 20,
+        regions: Mapping[str, Bool[ndarray, " n"]] | None = None,
     ) -> None:
         self.split, self.window, self.seed = split, window, seed
         self.scaling = Scaling.fit(split.train) if scaling is None else scaling
-        self._limit, self._max_bytes = limit, max_bytes
+        self._limit, self._max_bytes, self._regions = limit, max_bytes, dict(regions or {})
         self._grams: dict[bytes, Grams] = {}
 
     def __repr__(self) -> str:
@@ -122,6 +125,7 @@ class LinearJudge:
             )
             coefficients = fit.predict(grams.block)
         notes: dict[str, object] = {"penalty": fit.penalty, "penalty_at_grid_end": fit.at_grid_end}
+        notes["valid_error"] = self._valid_error(fit.error)
         forecasts = (self._fields(coefficients[rows].astype(np.float32)) for rows in self._chunks(block))
         return self._tally(forecasts, block, self._run(on), selected, notes)
 
@@ -168,7 +172,10 @@ class LinearJudge:
         block = self._read(on)
         size = block.targets[0].size
         nothing = (np.zeros((len(block.targets[rows]), size), np.float32) for rows in self._chunks(block))
-        return self._tally(nothing, block, self._run(on), np.zeros(0, np.int64), {})
+        error = float(np.mean(self._basis.valid**2))
+        return self._tally(
+            nothing, block, self._run(on), np.zeros(0, np.int64), {"valid_error": self._valid_error(error)}
+        )
 
     def persistence(self, *, on: Block = "test") -> Score:
         """Errors of forecasting the last known value of each site, measured by a sensor or not."""
@@ -194,11 +201,21 @@ class LinearJudge:
         notes: dict[str, object],
     ) -> Score:
         std = self.scaling.std[self.split.train.predicted].astype(float)
-        tally = ErrorTally(self.sites.weight, selected, std, self.window.prediction)
+        tally = ErrorTally(self.sites.weight, selected, std, self.window.prediction, regions=self._regions)
         for rows, forecast in zip(self._chunks(block), forecasts, strict=True):
-            error = forecast.reshape(block.targets[rows].shape) - block.targets[rows]
-            tally.add(error, None if block.observed is None else block.observed[rows])
+            truth = block.targets[rows]
+            error = forecast.reshape(truth.shape) - truth
+            tally.add(error, None if block.observed is None else block.observed[rows], truth=truth)
         return tally.score(notes, run=run)
+
+    def _valid_error(self, error: float) -> float:
+        """RMSE in training standard deviations over whole validation fields, from the mean squared error of the modes.
+
+        Missing targets count as filled, and of long futures that which their patterns in time hold.
+        """
+        basis = self._basis
+        values = self.window.prediction * len(self.channels) * float(self.sites.weight.sum())
+        return float(np.sqrt((error * basis.valid.shape[1] + basis.outside) / values))
 
     def _checked(self, selected: Int[ndarray, " k"]) -> Int[ndarray, " k"]:
         selected = np.asarray(selected, np.int64)

@@ -8,7 +8,7 @@ from numpy import ndarray
 
 from dynst.evaluation.sums import ErrorSums
 
-__all__ = ["bias", "mae", "mse", "rmse", "skill"]
+__all__ = ["acc", "bias", "mae", "mse", "rmse", "skill"]
 
 
 def mse(sums: ErrorSums) -> Float[ndarray, "p c"]:
@@ -39,6 +39,29 @@ def mae(sums: ErrorSums) -> Float[ndarray, "p c"]:
 def bias(sums: ErrorSums) -> Float[ndarray, "p c"]:
     """Mean of forecast minus truth, per lead time and channel: positive when the forecast is too high."""
     return _mean(sums.signed, sums.weight)
+
+
+def acc(sums: ErrorSums) -> Float[ndarray, "p c"]:
+    """Anomaly correlation per lead time and channel; NaN where truth or forecast never leave the climatology.
+
+    Uncentred, weighted by area, over sites and windows together; anomalies are from the training mean of each site.
+    The published alternatives - centred in each map, a mean of the correlations of single maps, a climatology for each
+    day of the year - give other figures.
+
+    Examples
+    --------
+    >>> truth = np.array([[[[1.0], [-2.0]]]])
+    >>> half = ErrorSums.of(-0.5 * truth, np.ones(2), truth=truth)  # the right pattern at half its strength
+    >>> acc(half).item()
+    1.0
+    """
+    forecast = sums.square + 2 * sums.product - sums.truth  # f = e + t, so f^2 = e^2 + 2 f t - t^2
+    scale = np.maximum(forecast, 0.0) * sums.truth
+    # rounding leaves a forecast of nothing (climatology) with a little square
+    some = (scale > 0) & (forecast > 1e-6 * sums.truth)
+    raw = np.divide(sums.product, np.sqrt(scale), out=np.full(scale.shape, np.nan), where=some)
+    value: ndarray = np.clip(raw, -1.0, 1.0)
+    return value
 
 
 def skill(sums: ErrorSums, reference: ErrorSums) -> Float[ndarray, "p c"]:

@@ -24,6 +24,7 @@ class Basis:
     coefficients: Float[ndarray, "m r"]  # of the training windows
     valid: Float[ndarray, "v r"]  # of the validation windows
     shared: TargetGrams
+    outside: float = 0.0  # mean over validation windows of the weighted squares that no mode holds
 
     @classmethod
     def of(
@@ -51,10 +52,13 @@ class Basis:
         for i in range(0, flat.shape[1], columns):
             part = flat[:, i : i + columns] * scale[i : i + columns]
             modes[:, i : i + columns] = (vectors[:, :r] / sigma).T @ part
-        projected = valid.reshape(len(valid), -1) @ (modes * scale).T
+        flat_valid = valid.reshape(len(valid), -1)
+        projected = flat_valid @ (modes * scale).T
         coefficients, projected = vectors[:, :r] * sigma, projected.astype(np.float64)
         np.divide(modes, scale, out=modes, where=scale > 0)  # a site of no area counts in no error
-        return cls(modes, coefficients, projected, TargetGrams.of(coefficients, projected))
+        square = sum(float((np.square(row) @ np.square(scale)).astype(float)) for row in flat_valid)
+        outside = max(0.0, square - float(np.vdot(projected, projected))) / len(valid)
+        return cls(modes, coefficients, projected, TargetGrams.of(coefficients, projected), outside)
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from numpy import ndarray
 
 from dynst.domain import Window
@@ -40,6 +40,7 @@ def refit(
     batch: int = 16,
     seed: int = 0,
     recipe: Recipe | None = None,
+    regions: Mapping[str, Bool[ndarray, " n"]] | None = None,
     listen: Callable[[StepRecord], None] | None = None,
 ) -> Score:
     """Errors on the test block of a network trained from scratch with sensors at `selected` alone.
@@ -64,6 +65,8 @@ def refit(
         Training steps, windows in a batch, and the seed of the weights and of the data order.
     recipe : Recipe or None
         How to train; `batch` here wins, other layouts are never mixed in: the support is fixed.
+    regions : mapping of str to Bool[ndarray, "n"], or None
+        Sites of each region, for errors told apart (`Score.regions`).
     listen : callable or None
         Called with each training step.
 
@@ -101,7 +104,8 @@ def refit(
         if listen is not None:
             listen(record)
     state.use_best()
-    tally = ErrorTally(weight, selected, scaling.std[field.predicted].astype(float), window.prediction)
+    std = scaling.std[field.predicted].astype(float)
+    tally = ErrorTally(weight, selected, std, window.prediction, regions=regions)
     _forecast(state.forecaster, test, recipe, tally)
     error = state.best_error if math.isfinite(state.best_error) else None
     notes: dict[str, object] = {"backbone": backbone, "steps": steps, "seed": seed, "valid_error": error}
@@ -121,5 +125,5 @@ def _forecast(forecaster: MaskedForecaster, data: WindowDataset, recipe: Recipe,
     for batch in data.batches(max(recipe.batch, 32)):
         seen = None if batch.inputs_observed is None else batch.inputs_observed.to(recipe.device)
         prediction = forecaster(batch.inputs.to(recipe.device), None, seen).float().cpu()
-        error = (prediction - batch.targets).numpy()
-        tally.add(error, None if batch.targets_observed is None else batch.targets_observed.numpy())
+        observed = None if batch.targets_observed is None else batch.targets_observed.numpy()
+        tally.add((prediction - batch.targets).numpy(), observed, truth=batch.targets.numpy())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from jaxtyping import Float
@@ -24,6 +24,9 @@ class ErrorSums:
         Sums of weight times squared, absolute and signed error, per lead time and channel.
     weight : Float[ndarray, "p c"]
         Sum of the weights of the observed targets.
+    product, truth : Float[ndarray, "p c"]
+        Sums of weight times forecast times truth, and of weight times squared truth, both as anomalies from the
+        training mean of each site: with `square` they give the anomaly correlation. NaN where the truth was not given.
 
     Examples
     --------
@@ -39,36 +42,53 @@ class ErrorSums:
     absolute: Float[ndarray, "p c"]
     signed: Float[ndarray, "p c"]
     weight: Float[ndarray, "p c"]
+    product: Float[ndarray, "p c"] = field(default_factory=lambda: np.zeros((0, 0)))
+    truth: Float[ndarray, "p c"] = field(default_factory=lambda: np.zeros((0, 0)))
+
+    def __post_init__(self) -> None:
+        for name in ("product", "truth"):
+            if not getattr(self, name).size:
+                object.__setattr__(self, name, np.full(self.square.shape, np.nan))
 
     @classmethod
     def zero(cls, p: int, c: int) -> ErrorSums:
         """No error seen yet."""
-        return cls(*(np.zeros((p, c)) for _ in range(4)))
+        return cls(*(np.zeros((p, c)) for _ in fields(cls)))
 
     @classmethod
     def of(
-        cls, error: Float[ndarray, "b p n c"], weight: Float[ndarray, " n"], observed: ndarray | None = None
+        cls,
+        error: Float[ndarray, "b p n c"],
+        weight: Float[ndarray, " n"],
+        observed: ndarray | None = None,
+        *,
+        truth: Float[ndarray, "b p n c"] | None = None,
     ) -> ErrorSums:
-        """Sums over some windows; a target that is not `observed` (bool, like `error`) does not count."""
+        """Sums over some windows; a target that is not `observed` (bool, like `error`) does not count.
+
+        `truth` are anomalies from the training mean of each site; without them there is no anomaly correlation.
+        """
         if observed is None:
             count = np.full(error.shape[1::2], len(error) * float(weight.sum()))
         else:
             error = np.where(observed, error, 0.0)
             count = np.einsum("bpnc,n->pc", observed, weight)
+        anomaly = []
+        if truth is not None:
+            known = truth if observed is None else np.where(observed, truth, 0.0)
+            anomaly = [
+                np.einsum("bpnc,bpnc,n->pc", other, known, weight, optimize=True) for other in (error + known, known)
+            ]
         return cls(
             np.einsum("bpnc,bpnc,n->pc", error, error, weight, optimize=True),
             np.einsum("bpnc,n->pc", np.abs(error), weight, optimize=True),
             np.einsum("bpnc,n->pc", error, weight, optimize=True),
             count,
+            *anomaly,
         )
 
     def __add__(self, other: ErrorSums) -> ErrorSums:
-        return ErrorSums(
-            self.square + other.square,
-            self.absolute + other.absolute,
-            self.signed + other.signed,
-            self.weight + other.weight,
-        )
+        return ErrorSums(*(getattr(self, part.name) + getattr(other, part.name) for part in fields(self)))
 
     def __repr__(self) -> str:
         p, c = self.square.shape
@@ -76,4 +96,16 @@ class ErrorSums:
 
     def scaled(self, factor: Float[ndarray, " c"]) -> ErrorSums:
         """The sums of errors that are `factor` times as large, per channel: a change of unit."""
-        return ErrorSums(self.square * factor**2, self.absolute * factor, self.signed * factor, self.weight)
+        square = factor**2
+        return ErrorSums(
+            self.square * square,
+            self.absolute * np.abs(factor),
+            self.signed * factor,
+            self.weight,
+            self.product * square,
+            self.truth * square,
+        )
+
+    def to_arrays(self) -> dict[str, ndarray]:
+        """The sums by name, from which ``ErrorSums(**arrays)`` makes them again."""
+        return {part.name: getattr(self, part.name) for part in fields(self)}
