@@ -24,7 +24,20 @@ try:
 except ImportError:  # Windows has no flock; there the folder's name alone keeps two runs apart
     fcntl = None  # type: ignore[assignment]  # a platform without the module
 
-__all__ = ["RUNS", "Draft", "Run", "check_out", "claim", "drafts", "find", "held", "provenance_of", "reopen", "whole"]
+__all__ = [
+    "RUNS",
+    "Draft",
+    "Run",
+    "check_out",
+    "claim",
+    "drafts",
+    "find",
+    "held",
+    "is_stopped",
+    "provenance_of",
+    "reopen",
+    "whole",
+]
 
 _T = TypeVar("_T")
 
@@ -281,6 +294,11 @@ def find(name: str = "latest") -> Run:
     if known:
         raise CheckpointError(unknown_name("run", name, known))
     raise CheckpointError(f'run "{name}" is unknown, and {RUNS}/ holds no finished run. Make one with `dynst fit`.')
+
+
+def is_stopped(name: str) -> bool:
+    """Whether a stopped run of that name or path waits; never for ``latest``."""
+    return name != "latest" and any(_hidden(final).is_dir() for final in _candidates(_shown(name)))
 
 
 def drafts() -> list[Draft]:

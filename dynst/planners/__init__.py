@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from dynst.domain import Plan
     from dynst.planners.base import Planner, Task
 
-__all__ = ["PLANNERS", "LazyPlanner", "find_planner"]
+__all__ = ["PLANNERS", "SEEDED", "LazyPlanner", "find_planner"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,9 @@ PLANNERS: dict[str, LazyPlanner] = {
         "one_shot",
     )
 }
+
+SEEDED = frozenset({"dynst", "dynst_linear", "uniform_random", "one_shot"})
+"""Planners that draw lots: another seed, another plan. All others plan the same whatever the seed."""
 
 
 def find_planner(name: str) -> LazyPlanner:

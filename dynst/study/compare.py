@@ -1,0 +1,125 @@
+"""compare: every planner plans anew for every budget, every plan is judged by every judge, cell by cell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dynst import runs
+from dynst.config import Study
+from dynst.errors import CheckpointError, ConfigError, unknown_name
+from dynst.planners import PLANNERS, find_planner
+from dynst.runs import Run
+from dynst.study.cells import JUDGES, Matrix
+from dynst.study.event import Listener, nobody
+from dynst.study.judged import FILES, judged, save_curve
+from dynst.study.prepare import Prepared, prepare
+from dynst.study.work import fit, resume
+
+__all__ = ["compare"]
+
+
+def compare(
+    source: Study | str,
+    *,
+    budgets: Sequence[int] | None = None,
+    planners: Sequence[str] | None = None,
+    seeds: int | None = None,
+    judges: Sequence[str] = JUDGES,
+    workers: int | None = None,
+    listen: Listener = nobody,
+) -> Run:
+    """Plans of all planners at several budgets, with several seeds, under both judges, all on the same test windows.
+
+    Every cell - a plan, or its score - is a file of its own in ``compare/`` of the run folder, so that a comparison
+    that was stopped continues, and a wider one reuses what is there. A cell that failed is a gap with its reason; the
+    next call tries it again, unless the planner said that it cannot run on these data.
+
+    Parameters
+    ----------
+    source : Study or str
+        A study, which is fitted first, or the name or path of a run (``latest``: the newest one). A stopped run is
+        finished first.
+    budgets : sequence of int, or None
+        Numbers of sensors; a quarter, half, once, twice and four times the run's if left out.
+    planners : sequence of str, or None
+        Names in `PLANNERS`; all if left out.
+    seeds : int or None
+        Plans of a planner that draws lots, and networks for each plan; the study's (3) if left out. Random plans are 20
+        under the linear judge and at least 3 under networks.
+    judges : sequence of str
+        ``linear`` and ``network``, or one of them.
+    workers : int or None
+        Processes at a time; one a core, as far as memory allows, if left out. With 1 all is done in this process.
+    listen : callable
+        Called with every `Event`.
+
+    Returns
+    -------
+    Run
+        With `comparison` and, where networks judged, `comparison_refit`.
+
+    Raises
+    ------
+    ConfigError, BudgetError
+        If a name is unknown or a budget impossible.
+    CheckpointError
+        If there is no such run, the data are not those of the run, or another process is comparing.
+    """
+    _check_names(planners, judges, seeds, workers)
+    run = _fitted(source, listen)
+    study = Study.load(run.path / "study.toml")
+    prepared = prepare(study, listen=listen)
+    matrix = Matrix(
+        planners=tuple(dict.fromkeys(planners)) if planners else _all_planners(prepared.planner),
+        budgets=_budgets(prepared, budgets),
+        judges=tuple(name for name in JUDGES if name in judges),
+        seeds=seeds or study.seeds,
+        first=study.seed,
+    )
+    curves = judged(prepared, run.path, matrix, workers=workers or study.workers, name=run.name, listen=listen)
+    for judge, curve in curves.items():
+        save_curve(curve, run.path / "compare" / f"{FILES[judge]}.nc")
+    return run
+
+
+def _check_names(planners: Sequence[str] | None, judges: Sequence[str], seeds: int | None, workers: int | None) -> None:
+    for planner in planners or ():
+        find_planner(planner)
+    for judge in judges:
+        if judge not in JUDGES:
+            raise ConfigError(unknown_name("judge", judge, JUDGES))
+    if not judges:
+        raise ConfigError(f"no judge came; name at least one of {', '.join(JUDGES)}.")
+    for option, value in (("seeds", seeds), ("workers", workers)):
+        if value is not None and value < 1:
+            raise ConfigError(f"{option}: {value} came; at least 1 is expected.")
+
+
+def _fitted(source: Study | str, listen: Listener) -> Run:
+    """The run to compare for, made or finished first if need be."""
+    if isinstance(source, Study):
+        return fit(source, listen=listen)
+    try:
+        return runs.find(source)
+    except CheckpointError:
+        if not runs.is_stopped(source):
+            raise
+        return resume(source, listen=listen)
+
+
+def _all_planners(own: str) -> tuple[str, ...]:
+    return own, *(name for name in PLANNERS if name != own)
+
+
+def _budgets(prepared: Prepared, asked: Sequence[int] | None) -> tuple[int, ...]:
+    """As asked if all are possible; else a quarter to four times the run's budget as far as sites and roles allow."""
+    sites, own = prepared.field.sites, prepared.budget
+    if asked is not None:
+        if not asked:
+            raise ConfigError("no budget came; give at least one number of sensors.")
+        for budget in asked:
+            sites.check_budget(budget)
+        return tuple(sorted(set(asked)))
+    low, high = max(1, len(sites.fixed)), len(sites.legal)
+    steps = (round(own * factor) for factor in (0.25, 0.5, 1, 2, 4))
+    return tuple(sorted({min(max(step, low), high) for step in steps}))

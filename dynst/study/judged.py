@@ -1,0 +1,190 @@
+"""A comparison from its cells: those that are missing are made, on all cores, and all of them make a curve."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dynst import runs
+from dynst.domain import FRAMES, Curve
+from dynst.errors import CheckpointError, DataError
+from dynst.evaluation import LinearJudge, Score
+from dynst.evaluation.sweep import curve_of
+from dynst.export import write_netcdf
+from dynst.runs import held, whole
+from dynst.study.cells import Cell, Gap, Matrix, Store
+from dynst.study.desk import NETWORKS, Desk, Errand
+from dynst.study.event import Event, Listener, nobody
+from dynst.study.measure import Cost
+from dynst.study.memory import affordable
+from dynst.study.pool import Job, work
+from dynst.study.prepare import Prepared
+
+__all__ = ["FILES", "judged", "save_curve"]
+
+FILES = {"linear": "curve", "network": "curve_refit"}
+
+_COSTS = ("plan_seconds", "judge_seconds", "plan_peak_mb")
+
+_FREE = {"sparsity", "sensors", "compare", "ladder", "seeds", "stability", "tolerance", "workers", "out"}
+# Options that change which cells there are, or what is said of them, but no cell.
+
+
+def judged(
+    prepared: Prepared, folder: Path, matrix: Matrix, *, workers: int | None, name: str, listen: Listener = nobody
+) -> dict[str, Curve]:
+    """The curve of each judge, from the cells in ``compare/`` of a run folder; those that are missing are made.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        The study with its data.
+    folder : Path
+        Of the run, finished or not.
+    matrix : Matrix
+        Which cells.
+    workers : int or None
+        Processes at a time.
+    name : str
+        What the run is called in messages.
+    listen : callable
+        Called with every `Event`.
+    """
+    store = Store(folder / "compare", prepared.field.layout)
+    with held(store.folder, name):
+        _check_record(prepared, folder, name)
+        desk = Desk(prepared, folder, matrix)
+        _make(prepared, desk, store, matrix, workers=workers, name=name, listen=listen)
+        return {judge: _curve(desk.linear(), store, matrix, judge) for judge in matrix.judges}
+
+
+def save_curve(curve: Curve, path: Path) -> None:
+    """Write ``<name>.csv`` and ``<name>.nc``."""
+    with whole(path.with_suffix(".csv")) as part:
+        part.write_text(curve.to_csv(), encoding="utf-8")
+    with whole(path) as part:
+        write_netcdf(curve.to_dataset(), part)
+
+
+def _check_record(prepared: Prepared, folder: Path, name: str) -> None:
+    """Make sure that all cells in the folder are of this record and these options.
+
+    Raises
+    ------
+    CheckpointError
+        If the data or the study changed since.
+    """
+    before = runs.provenance_of(folder).get("data", {})
+    if isinstance(before, dict) and before.get("fingerprint") != prepared.fingerprint:
+        raise CheckpointError(
+            f"{prepared.study.data} is not what run {name} was made of: it changed since. Put the old data back, or "
+            "make a new run with `dynst fit`."
+        )
+    dump = prepared.resolved().model_dump(mode="json")
+    options = {key: value for key, value in dump.items() if key not in _FREE}
+    path = folder / "compare" / "made_of.json"
+    known = _made_of(path)
+    if known is None:
+        with whole(path) as part:
+            part.write_text(json.dumps({"fingerprint": prepared.fingerprint, "options": options}) + "\n")
+        return
+    changed = [key for key in options if known["options"].get(key) != options[key]]
+    if changed or known["fingerprint"] != prepared.fingerprint:
+        what = ", ".join(changed) or "data"
+        raise CheckpointError(
+            f"the comparison of run {name} was begun with other options ({what}). Put them back in its study.toml, or "
+            f"remove {folder / 'compare'} to begin again."
+        )
+
+
+def _made_of(path: Path) -> dict[str, Any] | None:
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+        return {"fingerprint": str(known["fingerprint"]), "options": dict(known["options"])}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _make(
+    prepared: Prepared,
+    desk: Desk,
+    store: Store,
+    matrix: Matrix,
+    *,
+    workers: int | None,
+    name: str,
+    listen: Listener,
+) -> None:
+    """Make the cells that are missing, in as many processes as pay."""
+    cells = list(matrix.all())
+    missing = [cell for cell in cells if not store.known(cell)]
+    for cell in missing:
+        store.forget(cell)
+    done = len(cells) - len(missing)
+
+    def heard(cell: Cell, gap: Gap | None) -> None:
+        nonlocal done
+        done += 1
+        if gap is not None and not (cell.judge and _without_plan(store, matrix, cell)):
+            listen(Event("compare", note=f"{cell.words}: {gap.reason}", run=name))
+        listen(Event("compare", cell.words, done, len(cells), run=name))
+
+    listen(Event("compare", "", done, len(cells), run=name))
+    jobs = _jobs(missing, matrix)
+    count, note = affordable(workers, prepared.field.series.shape, len(jobs))
+    if note:
+        listen(Event("compare", note=note, run=name))
+    errand = Errand(prepared.resolved(), store.folder.parent, matrix) if count > 1 else lambda: desk.make
+    work(jobs, errand, workers=count, heard=heard, settled=store.settled, lost=store.put_gap)
+
+
+def _without_plan(store: Store, matrix: Matrix, cell: Cell) -> bool:
+    return cell.planner not in FRAMES and not isinstance(store.plan(matrix.plan_of(cell)), tuple)
+
+
+def _jobs(missing: Sequence[Cell], matrix: Matrix) -> list[Job]:
+    """What one process does in a row: all budgets of a planner or of a ranking, but one network at a time.
+
+    Plans come before scores, so that no process goes back and forth between the matrices of the two; what takes
+    longest comes first among the plans.
+    """
+    groups: dict[tuple[int, tuple[object, ...]], list[Cell]] = {}
+    for cell in missing:
+        trains = cell.judge == "network" or (not cell.judge and cell.planner in NETWORKS)
+        frame = cell.planner in FRAMES
+        rank = (0 if trains else 1) if not cell.judge else 4 if cell.judge == "network" else 2 if frame else 3
+        alone: tuple[object, ...] = (cell,) if trains else (cell.judge, frame or (cell.planner, cell.seed))
+        groups.setdefault((rank, alone), []).append(cell)
+    plans = {cell for cell in missing if not cell.judge}
+    jobs = []
+    for (rank, _), cells in groups.items():
+        needs = {matrix.plan_of(cell) for cell in cells if cell.judge and cell.planner not in FRAMES}
+        jobs.append(Job(tuple(cells), frozenset(needs & plans), rank))
+    return jobs
+
+
+def _curve(linear: LinearJudge, store: Store, matrix: Matrix, judge: str) -> Curve:
+    """The curve of one judge, from what its cells hold."""
+    scores: dict[tuple[str, int], list[Score]] = {}
+    reasons: dict[tuple[str, int], list[str]] = {}
+    costs: dict[str, dict[tuple[str, int], list[float]]] = {what: {} for what in _COSTS}
+    for cell in [*matrix.scores(judge), *matrix.frames(judge)]:
+        frame = cell.planner in FRAMES
+        found = store.score(cell)
+        plan = None if frame else store.plan(matrix.plan_of(cell))
+        for budget in matrix.budgets if frame else (cell.budget,):
+            place = cell.planner, budget
+            if isinstance(found, tuple):
+                scores.setdefault(place, []).append(found[0])
+                spent = plan[1] if isinstance(plan, tuple) else Cost()
+                for what, value in zip(_COSTS, (spent.seconds, found[1].seconds, spent.peak_mb), strict=True):
+                    costs[what].setdefault(place, []).append(value)
+            else:
+                gap = found or (plan if isinstance(plan, Gap) else None)
+                reasons.setdefault(place, []).append(gap.reason if gap else "this cell was not made")
+    if not scores:
+        raise DataError(f"nothing could be judged: {next(iter(reasons.values()))[0]}.")
+    said = {place: several[0] for place, several in reasons.items() if place not in scores}
+    return curve_of(linear, [*matrix.planners, *FRAMES], matrix.budgets, scores, said, costs=costs)
