@@ -32,13 +32,13 @@ from dynst.planners.linear_evidence import LinearEvidence, linear_evidence
 __all__ = ["review_network"]
 
 _RANDOM = 20  # networks, as for plans: docs/method.md
-_CASES = 100  # sets of failing stations
+_CASES, _FEWEST_CASES = 100, 20  # sets of failing stations; with fewer than 20 nothing is exceeded in 1 of 20
 _TENTH = 0.1  # of the stations fail
 _TRIED = (
     60  # candidates for the next station that are judged, if there are more: those of largest exact gain in training
 )
 _LARGE = 60  # stations above which only the first half of the order of redundancy is found
-_OPERATIONS = 1e11  # multiplications that the order of redundancy may cost: about a minute on one core
+_OPERATIONS = 1.5e12  # multiplications that the order of redundancy may cost: about a minute on one core
 
 _T = TypeVar("_T")
 Progress = Callable[[str, int, int], None]
@@ -199,17 +199,22 @@ class _Work:
         return tuple(steps), _said(len(self.network), rounds, tried)
 
     def _affordable(self) -> tuple[int, int]:
-        """Stations to take out, and how many to try for each of them: by operations, no clock is asked."""
-        k, split, window = len(self.network), self.judge.split, self.judge.window
+        """Stations to take out, and how many to try for each of them."""
+        k = len(self.network)
         rounds = k - 1 if k <= _LARGE else k - k // 2
+        fits = int(_OPERATIONS // self._operations)
+        rounds = min(rounds, max(1, fits))
+        return rounds, max(1, min(k, fits // max(1, rounds)))
+
+    @property
+    def _operations(self) -> float:
+        """Multiplications that one fit and its forecasts cost: a clock would give another answer each time."""
+        split, window = self.judge.split, self.judge.window
         m = min(1000, len(window_starts(split.train, window)))
-        f = min(window.history, 12) * len(split.train.observed)
-        q = min(m, k * f)
-        _, n, _ = split.train.series.shape
-        forecast = 20.0 * n * window.prediction * len(self.judge.channels) * min(300, max(1, split.valid.steps))
-        fit = 10.0 * q**3 + 2.0 * m * k * f * q + forecast
-        rounds = max(min(rounds, 1), min(rounds, int(_OPERATIONS // fit)))
-        return rounds, max(1, min(k, int(_OPERATIONS // (fit * max(1, rounds)))))
+        numbers = len(self.network) * min(window.history, 12) * len(split.train.observed)
+        q, n = min(m, numbers), len(self.judge.sites)
+        forecasts = 20.0 * n * window.prediction * len(self.judge.channels) * min(300, split.valid.steps)
+        return 10.0 * q**3 + 2.0 * m * numbers * q + forecasts
 
     def added(self, count: int) -> tuple[Step, ...]:
         """The best next stations, one by one: each time the site with which the validation error is least."""
@@ -251,7 +256,8 @@ class _Work:
             sets = [np.array(part) for part in combinations(self.network.tolist(), failing)]
         else:
             rng = np.random.default_rng(self.seed)
-            sets = [rng.choice(self.network, failing, replace=False) for _ in range(_CASES)]
+            cases = min(_CASES, max(_FEWEST_CASES, int(_OPERATIONS // (10 * self._operations))))
+            sets = [rng.choice(self.network, failing, replace=False) for _ in range(cases)]
         silent = [
             self.error(score) for score in self.counted("failures", self.judge.silenced(self.network, sets), len(sets))
         ]

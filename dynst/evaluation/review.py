@@ -227,11 +227,16 @@ class NetworkReview:
         return [self._rival(rival) for rival in self.rivals]
 
     def _rival(self, rival: Rival) -> str:
-        k, change = len(self.stations), rival.change
-        who = f"{rival.networks} {rival.name} of {k} have" if rival.networks > 1 else f"{rival.name} of {k} has"
-        mean = " on average" if rival.networks > 1 else ""
-        word = {"tie": "these test windows tell no difference"}.get(change.verdict, f"yours is {change.verdict}")
-        return f"{who[0].upper()}{who[1:]} an error of {self.said(rival.error)}{mean}: {word}, {change}."
+        k, change, many = len(self.stations), rival.change, rival.networks > 1
+        who = f"{rival.networks} {rival.name} of {k}" if many else f"{rival.name} with {k}"
+        has = (
+            f"stations have an error of {self.said(rival.error)} on average"
+            if many
+            else (f"stations has an error of {self.said(rival.error)}")
+        )
+        tie = "yours cannot be told from one more of them" if many else "these test windows tell no difference"
+        word = tie if change.verdict == "tie" else f"yours is {change.verdict}"
+        return f"{who[0].upper()}{who[1:]} {has}: {word}, {change}."
 
     def _value(self) -> str:
         ranked = sorted(self.stations, key=lambda station: -station.without.percent)
