@@ -105,8 +105,12 @@ def _ruler(budget: int | None, x: alt.X) -> list[alt.Chart]:
     """An upright line at a budget, behind nothing and in nobody's way."""
     if budget is None:
         return []
-    line = alt.Chart(table([{"name": "now"}])).transform_calculate(budget="budget").mark_rule(aria=False, clip=True)
-    return [line.encode(x=x, color=alt.value("#222222"), strokeWidth=alt.value(1.6), strokeDash=alt.value([2, 2]))]
+    here = alt.Chart(table([{"name": "now"}])).transform_calculate(budget="budget")
+    line = here.mark_rule(color="#222222", strokeWidth=1.6, strokeDash=[2, 2], aria=False, clip=True)
+    words = here.transform_calculate(text="format(budget, ',') + (budget == 1 ? ' sensor' : ' sensors')").mark_text(
+        baseline="bottom", dy=-4, fontSize=12, fontWeight="bold", color="#222222", aria=False
+    )
+    return [line.encode(x=x), words.encode(x=x, y=alt.value(0), text="text:N")]
 
 
 def _frames(judged: list[CurveRow], plans: list[CurveRow]) -> tuple[dict[str, float], dict[str, float]]:

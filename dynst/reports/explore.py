@@ -226,11 +226,11 @@ def verdict_chart(curve: Curve, planner: str, budget: int) -> alt.LayerChart:
     colour = alt.Color(
         "verdict:N",
         scale=alt.Scale(domain=list(_VERDICTS), range=list(_VERDICTS.values())),
-        legend=alt.Legend(title=f"{planner} is"),
+        legend=alt.Legend(title=f"{planner} is", symbolOpacity=1),
     )
     of_rows = alt.Chart(alt.InlineData(values=rows))
     zero = alt.Chart(alt.InlineData(values=[{"at": 0}])).mark_rule(stroke="#222222", strokeWidth=1)
-    title = alt.Axis(title=f"error of {planner} against that of the other plan (%); left of 0: smaller", format="+")
+    title = alt.Axis(title=[f"error of {planner} against the other (%)", "left of 0: smaller"], format="+~r")
     bars = of_rows.mark_rule(strokeWidth=4, opacity=0.55).encode(
         x=alt.X("low:Q", axis=title), x2="high:Q", y=y, color=colour
     )

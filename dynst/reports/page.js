@@ -14,7 +14,7 @@
     for (const [name, value] of Object.entries(part)) {
       if (name === "data" || name === "datasets") continue;
       if (name === "legend" && value && typeof value === "object") {
-        Object.assign(value, {orient: "bottom", offset: 10, columns: 2, labelLimit: 140});
+        Object.assign(value, {orient: "bottom", offset: 26, columns: 2, labelLimit: 140});
         if ("gradientLength" in value) value.gradientLength = 200;
       } else keysBelow(value);
     }
@@ -25,7 +25,8 @@
     for (let round = 0; round < 2; round++) {  // a narrower chart may need less or more room beside it
       const drawn = place.querySelector("svg.marks");
       const beside = Number(drawn.getAttribute("width")) - view.width();
-      const wanted = Math.max(140, Math.min(width, Math.floor(place.clientWidth - beside)));
+      const most = scaled ? width : Math.max(width, 780);  // a map that grows would not fit the height of a screen
+      const wanted = Math.max(140, Math.min(most, Math.floor(place.clientWidth - beside)));
       if (wanted === Math.round(view.width())) return;
       view.width(wanted);
       if (scaled) view.height(Math.round(height * wanted / width));
@@ -88,6 +89,19 @@
     budget.value = String(count);
     show();
   };
+
+  // On paper nothing can be opened: what is folded away is printed too.
+  const folded = new Set();
+  window.addEventListener("beforeprint", () => {
+    for (const part of document.querySelectorAll("details:not([open])")) {
+      part.open = true;
+      folded.add(part);
+    }
+  });
+  window.addEventListener("afterprint", () => {
+    for (const part of folded) part.open = false;
+    folded.clear();
+  });
 
   const refit = () => Promise.all([...views.keys()].map(fit));
 

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from dynst.domain import Curve, Layout, Plan
 from dynst.domain.curve import FRAMES
-from dynst.domain.stability import Stability
+from dynst.domain.stability import KINDS, Stability
 from dynst.reports.embedded import json_for_script, script_hash, vega
 from dynst.reports.evidence_tables import budget_rows, compared, curve_rows, figure_rows, lead_rows, region_rows
 from dynst.reports.page_figures import (
@@ -22,10 +22,11 @@ from dynst.reports.page_figures import (
     lead_figures,
     map_figure,
     reach,
+    stability_figure,
     training_figures,
     verdict_figures,
 )
-from dynst.reports.sensor_table import sensor_rows
+from dynst.reports.sensor_table import sensor_rows, stability_rows
 
 __all__ = ["Page", "page_html"]
 
@@ -129,7 +130,7 @@ def page_html(page: Page) -> str:
         lead_table=[] if first is None else lead_rows(first, plan.planner, plan.budget),
         regions=[] if first is None else region_rows(first, plan.planner, plan.budget),
         training=list(training_figures(page.training, plan)),
-        stability=None,
+        stability=None if page.stability is None else _stability(page.stability, page.layout),
         css=Markup((_FOLDER / "page.css").read_text(encoding="utf-8")),
         scripts=[Markup(script) for script in scripts],
         policy=" ".join(map(script_hash, scripts)),
@@ -163,20 +164,42 @@ def _tiles(page: Page, curve: Curve | None) -> list[tuple[str, str, str]]:
     versus = compared(curve, plan.planner, "uniform_random", plan.budget)
     if versus is not None:
         change, low, high, word = versus
-        tiles.append(
-            (f"{change:+.1f} %".replace("-", "\u2212"), "against random plans", f"{low:+.1f} to {high:+.1f} %: {word}")
-        )
+        interval = f"95 % interval {_number(f'{low:+.1f}')} to {_number(f'{high:+.1f}')} %: {word}"
+        tiles.append((_number(f"{change:+.1f} %"), "against random plans", interval))
     words = [
         found[3]
         for name in curve.planners
         if name not in FRAMES and (found := compared(curve, plan.planner, name, plan.budget)) is not None
     ]
     if words:
-        counts = [f"{words.count(word)} {word}" for word in ("better", "tie", "worse") if word in words]
-        tiles.append(
-            (f"{words.count('better')} of {len(words)}", "planners beaten", f"{plan.planner} is: {', '.join(counts)}")
-        )
+        counts = [f"{said} {words.count(word)}" for word, said in _SAID.items() if word in words]
+        tiles.append((f"{words.count('better')} of {len(words)}", "planners beaten", ", ".join(counts)))
     return tiles
+
+
+_SAID = {"better": "better than", "tie": "tied with", "worse": "worse than"}
+
+
+def _stability(stability: Stability, layout: Layout | None) -> dict[str, object]:
+    """Map, words and tables of what stays of the plan."""
+    share = [(kind, stability.overlap(kind), stability.near_overlap(kind)) for kind in KINDS]
+    overlaps: list[dict[str, object]] = [
+        {"plans of other": kind, "same sites": _percent(exact), "same places": _percent(near)}
+        for kind, exact, near in share
+        if math.isfinite(near)
+    ]
+    exact, near = stability.chance
+    overlaps += [{"plans of other": "random plans", "same sites": _percent(exact), "same places": _percent(near)}]
+    return {
+        "words": stability.words(),
+        "figure": stability_figure(stability, layout),
+        "overlaps": overlaps if len(overlaps) > 1 else [],
+        "rows": stability_rows(stability, limit=_SENSORS),
+    }
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if math.isfinite(share) else ""
 
 
 def _linked(plans: Mapping[str, Plan], curve: Curve | None, most: int) -> dict[str, object]:
@@ -211,6 +234,8 @@ def _number(value: object) -> str:
         return "\N{EN DASH}"
     if isinstance(value, float):
         return f"{value:.4g}".replace("-", "\N{MINUS SIGN}")
+    if isinstance(value, str) and _SIGNED.match(value):
+        return value.replace("+-", "\N{PLUS-MINUS SIGN}").replace("-", "\N{MINUS SIGN}")
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 

@@ -10,13 +10,24 @@ import altair as alt
 
 from dynst.domain import Curve, Layout, Plan
 from dynst.domain.curve import FRAMES
+from dynst.domain.stability import Stability
 from dynst.reports.curve_chart import curve_chart
 from dynst.reports.embedded import chart_for_script
 from dynst.reports.explore import budget_map, verdict_chart
 from dynst.reports.lead_chart import lead_chart
+from dynst.reports.stability_chart import stability_map
 from dynst.reports.training_chart import active_chart, lives_chart, loss_chart, swap_chart
 
-__all__ = ["Figure", "curve_figures", "lead_figures", "map_figure", "reach", "training_figures", "verdict_figures"]
+__all__ = [
+    "Figure",
+    "curve_figures",
+    "lead_figures",
+    "map_figure",
+    "reach",
+    "stability_figure",
+    "training_figures",
+    "verdict_figures",
+]
 
 _MOST = 1000  # sensors of each ranking that the map of a page can draw; chosen: keeps a page below 3 MB
 _CHANNELS = 4  # channels that get a chart by lead time; chosen: as many as the tables show
@@ -90,6 +101,12 @@ def lead_figures(curve: Curve, planner: str, budget: int) -> Iterator[Figure]:
         for i, channel in enumerate(curve.channels[:_CHANNELS]):
             chart = lead_chart(curve, planner, budget, channel=channel)
             yield _figure(f"lead-{i}", chart, "Lines of forecast error over lead time; the table has all")
+
+
+def stability_figure(stability: Stability, layout: Layout | None) -> Figure:
+    """The map of what stays of a plan."""
+    chart = stability_map(stability, layout)
+    return _figure("stays", chart, "Map of the sensors by grade of stability; the table has all", scaled=True)
 
 
 def training_figures(training: tuple[Mapping[str, Any], ...], plan: Plan) -> Iterator[Figure]:

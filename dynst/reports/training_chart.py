@@ -104,7 +104,14 @@ def lives_chart(training: Steps, plan: Plan) -> alt.LayerChart:
         )
     )
     hidden = len({life.site for life in every}) - len(shown)
-    words = ["A bar lasts while the site is in the mask; exact swaps after the training may still exchange sensors"]
+    kept = len({life.site for life in every if life.stayed} & set(plan.selected.tolist()))
+    words = [
+        "A bar lasts while the site is in the mask",
+        f"{kept:,} of the {plan.budget:,} sensors of the plan were in the mask when training ended; exact swaps after "
+        "it brought the others"
+        if kept < plan.budget
+        else "The plan is the mask at the end of training",
+    ]
     words += [f"{hidden:,} sites that left earlier are not drawn"] if hidden > 0 else []
     return _finished([bars], "When sites came and went", words, alt.Step(13))
 
