@@ -108,7 +108,7 @@ def _corrected(names: Sequence[str], p: Float[ndarray, "n n k"]) -> Float[ndarra
             out[i, plans, j] = holm(p[i, plans, j])
     if RANDOM in names:
         random = names.index(RANDOM)
-        family = holm(p[plans, random].ravel()).reshape(len(plans), -1)
+        family = holm(p[plans, random].ravel()).reshape(len(plans), p.shape[2])
         out[plans, random] = out[random, plans] = family
     return out
 

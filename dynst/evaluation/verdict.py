@@ -10,11 +10,12 @@ import numpy as np
 
 from dynst.domain import Curve
 from dynst.errors import DataError
+from dynst.evaluation.bootstrap import verdict
 from dynst.evaluation.comparison import RANDOM
 from dynst.evaluation.findings import Findings, changes, figure, listed, one_line, percent, sensors, span
 from dynst.evaluation.knee import Knee, indifferent_budgets, knee
 
-__all__ = ["Answer", "Knee", "answer"]
+__all__ = ["Answer", "Knee", "answer", "verdict"]
 
 _ALIKE = 2.0  # %; chosen, as where the choice of sites does not matter: nobody moves a station for less
 _TRAINED = ("dynst", "one_shot")  # planners whose plan comes out of a network

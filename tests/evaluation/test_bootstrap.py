@@ -73,11 +73,14 @@ def test_independent_resampling_is_far_from_what_it_claims():
 
 @pytest.mark.parametrize("phi", [0.0, 0.5, 0.8])
 def test_block_lengths_are_those_of_arch(phi):
-    for seed in range(5):
+    # arch looks for quiet lags from the lag itself on, the paper from the next one: mostly one lag more in its window,
+    # which is nothing on noise, and most where few lags matter.
+    ratios = []
+    for seed in range(20):
         series = ar1(phi, (300,), np.random.default_rng(seed))
-        theirs = float(optimal_block_length(series)["stationary"].iloc[0])
-        # theirs looks for quiet lags from the lag itself on, the paper from the next one: a lag more or less in the window
-        np.testing.assert_allclose(block_length(series), max(theirs, 1.0), rtol=0.2, atol=0.2)
+        ratios.append(block_length(series) / max(float(optimal_block_length(series)["stationary"].iloc[0]), 1.0))
+    assert 0.85 < np.median(ratios) < 1.15
+    assert phi > 0 or np.allclose(ratios, 1)
 
 
 @pytest.mark.parametrize("phi", [0.0, 0.5, 0.8])
