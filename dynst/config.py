@@ -55,7 +55,7 @@ _TABLES: dict[str, dict[str, str]] = {
         **{key: key for key in ("backbone", "dim", "depth", "patch", "steps", "batch")},
         **{key: key for key in _SWITCHES if key != "precision"},
     },
-    "judge": {key: key for key in ("compare", "ladder", "refit", "seeds", "regions", "stability", "tolerance")},
+    "judge": {key: key for key in ("compare", "ladder", "seeds", "regions", "stability", "tolerance")},
     "run": {key: key for key in ("seed", "device", "precision", "workers", "out")},
 }
 """Tables of a study file: key in the file -> field of `Study`."""
@@ -136,7 +136,6 @@ class Study(BaseModel):
 
     compare: Literal["quick", "full", "none"] = "quick"
     ladder: Annotated[tuple[Share, ...] | None, BeforeValidator(_listed)] = None
-    refit: bool = False
     seeds: Count = 3
     regions: Said = None
     stability: bool | None = None

@@ -90,9 +90,6 @@ def fit(  # noqa: PLR0917  # typer makes an option of each parameter; all are pa
         ),
     ] = None,
     ladder: Annotated[str | None, _judge(metavar="S,S,...", help="Sparsities to compare at, besides the own.")] = None,
-    refit: Annotated[
-        bool | None, _judge("--refit", help="Judge also by a network trained afresh for each plan; slow.")
-    ] = None,
     seeds: Annotated[
         int | None,
         _judge(help="Plans of a trained planner, and networks per plan. Default: 3."),

@@ -12,7 +12,7 @@ from numpy import ndarray
 from dynst.domain import FRAMES, Channel, Curve, Plan, Sites
 from dynst.errors import ConfigError, DynstError
 from dynst.evaluation.comparison import compared
-from dynst.evaluation.figures import figures
+from dynst.evaluation.figures import figures, regions_in
 from dynst.evaluation.score import Score
 
 __all__ = ["LADDER", "Judge", "Progress", "curve_of", "judge_ladder", "ladder", "summary"]
@@ -22,6 +22,9 @@ LADDER = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 
 Progress = Callable[[str, int, int], None]
 """``(what, done, total)``: called before each score."""
+
+Costs = Mapping[str, Mapping[tuple[str, int], Sequence[float]]]
+"""``plan_seconds``, ``judge_seconds``, ``plan_peak_mb`` by planner and budget: one figure for each seed."""
 
 
 @runtime_checkable
@@ -71,6 +74,7 @@ def judge_ladder(
     budgets: Sequence[int],
     *,
     gaps: Mapping[str, str] | None = None,
+    costs: Costs | None = None,
     progress: Progress | None = None,
 ) -> Curve:
     """Errors of all plans at all budgets, of the frames, and of every pair on the same windows.
@@ -85,6 +89,8 @@ def judge_ladder(
         Numbers of sensors; each ranking is cut there.
     gaps : mapping of str to str, or None
         Planners that made no plan, with the reason: a marked gap in the curve.
+    costs : mapping of str to mapping, or None
+        As in `curve_of`.
     progress : callable or None
         Called as ``progress(what, done, total)`` before each score.
 
@@ -107,7 +113,7 @@ def judge_ladder(
     reasons: dict[tuple[str, int], str] = {(name, k): why for name, why in gaps.items() for k in budgets}
     for name, k, score in _scores(plans, judge, budgets, reasons, progress):
         scores.setdefault((name, k), []).append(score)
-    return curve_of(judge, names, budgets, scores, reasons)
+    return curve_of(judge, names, budgets, scores, reasons, costs=costs)
 
 
 def summary(curve: Curve, budget: int) -> list[dict[str, str | float]]:
@@ -171,7 +177,7 @@ def curve_of(
     scores: Mapping[tuple[str, int], Sequence[Score]],
     reasons: Mapping[tuple[str, int], str],
     *,
-    costs: Mapping[str, Mapping[tuple[str, int], Sequence[float]]] | None = None,
+    costs: Costs | None = None,
 ) -> Curve:
     """The curve of scores that are at hand.
 
@@ -188,7 +194,7 @@ def curve_of(
     reasons : mapping of (str, int) to str
         Why a planner has no score at a budget.
     costs : mapping of str to mapping, or None
-        ``plan_seconds``, ``judge_seconds``, ``plan_peak_mb``: figures like `scores`.
+        ``plan_seconds``, ``judge_seconds``, ``plan_peak_mb``: figures like `scores`; what is not known is NaN.
     """
     first = next(iter(scores.values()))[0]
     errors, extra = figures(names, budgets, scores)
@@ -211,7 +217,8 @@ def curve_of(
         comparison=compared(names, budgets, scores),
         against=names,
         extra=extra,
-        attrs=_drawn(first),
+        regions=regions_in(scores),
+        attrs=_drawn(first) | _unobserved(judge, first),
     )
 
 
@@ -220,3 +227,9 @@ def _drawn(score: Score) -> dict[str, str]:
     runs = 0 if score.run is None else len(np.unique(score.run))
     several = f"{runs} test runs, drawn whole: for other runs like these"
     return {"intervals": several if runs > 1 else "one test run: for that run alone"} if runs else {}
+
+
+def _unobserved(judge: Judge, score: Score) -> dict[str, str]:
+    """Channels that the test windows never tell the truth of at some lead time: `total` leaves these out."""
+    names = [judge.channels[i].name for i in score.unobserved]
+    return {"unobserved": ", ".join(names)} if names else {}

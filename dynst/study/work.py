@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,24 +14,26 @@ from dynst.domain import Plan
 from dynst.errors import BudgetError, CheckpointError, ConfigError, DataError
 from dynst.evaluation import LADDER, LinearJudge, judge_ladder, ladder
 from dynst.evaluation.sweep import Judge
-from dynst.export import load_plan, save_plan, write_netcdf
+from dynst.export import load_plan, save_plan
 from dynst.planners import PLANNERS
 from dynst.planners.base import PlannerSkipped, Task
 from dynst.runs import Draft, Run, whole
 from dynst.study.caveats import plan_notes
+from dynst.study.cells import Matrix
+from dynst.study.desk import NETWORKS, plan_options
 from dynst.study.event import Event, Listener, nobody
-from dynst.study.log import Log
+from dynst.study.judged import judged, save_curve
+from dynst.study.log import Log, read_log
+from dynst.study.measure import Cost, measured
 from dynst.study.prepare import Prepared, prepare
 from dynst.study.provenance import provenance, versions
-from dynst.study.refits import NetworkJudge
 from dynst.training import Recipe
 from dynst.training.loop import StepRecord
 
 __all__ = ["fit", "resume"]
 
-_NETWORKS = ("dynst", "one_shot")  # planners that train a network, and so take its options
 _RESUMABLE = "dynst"  # reports its steps and keeps a checkpoint; it plans only where it was asked to: it takes long
-_RANDOM, _DRAWS, _REFIT_DRAWS = "uniform_random", 20, 3  # docs/method.md: random plans under either judge, at least
+_RANDOM, _DRAWS = "uniform_random", 20  # docs/method.md: random plans under the linear judge, at least
 
 
 def fit(study: Study, *, listen: Listener = nobody) -> Run:
@@ -138,7 +139,7 @@ class _Work:
 
     def _device(self) -> str:
         """Where the networks of this study are trained; the solved forecaster computes on the CPU."""
-        trained = self.prepared.planner in _NETWORKS or self.study.refit or self.study.compare != "none"
+        trained = self.prepared.planner in NETWORKS or self.study.compare != "none"
         return Recipe(device=self.study.device).device if trained else "cpu"
 
     def _chosen(self, task: Task) -> Plan:
@@ -171,14 +172,14 @@ class _Work:
         path = self.draft.path / "plans" / f"{name}.nc"
         if path.is_file():
             return load_plan(path)[0]
-        begin = time.monotonic()
-        plan = PLANNERS[name].plan(task, seed=self.study.seed, **self._options(name))
-        self.log.write({"planner": name, "seconds": round(time.monotonic() - begin, 3)})
+        options = self._options(name)
+        plan, cost = measured(lambda: PLANNERS[name].plan(task, seed=self.study.seed, **options))
+        self.log.write({"planner": name, **cost.to_dict()})
         self._save(plan, path)
         return plan
 
     def _options(self, name: str) -> dict[str, Any]:
-        options = self.study.network(name) if name in _NETWORKS else {}
+        options = plan_options(self.study, name)
         if name == _RESUMABLE:
             options |= {"listen": self._step, "checkpoint": self.draft.path / "checkpoint"}
         return options
@@ -188,41 +189,49 @@ class _Work:
             save_plan(plan, self.prepared.field.layout, part)
 
     def _judge(self, task: Task, plans: dict[str, list[Plan]], skipped: dict[str, str]) -> None:
-        """All plans over the ladder under the linear judge and, if asked for, at the budget under fresh networks."""
+        """All plans over the ladder under the linear judge and, if asked for, at the budget under networks."""
         task.cache.clear()  # the planners' matrices: the judge needs the memory for its own
         linear = LinearJudge(self.prepared.split, task.window, scaling=task.scaling, seed=self.study.seed)
         sparsities = LADDER if self.study.ladder is None else self.study.ladder
         budgets = ladder(task.sites, budget=task.budget, sparsities=sparsities)
-        self._curve("judge", "curve", plans, judge=linear, budgets=budgets, skipped=skipped)
-        if self.study.refit:
-            network = NetworkJudge(linear, seed=self.study.seed, options=self.study.network("refit"))
-            few = {name: seeds[:_REFIT_DRAWS] for name, seeds in plans.items()}
-            self._curve("refit", "curve_refit", few, judge=network, budgets=(task.budget,), skipped=skipped)
+        self._ladder(plans, linear, budgets, skipped)
+        if self.study.compare == "full":
+            self._networks((*plans, *(name for name in skipped if name not in plans)))
 
-    def _curve(
-        self,
-        stage: str,
-        name: str,
-        plans: dict[str, list[Plan]],
-        *,
-        judge: Judge,
-        budgets: tuple[int, ...],
-        skipped: dict[str, str],
+    def _ladder(
+        self, plans: dict[str, list[Plan]], judge: Judge, budgets: tuple[int, ...], skipped: dict[str, str]
     ) -> None:
-        """``<name>.csv`` and ``<name>.nc``, unless they were made before this run was stopped."""
-        path = self.draft.path / f"{name}.nc"
+        """``curve.csv`` and ``curve.nc``, unless they were made before this run was stopped."""
+        path = self.draft.path / "curve.nc"
         if path.is_file():
             return
-        self._say(stage, "")
+        self._say("judge", "")
 
         def progress(what: str, done: int, total: int) -> None:
-            self._say(stage, what, done, total)
+            self._say("judge", what, done, total)
 
-        curve = judge_ladder(plans, judge, budgets, gaps=skipped, progress=progress)
-        with whole(path.with_suffix(".csv")) as part:
-            part.write_text(curve.to_csv(), encoding="utf-8")
-        with whole(path) as part:
-            write_netcdf(curve.to_dataset(), part)
+        save_curve(judge_ladder(plans, judge, budgets, gaps=skipped, costs=self._costs(), progress=progress), path)
+
+    def _costs(self) -> dict[str, dict[tuple[str, int], list[float]]]:
+        """What each plan cost, at the budget that it was made for."""
+        lines = [line for line in read_log(self.draft.path / "log.jsonl") if "planner" in line]
+        spent = {(str(line["planner"]), self.prepared.budget): Cost.of(line) for line in lines}
+        return {
+            "plan_seconds": {place: [cost.seconds] for place, cost in spent.items()},
+            "plan_peak_mb": {place: [cost.peak_mb] for place, cost in spent.items()},
+        }
+
+    def _networks(self, planners: tuple[str, ...]) -> None:
+        """``curve_refit.csv`` and ``curve_refit.nc``: the cells of a comparison at the budget alone."""
+        path = self.draft.path / "curve_refit.nc"
+        if path.is_file():
+            return
+        study = self.study
+        matrix = Matrix(planners, (self.prepared.budget,), ("network",), seeds=study.seeds, first=study.seed)
+        found = judged(
+            self.prepared, self.draft.path, matrix, workers=study.workers, name=self.draft.name, listen=self.listen
+        )
+        save_curve(found["network"], path)
 
     def _step(self, record: StepRecord) -> None:
         self.log.write(asdict(record))
