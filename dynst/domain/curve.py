@@ -21,6 +21,8 @@ FRAMES = ("floor", "ceiling", "persistence", "climatology")
 
 _DIMS = ("planner", "sparsity", "lead_time", "channel", "seed")
 
+_BESIDE = ("acc", "rmse_at_sensors", "rmse_away")  # of each lead time, channel and seed, as the errors are
+
 _MEANING = {
     "difference": {"long_name": "RMSE relative to that of `against`", "units": "%"},
     "low": {"long_name": "lower bound of the 95 % interval of `difference`, for this one comparison", "units": "%"},
@@ -88,10 +90,14 @@ class Curve:
         ``reason`` (planner, sparsity); and, where plans were compared, ``difference``, ``low``, ``high``, ``p`` and
         ``verdict`` (planner, against, sparsity): RMSE relative to that of `against` in %, with its 95 % interval, the
         probability of such a difference between equals, corrected for the number of comparisons, and the word for it.
-        Where they were computed: ``acc``, ``rmse_at_sensors``, ``rmse_away`` over the dimensions of ``rmse``;
-        ``rmse_region`` (planner, sparsity, region, channel, seed); ``window_error`` (planner, sparsity, window), the
+        Where they were computed: ``acc``, the uncentred anomaly correlation, and ``rmse_at_sensors``, ``rmse_away``
+        over the dimensions of ``rmse``; ``rmse_region`` (planner, sparsity, region, channel, seed), all lead times
+        together; ``window_error`` (planner, sparsity, window), the
         mean squared error of each test window in squared training sd, mean over seeds, and ``run`` (window);
-        ``valid_total``, ``plan_seconds``, ``judge_seconds``, ``plan_peak_mb`` (planner, sparsity, seed).
+        ``valid_total``, the RMSE on validation windows in training standard deviations; ``plan_seconds``,
+        ``judge_seconds``, ``plan_peak_mb`` (planner, sparsity, seed). ``mae`` is NaN where errors came from inner
+        products alone. The attribute ``unobserved`` names channels without any observed test target at some lead time:
+        ``total`` leaves these out.
         Coordinates: ``budget`` (sparsity), ``units`` (channel); lead times count steps from 1.
 
     Examples
@@ -236,35 +242,29 @@ class Curve:
         )
 
     def to_csv(self) -> str:
-        """The whole curve as CSV text, one line per value; a missing combination has one line with its reason."""
+        """The whole curve as CSV text, one line per value; a missing combination has one line with its reason.
+
+        Columns ``acc``, ``rmse_at_sensors`` and ``rmse_away`` stand behind the errors where the curve has them.
+        """
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        header = (
-            "planner",
-            "sparsity",
-            "budget",
-            "lead_time",
-            "channel",
-            "units",
-            "seed",
-            "rmse",
-            "mae",
-            "bias",
-            "reason",
-        )
+        figures = ["rmse", "mae", "bias", *(name for name in _BESIDE if name in self.data)]
+        place_of = ("planner", "sparsity", "budget", "lead_time", "channel", "units", "seed")
+        header = (*place_of, *figures, "reason")
         writer.writerow(header)
         data = self.data
-        errors = [data[name].values for name in ("rmse", "mae", "bias")]
+        errors = [data[name].values for name in figures]
         for i, planner in enumerate(self.planners):
             for j, budget in enumerate(self.budgets):
                 place = (harmless(planner), f"{float(data['sparsity'][j]):.6g}", budget)
                 known = np.argwhere(np.isfinite(errors[0][i, j]))
                 for lead, channel, seed in known.tolist():
                     name, unit = harmless(self.channels[channel]), harmless(self.units[channel])
-                    numbers = [f"{error[i, j, lead, channel, seed]:.9g}" for error in errors]
+                    values = [float(error[i, j, lead, channel, seed]) for error in errors]
+                    numbers = [f"{value:.9g}" if np.isfinite(value) else "" for value in values]
                     writer.writerow((*place, int(data["lead_time"][lead]), name, unit, seed, *numbers, ""))
                 if not len(known):
-                    writer.writerow((*place, *[""] * 7, harmless(str(data["reason"].values[i, j]))))
+                    writer.writerow((*place, *[""] * (4 + len(figures)), harmless(str(data["reason"].values[i, j]))))
         return text.getvalue()
 
     def to_dataset(self) -> xr.Dataset:

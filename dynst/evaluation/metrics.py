@@ -42,9 +42,10 @@ def bias(sums: ErrorSums) -> Float[ndarray, "p c"]:
 
 
 def acc(sums: ErrorSums) -> Float[ndarray, "p c"]:
-    """Anomaly correlation per lead time and channel; NaN where truth or forecast never leave the climatology.
+    """Anomaly correlation per lead time and channel: 1 for the right pattern, 0 for one that says nothing.
 
     Uncentred, weighted by area, over sites and windows together; anomalies are from the training mean of each site.
+    The climatology itself has 0 by convention; where the truth never leaves it, or nothing is observed, there is NaN.
     The published alternatives - centred in each map, a mean of the correlations of single maps, a climatology for each
     day of the year - give other figures.
 
@@ -56,10 +57,10 @@ def acc(sums: ErrorSums) -> Float[ndarray, "p c"]:
     1.0
     """
     forecast = sums.square + 2 * sums.product - sums.truth  # f = e + t, so f^2 = e^2 + 2 f t - t^2
-    scale = np.maximum(forecast, 0.0) * sums.truth
-    # rounding leaves a forecast of nothing (climatology) with a little square
-    some = (scale > 0) & (forecast > 1e-6 * sums.truth)
-    raw = np.divide(sums.product, np.sqrt(scale), out=np.full(scale.shape, np.nan), where=some)
+    # a forecast of nothing has no square but for the rounding of float32
+    says = forecast > 1e-6 * sums.truth
+    raw = np.where((sums.truth > 0) & (sums.weight > 0), 0.0, np.nan)
+    np.divide(sums.product, np.sqrt(np.maximum(forecast, 0.0) * sums.truth), out=raw, where=says & np.isfinite(raw))
     value: ndarray = np.clip(raw, -1.0, 1.0)
     return value
 

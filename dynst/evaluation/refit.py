@@ -107,7 +107,7 @@ def refit(
     std = scaling.std[field.predicted].astype(float)
     tally = ErrorTally(weight, selected, std, window.prediction, regions=regions)
     _forecast(state.forecaster, test, recipe, tally)
-    error = state.best_error if math.isfinite(state.best_error) else None
+    error = math.sqrt(state.best_error) if math.isfinite(state.best_error) else None
     notes: dict[str, object] = {"backbone": backbone, "steps": steps, "seed": seed, "valid_error": error}
     return tally.score(notes, run=split.test.run[test.starts] if split.test.cases else None)
 

@@ -106,6 +106,10 @@ class ErrorSums:
             self.truth * square,
         )
 
+    def over_leads(self) -> ErrorSums:
+        """The sums of all lead times together, as one."""
+        return ErrorSums(*(getattr(self, part.name).sum(axis=0, keepdims=True) for part in fields(self)))
+
     def to_arrays(self) -> dict[str, ndarray]:
         """The sums by name, from which ``ErrorSums(**arrays)`` makes them again."""
         return {part.name: getattr(self, part.name) for part in fields(self)}
