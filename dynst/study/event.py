@@ -16,7 +16,7 @@ class Event:
     Attributes
     ----------
     stage : str
-        ``read``, ``plan``, ``polish``, ``baselines``, ``judge``, ``refit`` or ``write``.
+        ``read``, ``plan``, ``polish``, ``baselines``, ``judge``, ``refit``, ``stability`` or ``write``.
     text : str
         What is being done, in words.
     done, total : int
