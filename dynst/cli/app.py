@@ -11,6 +11,7 @@ from typing import Annotated, TextIO
 
 import typer
 
+from dynst.cli.compare import compare
 from dynst.cli.console import complain, out_of_reach
 from dynst.cli.export_map import export_map
 from dynst.cli.fit import fit
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 app.command("inspect")(inspect)
 app.command("fit")(fit)
+app.command("compare")(compare)
 app.command("report")(report)
 app.command("export-map")(export_map)
 app.command("score")(score)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dynst.evaluation.verdict import Answer
     from dynst.runs import Run
 
-__all__ = ["show_results"]
+__all__ = ["finite", "short_path", "show_answer", "show_results"]
 
 _CHANNELS = 2  # with more of them their columns no longer fit beside the rest
 
@@ -44,10 +44,10 @@ def show_results(run: Run, *, as_json: bool = False) -> None:
         _budget_table(plan, run.refit, judge=_NETWORK_JUDGE)
     if len(curve.budgets) > 1:
         _curve_table(plan, curve)
-    _show_answer(_answer(run, plan, curve))
+    show_answer(_answer(run, plan, curve))
     for name, reason in sorted(_skipped(run).items()):
         say(f"{name} was skipped: {reason}")
-    folder = _short(run.path)
+    folder = short_path(run.path)
     say(f"Run folder: {folder}")
     say(f"Next:       dynst export-map {folder} --format png -o map.png")
 
@@ -91,7 +91,7 @@ def _answer(run: Run, plan: Plan, curve: Curve) -> Answer:
     return answer(curve, plan.planner, plan.budget, second=second, tolerance=tolerance)
 
 
-def _show_answer(found: Answer) -> None:
+def show_answer(found: Answer) -> None:
     """Headline and sentences, wrapped."""
     from rich.text import Text
 
@@ -175,10 +175,10 @@ def _document(run: Run, plan: Plan, curve: Curve) -> dict[str, Any]:
     rows = {
         key: [
             {
-                ("verdict_vs_random" if name == "verdict" else name): _finite(value)
+                ("verdict_vs_random" if name == "verdict" else name): finite(value)
                 for name, value in dataclasses.asdict(row).items()
             }
-            | {"is_frame": row.is_frame, "plan_vs": _finite(_compared(row.planner, plan, judged, budget))}
+            | {"is_frame": row.is_frame, "plan_vs": finite(_compared(row.planner, plan, judged, budget))}
             for budget in judged.budgets
             for row in judged.table(budget)
         ]
@@ -203,17 +203,17 @@ def _document(run: Run, plan: Plan, curve: Curve) -> dict[str, Any]:
         ],
         "positions_are": "unknown" if not axes else f"{plan.sites.frame}, {plan.sites.unit}",
         "importance_is": plan.importance_is,
-        "answer": _finite(dataclasses.asdict(_answer(run, plan, curve))),
+        "answer": finite(dataclasses.asdict(_answer(run, plan, curve))),
         **rows,
         "facts": run.provenance.get("facts", {}),
         "skipped": _skipped(run),
     }
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """JSON has no NaN: a value that could not be had is null."""
     if isinstance(value, dict):
-        return {key: _finite(part) for key, part in value.items()}
+        return {key: finite(part) for key, part in value.items()}
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -226,7 +226,7 @@ def _number(value: float) -> str:
     return f"{value:.4g}" if math.isfinite(value) else "-"
 
 
-def _short(path: Path) -> Path:
+def short_path(path: Path) -> Path:
     """The path as one would type it from here."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_absolute() and path.is_relative_to(here) else path

@@ -15,7 +15,7 @@ from dynst.study.judged import FILES, judged, save_curve
 from dynst.study.prepare import Prepared, prepare
 from dynst.study.work import fit, resume
 
-__all__ = ["compare"]
+__all__ = ["check_names", "compare"]
 
 
 def compare(
@@ -65,7 +65,7 @@ def compare(
     CheckpointError
         If there is no such run, the data are not those of the run, or another process is comparing.
     """
-    _check_names(planners, judges, seeds, workers)
+    check_names(planners, judges, seeds, workers, budgets)
     run = _fitted(source, listen)
     study = Study.load(run.path / "study.toml")
     prepared = prepare(study, listen=listen)
@@ -82,15 +82,32 @@ def compare(
     return run
 
 
-def _check_names(planners: Sequence[str] | None, judges: Sequence[str], seeds: int | None, workers: int | None) -> None:
+def check_names(
+    planners: Sequence[str] | None = None,
+    judges: Sequence[str] = JUDGES,
+    seeds: int | None = None,
+    workers: int | None = None,
+    budgets: Sequence[int] | None = None,
+) -> None:
+    """Refuse what cannot be compared before anything is done.
+
+    Raises
+    ------
+    ConfigError
+        If a name is unknown, nothing is named, or a number is below 1.
+    """
     for planner in planners or ():
         find_planner(planner)
     for judge in judges:
         if judge not in JUDGES:
             raise ConfigError(unknown_name("judge", judge, JUDGES))
-    if not judges:
-        raise ConfigError(f"no judge came; name at least one of {', '.join(JUDGES)}.")
-    for option, value in (("seeds", seeds), ("workers", workers)):
+    if not judges or (planners is not None and not planners):
+        what, known = ("judge", JUDGES) if not judges else ("planner", tuple(PLANNERS))
+        raise ConfigError(f"no {what} came; name at least one of {', '.join(known)}.")
+    if budgets is not None and not budgets:
+        raise ConfigError("no budget came; give at least one number of sensors.")
+    numbers = [("seeds", seeds), ("workers", workers), *(("budgets", budget) for budget in budgets or ())]
+    for option, value in numbers:
         if value is not None and value < 1:
             raise ConfigError(f"{option}: {value} came; at least 1 is expected.")
 
@@ -115,8 +132,6 @@ def _budgets(prepared: Prepared, asked: Sequence[int] | None) -> tuple[int, ...]
     """As asked if all are possible; else a quarter to four times the run's budget as far as sites and roles allow."""
     sites, own = prepared.field.sites, prepared.budget
     if asked is not None:
-        if not asked:
-            raise ConfigError("no budget came; give at least one number of sensors.")
         for budget in asked:
             sites.check_budget(budget)
         return tuple(sorted(set(asked)))
