@@ -38,7 +38,7 @@ _TRIED = (
     60  # candidates for the next station that are judged, if there are more: those of largest exact gain in training
 )
 _LARGE = 60  # stations above which only the first half of the order of redundancy is found
-_OPERATIONS = 1.5e12  # multiplications that the order of redundancy may cost: about a minute on one core
+_OPERATIONS = 5e11  # multiplications that the order of redundancy may cost: less than a minute on one core
 
 _T = TypeVar("_T")
 Progress = Callable[[str, int, int], None]

@@ -79,7 +79,7 @@ def stations_on(sites: Sites, layout: Layout, path: Path) -> Siting:
     given = read_given(path, sites.name)
     called, row = _by_name(given.called, sites.name)
     notes = list(given.notes)
-    if 2 * int((row >= 0).sum()) < len(given):
+    if given.placed and 2 * int((row >= 0).sum()) < len(given):
         called, row = given.names, np.full(len(given), -1)
     elif (row >= 0).any() and len(given.called) > 1:
         notes.append(f"stations of {given.where} are found by name")
@@ -111,7 +111,7 @@ def _by_place(
     given: Given, called: Sequence[str], missing: Int[ndarray, " j"], sites: Sites, layout: Layout
 ) -> tuple[Int[ndarray, " j"], list[str]]:
     """Nearest sites of the stations that no name places."""
-    if not any(part is not None for part in (given.lonlat, given.plane, given.loose)):
+    if not given.placed:
         raise DataError(_unknown(given.where, [called[i] for i in missing], sites))
     if sites.frame is Frame.SCHEMATIC:
         raise DataError(

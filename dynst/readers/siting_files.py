@@ -61,6 +61,11 @@ class Given:
         return len(self.names)
 
     @property
+    def placed(self) -> bool:
+        """Whether there are positions."""
+        return any(part is not None for part in (self.lonlat, self.plane, self.loose))
+
+    @property
     def names(self) -> tuple[str, ...]:
         """A name for each station; its number where the file gives none."""
         if self.called:
@@ -96,7 +101,9 @@ def read_given(path: Path, known: Sequence[str] = ()) -> Given:
         return _from_layer(path)
     if suffix in _JSON or (suffix not in SUFFIXES and start.lstrip()[:1] == b"{"):
         return _from_geojson(path)
-    if suffix in SUFFIXES or (suffix in {"", ".list"} and b"\0" not in start):
+    if suffix in SUFFIXES or suffix in {"", ".list"}:
+        if suffix != ".parquet" and b"\0" in start and start[:2] not in (b"\xff\xfe", b"\xfe\xff"):
+            raise DataError(f"{path.name}: not a text: it holds zero bytes. Write a table as CSV, or names one a line.")
         return _from_text(path, known)
     expected = ", ".join([*_JSON, *SUFFIXES, *_GEOMETRY])
     raise DataError(f"{path.name}: no file of stations by its name. Expected one of {expected}.")
@@ -150,7 +157,8 @@ def _from_table(path: Path, table: Table) -> Given:
     if lonlat is None and loose is None and not called:
         raise DataError(f"{path.name}: neither names nor positions. Expected columns name, lon and lat (or x and y).")
     places = None if lonlat is None else np.where(np.isin(lonlat[0], _NOWHERE), np.nan, lonlat[0])
-    if places is not None and np.isfinite(places).any() and (np.nanmax(np.abs(places), axis=1) > 360).all():
+    there = np.zeros((0, 2)) if places is None else places[np.isfinite(places).all(axis=1)]
+    if len(there) and (np.abs(there).max(axis=1) > 360).all():
         places, loose, unit = None, places, ""  # lengths that are called lon and lat
     given = Given(path.name, called, places if places is None else places[keep], unit=unit)
     return _left_out(replace(given, loose=None if loose is None else loose[keep]), keep)
