@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dynst.readers import inspect, read
     from dynst.reports import budget_map, comparison_map, curve_chart, importance_map, verdict_chart
     from dynst.runs import Run, find
-    from dynst.study import fit, resume
+    from dynst.study import compare, fit, resume
 
 __all__ = [
     "PLANNERS",
@@ -36,6 +36,7 @@ __all__ = [
     "Task",
     "Window",
     "budget_map",
+    "compare",
     "comparison_map",
     "curve_chart",
     "find",
@@ -59,7 +60,7 @@ _HOMES = {
     "dynst.readers": ("inspect", "read"),
     "dynst.reports": ("budget_map", "comparison_map", "curve_chart", "importance_map", "verdict_chart"),
     "dynst.runs": ("Run", "find"),
-    "dynst.study": ("fit", "resume"),
+    "dynst.study": ("compare", "fit", "resume"),
 }
 
 
