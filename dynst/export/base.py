@@ -164,11 +164,11 @@ def replace_whole(path: str | os.PathLike[str], content: bytes) -> None:
     OSError
         If the disk is full or broken.
     """
-    if Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir():
+    if _exists(Path(path)) and not Path(path).is_file() and not Path(path).is_dir():
         Path(path).write_bytes(content)
         return
     target = Path(path).resolve()
-    if not target.name or target.is_dir():
+    if not target.name or (_exists(target) and target.is_dir()):
         raise ConfigError(f"{path or 'an empty name'} is a folder. Give a file in it.")
     draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
@@ -183,3 +183,11 @@ def replace_whole(path: str | os.PathLike[str], content: bytes) -> None:
     finally:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
+
+
+def _exists(path: Path) -> bool:
+    """Whether there is anything of that name; a name that is too long has nothing."""
+    try:
+        return path.exists()
+    except OSError:
+        return False

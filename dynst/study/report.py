@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from dynst.errors import ConfigError
@@ -41,7 +42,7 @@ def write_report(run: Run, out: Path | None = None) -> tuple[Path, Path]:
 
 def save_page(page: Page, out: Path) -> tuple[Path, Path]:
     """Write a page and its Markdown; see `write_report`."""
-    html = out / "report.html" if out.is_dir() else out
+    html = out / "report.html" if os.path.isdir(out) else out  # noqa: PTH112  # Path's raises if the name is too long
     if html.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"{out} is no page and no folder. Give a name that ends in .html, or a folder that exists.")
     texts = {html: page_html(page), html.with_suffix(".md"): page_markdown(page)}
