@@ -117,7 +117,7 @@ def _owners(view: View, points: Float[ndarray, "q 2"]) -> Int[ndarray, " q"]:
     for candidates in (1, min(_CANDIDATES, len(turned))):
         open_ = np.flatnonzero(owner < 0)
         _, near = tree.query(points[open_] / unit, k=candidates, distance_upper_bound=3.0)
-        for nearest in near.reshape(len(open_), -1).T:
+        for nearest in near.reshape(len(open_), candidates).T:  # also where no pixel is left open
             asked = np.flatnonzero((owner[open_] < 0) & (nearest < len(turned)))
             place, chosen = nearest[asked], site[nearest[asked]]
             offset, e, f = points[open_[asked]] - turned[place], across[chosen], along[chosen]

@@ -43,6 +43,12 @@ def test_a_full_turn_shows_the_whole_earth_plate_carree():
     assert (site_of_pixel(view) >= 0).all(), "a globe has no pixel without a cell"
 
 
+def test_points_all_over_the_globe_and_on_no_grid_leave_no_pixel_without_a_site():
+    longitude, latitude = np.meshgrid(np.arange(-180.0, 180.0, 10.0), np.arange(-90.0, 91.0, 10.0))
+    view = view_of(Sites(longitude.ravel(), latitude.ravel()))
+    assert (site_of_pixel(view, scale=0.2) >= 0).all()
+
+
 @pytest.mark.parametrize("latitude", [0.0, 55.0, -70.0])
 def test_a_degree_of_longitude_is_as_short_as_it_is_on_the_ground(latitude):
     view = view_of(*box(10.0, 20.0, latitude - 3, latitude + 3))
