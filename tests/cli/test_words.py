@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dynst.cli.results import _document, _unit, _warnings
+from dynst.cli.results import _document, _unit
 from dynst.domain import Frame, Plan, Sites
 from dynst.domain.curve import Curve
 from dynst.study.facts import fact_rows
@@ -36,16 +36,6 @@ def test_a_unit_that_all_channels_share_is_said_once():
     mixed = [{"name": "a"} | one, {"name": "b"} | one | {"units": "Pa", "predict": False}]
     assert rows(channels=mixed)["channels"] == "a (K), b (Pa) observed only"
     assert rows(channels=[{"name": "a"} | one, {"name": "b"} | one | {"predict": False}])["channels"].endswith("only")
-
-
-def test_a_comparison_that_says_nothing_is_called_so():
-    assert _warnings({"floor": 2.0, "ceiling": 1.0, "persistence": 1.5}) == []
-    (idle,) = _warnings({"floor": 1.0, "ceiling": 1.0, "persistence": 1.5})
-    assert "places do not matter here" in idle
-    (poor,) = _warnings({"floor": 2.0, "ceiling": 1.0, "persistence": 0.5})
-    assert "persistence" in poor
-    assert _warnings({"persistence": float("nan")}) == []
-    assert all(len(line) <= 80 for line in (idle, poor))
 
 
 def test_what_has_no_unit_gets_none():

@@ -1,0 +1,250 @@
+"""The words follow the numbers: each finding of an answer from a curve made to show it."""
+
+import numpy as np
+import pytest
+from scipy.signal import lfilter
+
+from dynst.domain import Curve
+from dynst.errors import DataError
+from dynst.evaluation.comparison import RANDOM, compared
+from dynst.evaluation.knee import indifferent_budgets, knee
+from dynst.evaluation.score import Score
+from dynst.evaluation.sums import ErrorSums
+from dynst.evaluation.verdict import answer
+
+M = 120
+
+
+def scored(level, rng, *, noise=0.02):
+    """Errors of a forecaster whose RMSE is `level`, on windows that are alike but for a little noise."""
+    windows = level**2 * (1 + noise * rng.standard_normal(M))
+    mean = np.full((1, 1), windows.mean())
+    sums = ErrorSums(mean, mean, np.zeros((1, 1)), np.ones((1, 1)))
+    return Score(sums, sums, sums, np.ones(1), windows)
+
+
+def made(levels, budgets=(10, 20), *, n=100, spread=0.01, draws=20, valid=None, noise=0.02, channels=("t2m",), seed=0):
+    """A curve in which each planner has the RMSE asked for (one, or one per budget); that of random plans is spread."""
+    rng = np.random.default_rng(seed)
+    names, scores = list(levels), {}
+    for name, level in levels.items():
+        for k, one in zip(budgets, np.broadcast_to(level, len(budgets)), strict=True):
+            lucks = 1 + spread * np.linspace(-1.5, 1.5, draws) if name == RANDOM else [1.0]
+            scores[name, k] = [scored(one * luck, rng, noise=noise) for luck in lucks]
+    shape = (len(names), len(budgets), 1, len(channels), draws if RANDOM in names else 1)
+    rmse, total = np.full(shape, np.nan), np.full((*shape[:2], shape[4]), np.nan)
+    window = np.full((*shape[:2], M), np.nan)
+    for (name, k), several in scores.items():
+        place = names.index(name), budgets.index(k)
+        for i, score in enumerate(several):
+            rmse[(*place, 0, 0, i)] = total[(*place, i)] = score.total
+        window[place] = np.mean([score.per_window for score in several], axis=0)
+    extra = {"window_error": (("planner", "sparsity", "window"), window)}
+    if valid:
+        values = np.full(total.shape, np.nan)
+        for name, value in valid.items():
+            values[names.index(name), :, 0] = value
+        extra["valid_total"] = (("planner", "sparsity", "seed"), values)
+    return Curve.of(
+        dict.fromkeys(("rmse", "mae", "bias"), rmse),
+        planners=names,
+        budgets=budgets,
+        n=n,
+        channels=channels,
+        units=["K"] * len(channels),
+        total=total,
+        comparison=compared(names, budgets, scores),
+        against=names,
+        extra=extra,
+    )
+
+
+FRAMED = {"floor": 2.0, "ceiling": 0.88, "persistence": 1.5}
+GOOD = {"dynst": 0.895, "forward": 0.895, "coverage": 0.97, RANDOM: 1.0} | FRAMED
+
+
+def said(levels, name="dynst", budget=10, *, second=None, tolerance=5.0, **options):
+    found = answer(made(levels, **options), name, budget, second=second, tolerance=tolerance)
+    return found.headline, " ".join(found.sentences), found
+
+
+def test_a_plan_that_is_better_is_said_to_be_and_by_how_much():
+    headline, text, found = said(GOOD)
+    assert headline.startswith(
+        "With sensors at 10 of 100 sites, the plan of dynst forecasts with 10."
+    )  # 10.5 % to noise
+    assert "less error than random plans; it is better than coverage and it ties with forward." in headline
+    assert "All of the 20 random plans have more error; they differ by 0.9 % among themselves." in text
+    assert found.against == {"forward": "tie", "coverage": "better", RANDOM: "better"}
+
+
+def test_a_loss_comes_first_with_what_to_take_instead():
+    headline, text, _ = said(GOOD | {"forward": 0.93}, "coverage")
+    assert headline.startswith("This plan is worse than dynst by 8.")  # 0.97 / 0.895
+    assert headline.endswith("take that one (dynst export-map --planner dynst).")
+    assert "It is worse than dynst (+8." in text
+    assert "forward (+4." in text  # 0.97 / 0.93
+
+
+def test_where_no_plan_is_better_the_answer_is_that_nothing_is():
+    headline, text, _ = said({"dynst": 1.0, "coverage": 1.001, RANDOM: 1.0} | FRAMED, spread=0.02)
+    assert headline == "Nothing here is better than placing sensors at random."
+    assert "can be luck" in text
+
+
+def test_a_difference_that_was_not_shown_is_not_denied_either():
+    headline, _, _ = said({"dynst": 0.915, "coverage": 1.0, RANDOM: 1.0} | FRAMED, spread=0.08)
+    assert headline.startswith("Nothing here is shown to be better than placing sensors at random: the 8.")
+    assert headline.endswith("less error of dynst can be luck.")
+
+
+def test_a_plan_worse_than_random_is_not_recommended():
+    headline, text, _ = said({"dynst": 1.2, RANDOM: 1.0} | FRAMED)
+    assert "is worse than sensors placed at random, by 20." in headline
+    assert "None of the 20 random plans have more error" in text
+
+
+def test_others_that_are_better_than_random_are_named():
+    curve = made(GOOD)
+    for other in (RANDOM, "forward", "coverage"):
+        curve.data["verdict"].loc[{"planner": "dynst", "against": other}] = "tie"
+    headline = answer(curve, "dynst", 10).headline
+    assert headline.endswith(
+        "the plan of dynst cannot be told from a random one, but forward and coverage are better than random."
+    )
+
+
+def test_without_random_plans_the_error_is_told_with_its_unit():
+    headline, _, _ = said({"dynst": 0.9, "coverage": 1.0})
+    assert headline.startswith("With sensors at 10 of 100 sites, the plan of dynst forecasts with an error of 0.9")
+    assert headline.endswith(" K; it is better than coverage.")
+    assert said({"dynst": 0.9})[0].endswith("there is no other plan to compare with.")
+
+
+def test_frames_say_when_places_do_not_matter_or_the_judge_is_a_poor_one():
+    _, text, found = said({"dynst": 1.0, RANDOM: 1.0, "floor": 1.0, "ceiling": 1.02, "persistence": 1.5}, noise=0.001)
+    assert text.startswith("Sensors at every site forecast no better than none: places do not matter here.")
+    assert found.knee is None
+    _, text, _ = said(GOOD | {"persistence": 0.5})
+    assert text.startswith("Forecasting no change (persistence) beats the judge even with every site.")
+    assert "persistence" not in said(GOOD)[1]
+    assert "places" not in said(GOOD)[1]
+
+
+def test_what_validation_would_have_picked_is_told_with_what_came_of_it():
+    _, text, _ = said(GOOD, valid={"dynst": 0.8, "forward": 0.9, "coverage": 0.7})
+    assert "On validation data one would have picked coverage; on test data it has 8." in text
+    assert "more error than this plan (worse)." in text
+    _, text, _ = said(GOOD, valid={"dynst": 0.7, "forward": 0.9})
+    assert "one would have picked it without the test" in text
+
+
+def test_a_plan_that_wins_only_under_the_network_that_made_it_is_said_to():
+    tie = {"dynst": 1.0, "forward": 1.0, RANDOM: 1.0} | FRAMED
+    network = "a network trained afresh for each plan", made(GOOD)
+    _, text, _ = said(tie, second=network)
+    assert "only under the kind of network that made it: the linear judge says tie." in text
+    assert "kind of network" not in said(tie, "forward", second=network)[1]
+    _, text, _ = said(GOOD, second=(network[0], made(tie)))
+    assert (
+        "better than random plans under the linear judge only: by a network trained afresh for each plan it is" in text
+    )
+    assert "it is better than random plans too" in said(GOOD, second=network)[1]
+    lost = made(GOOD | {"dynst": 0.95, "forward": 0.85})
+    assert "it is worse than forward (+11." in said(GOOD, second=(network[0], lost))[1]
+
+
+def test_a_channel_without_test_values_is_not_passed_over():
+    assert "u10 has no measured value in the test period" in said(GOOD, channels=("t2m", "u10"))[1]
+    assert "no measured value" not in said(GOOD)[1]
+
+
+def test_names_from_files_stay_on_one_line():
+    assert "\n" not in said(GOOD, channels=("t2m", "u\n10"))[1]
+
+
+LADDER = (5, 10, 20, 40)
+
+
+def test_the_knee_is_the_fewest_sensors_within_the_tolerance():
+    # ceiling 1: 5 % more is 1.05, between 1.12 and 1.02
+    curve = made({"dynst": (1.3, 1.12, 1.02, 1.0), "ceiling": 1.0, "floor": 2.0}, LADDER)
+    found = knee(curve, "dynst")
+    assert (found.budget, found.low, found.high) == (20, 20, 20)
+    assert knee(curve, "dynst", 15.0).budget == 10
+    text = " ".join(answer(curve, "dynst", 10).sentences)
+    assert "20 sensors (of the numbers tried) are within 5 % of the error with a sensor at every site." in text
+
+
+def test_the_knee_has_an_interval_where_an_error_is_near_the_tolerance():
+    curve = made({"dynst": (1.3, 1.053, 1.047, 1.0), "ceiling": 1.0, "floor": 2.0}, LADDER, noise=0.1)
+    found = knee(curve, "dynst")
+    assert (found.low, found.high) == (10, 40)
+    assert "(95 %: 10 to 40, of the numbers tried)" in " ".join(answer(curve, "dynst", 10).sentences)
+
+
+def test_no_knee_where_no_number_is_enough_or_there_is_no_ceiling():
+    curve = made({"dynst": (1.5, 1.4, 1.3, 1.2), "ceiling": 1.0, "floor": 2.0}, LADDER)
+    found = knee(curve, "dynst")
+    assert (found.budget, found.low, found.high) == (None, None, None)
+    assert "Not even 40 sensors, the most that were tried" in " ".join(answer(curve, "dynst", 10).sentences)
+    assert knee(made({"dynst": 1.0}, LADDER), "dynst") is None
+    assert knee(Curve(curve.data.drop_vars("window_error")), "dynst") is None
+
+
+def test_a_dip_is_no_knee():
+    curve = made({"dynst": (1.01, 1.2, 1.03, 1.0), "ceiling": 1.0, "floor": 2.0}, LADDER)
+    assert knee(curve, "dynst").budget == 20
+
+
+def test_the_interval_of_the_knee_holds_the_truth_on_slow_errors():
+    # the truth: 10 sensors are 8 % above the ceiling, 20 are 3 % above; differences are an AR(1) of 0.7
+    rng, hits, exact, trials = np.random.default_rng(0), 0, 0, 120
+    curve = made({"dynst": 1.0, "ceiling": 1.0}, LADDER)
+    data = curve.data.copy(deep=True)
+    for _ in range(trials):
+        slow = lfilter([1], [1, -0.7], rng.standard_normal((5, M)), axis=-1) * np.sqrt(1 - 0.49)
+        errors = np.square([[1.3], [1.08], [1.03], [1.0], [1.0]]) * np.exp(0.12 * slow)
+        data["window_error"].values[0], data["window_error"].values[1] = errors[:4], errors[4]
+        found = knee(Curve(data), "dynst")
+        hits += found.low is not None and found.low <= 20 and (found.high is None or found.high >= 20)
+        exact += found.low == found.high == 20
+    assert hits / trials >= 0.93  # at least 95 % by construction; standard error 2 %
+    assert exact / trials < 0.9  # the doubt is real
+
+
+ALIKE = {"dynst": 1.0, "coverage": 1.0, RANDOM: 1.0, "floor": 2.0, "ceiling": 0.9}
+
+
+def test_where_the_choice_of_sites_does_not_matter_the_answer_says_so():
+    levels = ALIKE | {"dynst": (0.8, 1.002, 1.002, 1.002)}
+    curve = made(levels, LADDER)
+    assert indifferent_budgets(curve) == (10, 40)
+    found = answer(curve, "dynst", 5)
+    assert found.indifferent == pytest.approx((0.6, 0.9))
+    text = " ".join(found.sentences)
+    assert "Between 60 % and 90 % sparsity (10 to 40 sensors) the choice of sites does not matter" in text
+
+
+@pytest.mark.parametrize(
+    ("levels", "spread"),
+    [
+        (ALIKE | {"dynst": 0.95}, 0.01),  # a plan is better than random
+        (ALIKE, 0.05),  # none is, but random plans differ
+        (ALIKE | {"coverage": 1.1, "dynst": 1.02}, 0.01),  # coverage, a spread-out plan, does worse
+        (ALIKE | {"dynst": 0.97}, 0.019),  # 3 % is worth having, shown or not
+    ],
+)
+def test_the_choice_matters_where_any_of_the_rule_fails(levels, spread):
+    assert indifferent_budgets(made(levels, LADDER, spread=spread)) is None
+
+
+def test_one_budget_is_no_range():
+    assert indifferent_budgets(made(ALIKE | {"dynst": (0.8, 1.0, 0.8, 0.8)}, LADDER)) is None
+
+
+def test_an_unknown_planner_or_budget_is_refused():
+    with pytest.raises(DataError, match="no planner dinst"):
+        answer(made(GOOD), "dinst", 10)
+    with pytest.raises(DataError, match="no budget 11"):
+        answer(made(GOOD), "dynst", 11)
