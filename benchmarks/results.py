@@ -59,7 +59,7 @@ RECORDS = {
     "metr_la": Record("metr_la_week", "positions MIT, speeds without a stated licence; liyaguang/DCRNN"),
     "germany_pm10": Record("germany_pm10/germany_pm10_daily_1998_2009.nc", "EEA AirBase, attribution; R package data"),
     "montevideo_bus": Record("montevideo_bus/montevideo_bus.json", "MIT, city open data; PyTorch Geometric Temporal"),
-    "ireland_wind": Record("ireland_wind/daily_wind_knots_1961_1978.csv", "Haslett and Raftery 1989; R package data"),
+    "ireland_wind": Record("ireland_wind", "Haslett and Raftery 1989; R package data"),
     "colorado_climate": Record("colorado_climate/colorado_monthly_1895_1997.nc", "US records; R package data"),
     "cylinder_wake": Record("cylinder_wake/cylinder_nektar_wake.mat", "Raissi et al. 2019, repository PINNs"),
     "winter_msl": Record("era5_winter/era5_msl_2025-2026_djf_2.5x2.5.zarr", "CC BY 4.0, Copernicus"),

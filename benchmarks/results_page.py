@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -164,7 +164,8 @@ Plans of every planner on {count} records, judged on time that no planner saw. H
 ```
 
 *Better* and *worse* are at the 95 % level after Holm's correction; everything else is a tie. Differences are of the
-test error in %, below zero is better. The *picked baseline* is the one with the least validation error: what a careful
+test error in %, below zero is better; an interval is for its one comparison, so one that leaves out zero may still be
+a tie after the correction for many. The *picked baseline* is the one with the least validation error: what a careful
 user without dynst would have taken. *picked of all* lets validation choose among dynst's planners too, and *default* is
 the planner that `dynst fit` takes on that record by itself. Validation error is partly what plans were chosen by, so a
 planner that searches there may look better than it is; the test error does not forgive that."""
@@ -179,14 +180,12 @@ def _summary(met: Sequence[Meeting]) -> list[str]:
     lines = ["## Over all records", "", "### Losses", ""]
     ours = {*OURS, "default", "picked of all"}
     lost = [one for one in met if one.word == "worse" and one.who in ours]
-    lines += [_sentence(one) for one in lost] or [
-        "None: no plan of dynst was significantly worse than its rivals here."
-    ]
+    lines += _sentences(lost) or ["None: no plan of dynst was significantly worse than its rivals here."]
     weak = [one for one in small if one.who in ours and one.rival == RANDOM and one.word == "tie"]
     lines += ["", f"Not shown to be better than random plans at {SMALL} sensors or fewer:", ""]
-    lines += [_sentence(one) for one in weak] or ["None."]
-    for title, rival in (("Against random plans", RANDOM), ("Against the picked baseline", "")):
-        lines += ["", f"### {title}", "", *_counts(met, small, lambda one, r=rival: (one.rival == RANDOM) == bool(r))]
+    lines += _sentences(weak) or ["None."]
+    for title, random in (("Against random plans", True), ("Against the picked baseline", False)):
+        lines += ["", f"### {title}", "", *_counts([one for one in met if (one.rival == RANDOM) == random])]
     return [
         *lines,
         "",
@@ -196,23 +195,31 @@ def _summary(met: Sequence[Meeting]) -> list[str]:
     ]
 
 
-def _sentence(one: Meeting) -> str:
-    who = one.who if one.who == one.planner else f"{one.who} ({one.planner})"
-    rival = "random plans" if one.rival == RANDOM else f"{one.rival}, the picked baseline"
-    return f"- {one.record}, {one.budget} sensors: {who} against {rival}: {_change(one)} ({one.word})"
+def _sentences(met: Sequence[Meeting]) -> list[str]:
+    """One line for each meeting of two plans, with all the roles that the planner has in it."""
+    roles: dict[tuple[str, int, str, str], list[Meeting]] = {}
+    for one in met:
+        roles.setdefault((one.record, one.budget, one.planner, one.rival), []).append(one)
+    lines = []
+    for several in roles.values():
+        one = several[0]
+        also = [other.who for other in several if other.who != one.planner]
+        who = f"{one.planner} ({', '.join(also)})" if also else one.planner
+        rival = "random plans" if one.rival == RANDOM else f"{one.rival}, the picked baseline"
+        lines.append(f"- {one.record}, {one.budget} sensors: {who} against {rival}: {_change(one)}, {one.word}")
+    return lines
 
 
-def _counts(met: Sequence[Meeting], small: Sequence[Meeting], where: Callable[[Meeting], bool]) -> list[str]:
-    names = list(dict.fromkeys(one.who for one in met if where(one)))
+def _counts(met: Sequence[Meeting]) -> list[str]:
+    names = list(dict.fromkeys(one.who for one in met))
     names.sort(key=lambda name: (name not in OURS, name not in ("default", "picked of all"), name))
-    head = [
-        f"{word}, {block}" for block in (f"<= {SMALL} sensors", "all") for word in ("worse / tie / better", "mean %")
-    ]
+    blocks = (f"<= {SMALL} sensors", "all")
+    head = [f"{what}, {block}" for block in blocks for what in ("worse / tie / better", "mean %")]
     rows = []
     for name in names:
         row = [name]
-        for block in (small, met):
-            here = [one for one in block if where(one) and one.who == name]
+        for most in (SMALL, math.inf):
+            here = [one for one in met if one.who == name and one.budget <= most]
             words = [one.word for one in here]
             mean, error, number = record_means(here)
             row.append(" / ".join(str(words.count(word)) for word in ORDER))
