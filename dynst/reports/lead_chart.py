@@ -16,6 +16,7 @@ from dynst.reports.evidence_tables import with_unit
 __all__ = ["lead_chart"]
 
 _DASHES = {"floor": [1, 3], "ceiling": [7, 3], "persistence": [3, 3], "climatology": [9, 3, 2, 3]}
+_TICKS = 12  # chosen: what fits under the chart
 _GREY = "#6b7078"
 
 
@@ -59,7 +60,7 @@ def lead_chart(curve: Curve, planner: str, budget: int, *, channel: str | None =
     scale = alt.Scale(domain=names, range=[_GREY if name in FRAMES else colours[name] for name in names])
     dashes = alt.Scale(domain=names, range=[_DASHES.get(name, [1, 0]) for name in names])
     of_rows = alt.Chart(alt.InlineData(values=_rows(curve, names, budget, channel)))
-    x = alt.X("lead:Q", title="lead time (steps)", axis=alt.Axis(tickMinStep=1, format="d", grid=False))
+    x = alt.X("lead:Q", title="lead time (steps)", axis=alt.Axis(values=_ticks(curve), format="d", grid=False))
     y = alt.Scale(zero=False, nice=False, padding=12)
     title = with_unit("RMSE", unit)
     key = alt.Legend(title=None, symbolType="stroke", symbolSize=500, symbolStrokeWidth=2.5, symbolOpacity=1)
@@ -101,6 +102,12 @@ def _drawn(curve: Curve, planner: str, budget: int) -> list[str]:
     best = [row.planner for row in table if not row.is_frame and row.planner not in (planner, "uniform_random")]
     plans = [planner, *best[:1], *(row.planner for row in table if row.planner == "uniform_random")]
     return [*dict.fromkeys(plans), *(row.planner for row in table if row.is_frame)]
+
+
+def _ticks(curve: Curve) -> list[int]:
+    """Lead times to write on the axis: all, or at most a dozen at even steps."""
+    leads: list[int] = curve.data["lead_time"].values.tolist()
+    return leads[:: math.ceil(len(leads) / _TICKS)]
 
 
 def _rows(curve: Curve, names: list[str], budget: int, channel: str) -> list[dict[str, object]]:
