@@ -21,7 +21,7 @@ from dynst.study.cells import Cell, Gap, Matrix, Store
 from dynst.study.log import read_log
 from dynst.study.measure import Cost, measured
 from dynst.study.prepare import Prepared, prepare
-from dynst.study.refits import NetworkJudge
+from dynst.study.refits import NetworkJudge, linear_judge, regions_of_study
 
 __all__ = ["NETWORKS", "Desk", "Errand", "plan_options"]
 
@@ -73,6 +73,7 @@ class Desk:
     def __init__(self, prepared: Prepared, run: Path, matrix: Matrix) -> None:
         self._prepared, self._run, self._matrix = prepared, run, matrix
         self._store = Store(run / "compare", prepared.field.layout)
+        self._regions = regions_of_study(prepared)
         self._task: Task | None = None
         self._linear: LinearJudge | None = None
 
@@ -92,8 +93,7 @@ class Desk:
         """The judge of the study, made at the first call."""
         if self._linear is None:
             self._task = None
-            split, window = self._prepared.split, self._prepared.window
-            self._linear = LinearJudge(split, window, seed=self._prepared.study.seed)
+            self._linear = linear_judge(self._prepared, self._regions)
         return self._linear
 
     def _plan(self, cell: Cell) -> None:
@@ -138,7 +138,9 @@ class Desk:
     def _judge(self, cell: Cell) -> Judge:
         if cell.judge == "linear":
             return self.linear()
-        return NetworkJudge(self.linear(), seed=cell.seed, options=self._prepared.study.network("refit"))
+        return NetworkJudge(
+            self.linear(), seed=cell.seed, options=self._prepared.study.network("refit"), regions=self._regions
+        )
 
 
 def plan_options(study: Study, planner: str) -> dict[str, Any]:

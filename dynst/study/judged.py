@@ -186,5 +186,15 @@ def _curve(linear: LinearJudge, store: Store, matrix: Matrix, judge: str) -> Cur
                 reasons.setdefault(place, []).append(gap.reason if gap else "this cell was not made")
     if not scores:
         raise DataError(f"nothing could be judged: {next(iter(reasons.values()))[0]}.")
+    _drop_other_windows(scores, reasons)
     said = {place: several[0] for place, several in reasons.items() if place not in scores}
     return curve_of(linear, [*matrix.planners, *FRAMES], matrix.budgets, scores, said, costs=costs)
+
+
+def _drop_other_windows(scores: dict[tuple[str, int], list[Score]], reasons: dict[tuple[str, int], list[str]]) -> None:
+    """Leave out frames that were judged on other windows than the plans, as happens where memory is little."""
+    plans = [several[0] for (name, _), several in scores.items() if name not in FRAMES]
+    for place in [place for place in scores if place[0] in FRAMES and plans]:
+        if len(scores[place][0].per_window) != len(plans[0].per_window):
+            del scores[place]
+            reasons.setdefault(place, []).append("it was judged on other test windows than the plans")

@@ -1,18 +1,43 @@
-"""The second judge: a network trained from scratch for every plan, so that no plan is judged by its own training."""
+"""The judges of a study: the linear one, and networks trained from scratch, so that no plan is judged by its own."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from numpy import ndarray
 
 from dynst.domain import Channel, Sites
 from dynst.evaluation import LinearJudge, Score, refit
+from dynst.evaluation.regions import regions_of
+from dynst.study.prepare import Prepared
 from dynst.training import Recipe
+from dynst.windows import Scaling
 
-__all__ = ["NetworkJudge"]
+__all__ = ["NetworkJudge", "linear_judge", "regions_of_study"]
+
+Regions = Mapping[str, Bool[ndarray, " n"]]
+
+
+def regions_of_study(prepared: Prepared, notes: list[str] | None = None) -> Regions:
+    """Sites of the regions that errors are told apart for; what was done with a polygon file is added to `notes`.
+
+    Raises
+    ------
+    DataError
+        If the polygon file cannot be used.
+    """
+    path = prepared.study.regions
+    return regions_of(prepared.field.sites, Path(path) if path else None, notes)
+
+
+def linear_judge(prepared: Prepared, regions: Regions, *, scaling: Scaling | None = None) -> LinearJudge:
+    """The judge of a study; `scaling` if it is at hand."""
+    split, window = prepared.split, prepared.window
+    return LinearJudge(split, window, scaling=scaling, seed=prepared.study.seed, regions=regions)
 
 
 class NetworkJudge:
@@ -26,10 +51,12 @@ class NetworkJudge:
         Of weights and order of the data.
     options : dict
         Size and steps of the network, as in `dynst.evaluation.refit`; ``device`` for its recipe.
+    regions : mapping of str to Bool[ndarray, "n"]
+        Sites of each region.
     """
 
-    def __init__(self, linear: LinearJudge, *, seed: int, options: dict[str, Any]) -> None:
-        self._linear, self._seed = linear, seed
+    def __init__(self, linear: LinearJudge, *, seed: int, options: dict[str, Any], regions: Regions) -> None:
+        self._linear, self._seed, self._regions = linear, seed, regions
         self._options = {name: value for name, value in options.items() if name != "device"}
         self._recipe = Recipe(device=options.get("device", "cpu"))
 
@@ -53,6 +80,7 @@ class NetworkJudge:
             np.sort(selected),
             seed=self._seed,
             recipe=self._recipe,
+            regions=self._regions,
             **self._options,
         )
 

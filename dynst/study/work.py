@@ -11,15 +11,15 @@ from typing import Any
 from dynst import runs
 from dynst.config import Study
 from dynst.domain import Plan
-from dynst.errors import BudgetError, CheckpointError, ConfigError, DataError
-from dynst.evaluation import LADDER, LinearJudge, judge_ladder, ladder
+from dynst.errors import BudgetError, CheckpointError, ConfigError, DataError, DynstError
+from dynst.evaluation import LADDER, judge_ladder, ladder
 from dynst.evaluation.sweep import Judge
-from dynst.export import load_plan, save_plan
+from dynst.export import load_plan, save_plan, write_netcdf
 from dynst.planners import PLANNERS
 from dynst.planners.base import PlannerSkipped, Task
 from dynst.runs import Draft, Run, whole
 from dynst.study.caveats import plan_notes
-from dynst.study.cells import Matrix
+from dynst.study.cells import Cell, Matrix, Store
 from dynst.study.desk import NETWORKS, plan_options
 from dynst.study.event import Event, Listener, nobody
 from dynst.study.judged import judged, save_curve
@@ -27,6 +27,9 @@ from dynst.study.log import Log, read_log
 from dynst.study.measure import Cost, measured
 from dynst.study.prepare import Prepared, prepare
 from dynst.study.provenance import provenance, versions
+from dynst.study.refits import linear_judge, regions_of_study
+from dynst.study.report import write_report
+from dynst.study.stability import stability_of, worthwhile
 from dynst.training import Recipe
 from dynst.training.loop import StepRecord
 
@@ -92,7 +95,12 @@ def resume(name: str, *, listen: Listener = nobody) -> Run:
 def _made(prepared: Prepared, draft: Draft, listen: Listener) -> Run:
     with Log(draft.path / "log.jsonl") as log:
         _Work(prepared, draft, log, listen).run()
-    return draft.finish()
+    run = draft.finish()
+    try:
+        write_report(run)
+    except (DynstError, OSError) as error:  # the run is complete without it
+        listen(Event("write", note=f"The report could not be written: {error} Try: dynst report {draft.name}"))
+    return run
 
 
 class _Work:
@@ -101,8 +109,12 @@ class _Work:
     def __init__(self, prepared: Prepared, draft: Draft, log: Log, listen: Listener) -> None:
         self.prepared, self.draft, self.log, self.listen = prepared, draft, log, listen
         self.study = prepared.study
+        notes: list[str] = []
+        self.regions = regions_of_study(prepared, notes)  # refused, if they are, before hours of planning
         self.provenance = self._begin()
         self.swaps = 0
+        for note in notes:
+            listen(Event("read", note=note))
 
     def run(self) -> None:
         """All stages; afterwards the folder is complete."""
@@ -111,6 +123,7 @@ class _Work:
         plan = self._chosen(task)
         plans, skipped = self._baselines(task) if self.study.compare != "none" else ({}, {})
         self._judge(task, {self.prepared.planner: [plan]} | plans, skipped)
+        self._stability(task, plan)
         self._say("write", self.draft.name)
         self._save(plan, self.draft.path / "plan.nc")
         self._write_json("provenance.json", self.provenance | {"skipped": skipped, "finished": _now()})
@@ -191,7 +204,7 @@ class _Work:
     def _judge(self, task: Task, plans: dict[str, list[Plan]], skipped: dict[str, str]) -> None:
         """All plans over the ladder under the linear judge and, if asked for, at the budget under networks."""
         task.cache.clear()  # the planners' matrices: the judge needs the memory for its own
-        linear = LinearJudge(self.prepared.split, task.window, scaling=task.scaling, seed=self.study.seed)
+        linear = linear_judge(self.prepared, self.regions, scaling=task.scaling)
         sparsities = LADDER if self.study.ladder is None else self.study.ladder
         budgets = ladder(task.sites, budget=task.budget, sparsities=sparsities)
         self._ladder(plans, linear, budgets, skipped)
@@ -232,6 +245,27 @@ class _Work:
             self.prepared, self.draft.path, matrix, workers=study.workers, name=self.draft.name, listen=self.listen
         )
         save_curve(found["network"], path)
+
+    def _stability(self, task: Task, plan: Plan) -> None:
+        """``stability.nc``: what stays of the plan with other seeds and parts of the record, if asked for or cheap."""
+        path, asked, study = self.draft.path / "stability.nc", self.study.stability, self.study
+        cheap = study.compare != "none" and worthwhile(self.prepared)
+        if path.is_file() or not (cheap if asked is None else asked):
+            return
+        store, more = Store(self.draft.path / "compare", None), range(study.seed + 1, study.seed + study.seeds)
+        made = {seed: store.plan(Cell(plan.planner, plan.budget, seed)) for seed in more}
+        found = stability_of(
+            self.prepared,
+            task,
+            plan,
+            seeds=study.seeds,
+            options=self._options(plan.planner),
+            known={f"seed {seed}": cell[0] for seed, cell in made.items() if isinstance(cell, tuple)},
+            keep=self.draft.path / "stability",
+            listen=self.listen,
+        )
+        with whole(path) as part:
+            write_netcdf(found.to_dataset(), part)
 
     def _step(self, record: StepRecord) -> None:
         self.log.write(asdict(record))
