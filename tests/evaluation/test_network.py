@@ -10,7 +10,7 @@ from dynst.domain import Field, GraphLayout, GridLayout, Sites, Window
 from dynst.domain.graphs import nearest_neighbours
 from dynst.errors import ConfigError
 from dynst.evaluation import LinearJudge
-from dynst.evaluation.network import review_network
+from dynst.evaluation.network import _Work, review_network
 from dynst.windows import split_by_time
 
 WINDOW = Window(1, 1)
@@ -27,11 +27,6 @@ def planted(steps=900, seed=0):
             values[1:, other] = values[:-1, site] + 0.3 * values[1:, other]
     layout = GridLayout((1, 16), np.arange(16))
     return Field.of(values, Sites(np.arange(16.0), np.zeros(16)), layout, name="planted")
-
-
-def noise_beside(count):
-    """Sites that know nothing of the next step of any other: the last of the row."""
-    return [15, 14, 13][:count]
 
 
 @pytest.fixture(scope="module")
@@ -57,15 +52,17 @@ def test_leave_one_out_is_the_difference_of_two_scores(judge, reviewed):
 def test_sites_that_know_the_future_are_missed_and_noise_is_not(reviewed):
     missed = {station.name for station in reviewed.stations if station.without.verdict == "worse"}
     assert missed == {"A", "B", "C"}
+    # In training deviations: 4 of 16 sites nobody knows, variance 1; of 12 what is left is 0.09 / 1.09. Without one
+    # that knows, 8 and 8: sqrt((8 + 8 * 0.083) / (4 + 12 * 0.083)) is 1.32. 175 test windows tell that to some 6 %.
     for station in reviewed.stations:
-        # A knowing site takes away the error of 4 of 16 sites: variance 1.09 each falls to 0.09, of 13 x ~1.07 in all.
-        assert station.without.percent > 5 if station.name in missed else abs(station.without.percent) < 0.5
+        expected, room = (32, 6) if station.name in missed else (0, 0.5)
+        assert station.without.percent == pytest.approx(expected, abs=room)
 
 
 def test_noise_is_the_first_to_go(reviewed):
     assert [step.name for step in reviewed.removed][:2] in (["e", "d"], ["d", "e"])
     assert sorted(station.redundancy for station in reviewed.stations) == [1, 2, 3, 4, 5]
-    assert abs(reviewed.removed[1].change.percent) < 0.5
+    assert abs(reviewed.removed[1].change.percent) < 1  # two weights fitted to noise in 600 windows, and luck
     assert reviewed.removed[2].change.verdict == "worse"
 
 
@@ -98,8 +95,6 @@ def test_what_cannot_be_afforded_is_screened_or_left_out_and_said(judge, monkeyp
 
 
 def _operations(judge, k):
-    from dynst.evaluation.network import _Work
-
     return _Work(judge, np.arange(k), (), 0, lambda *_: None)._operations
 
 
@@ -135,14 +130,12 @@ def test_a_silent_station_reads_its_mean_and_the_forecaster_is_not_made_anew(jud
     assert reviewed.failure.silent_worst >= reviewed.failure.silent_mean
 
 
-def test_two_of_twenty_stations_fail_in_seeded_draws():
-    field = planted(steps=300)
-    wide = np.concatenate([field.series.read(0, 300)] * 2, axis=1)
-    sites = Sites(np.arange(32.0), np.zeros(32))
-    judge = LinearJudge(split_by_time(Field.of(wide, sites, GridLayout((1, 32), np.arange(32))), WINDOW), WINDOW)
-    one, two = (review_network(judge, np.arange(20), add=0, seed=3).failure for _ in range(2))
-    assert (one.failing, one.cases, one.exact) == (2, 100, False)  # of 190 pairs
-    assert one == two
+def test_stations_fail_in_seeded_draws_where_the_ways_are_many(judge, monkeypatch):
+    """A tenth of 15 stations is 2, and there are 105 pairs of them."""
+    monkeypatch.setattr("dynst.evaluation.network._CASES", 20)
+    one, two, three = (_Work(judge, np.arange(15), ("",) * 15, seed, lambda *_: None).failure() for seed in (3, 3, 4))
+    assert (one.failing, one.cases, one.exact) == (2, 20, False)
+    assert one == two != three
 
 
 def test_stations_everywhere_are_compared_with_nothing(judge):
