@@ -180,13 +180,16 @@ def _plan_layers(plans: list[CurveRow], x: alt.X, scale: alt.Scale, units: str) 
     ]
     width = alt.condition("datum.ours", alt.value(3), alt.value(1.4))
     base, y = alt.Chart(data), alt.Y("error:Q", scale=scale, title=with_unit("RMSE", units))
-    return [
+    bands = [
         base.transform_filter(spread)
         .mark_area(opacity=0.16, aria=False)
         .encode(y=alt.Y("low:Q", scale=scale, title=with_unit("RMSE", units)), y2="high:Q", **shared),
         base.transform_filter(spread)
         .mark_rule(opacity=0.3, strokeWidth=1, aria=False)
         .encode(y=alt.Y("low:Q", scale=scale), y2="high:Q", **shared),
+    ]
+    return [
+        *(bands if any(row.spread > 0 for row in plans) else []),
         base.mark_line().encode(y=y, strokeWidth=width, tooltip=tip, **shared),
         base.mark_circle(opacity=1).encode(
             y=y, size=alt.condition("datum.ours", alt.value(60), alt.value(28)), tooltip=tip, **shared

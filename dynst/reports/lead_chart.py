@@ -59,7 +59,8 @@ def lead_chart(curve: Curve, planner: str, budget: int, *, channel: str | None =
     colours = planner_colours(name for name in curve.planners if name not in FRAMES)
     scale = alt.Scale(domain=names, range=[_GREY if name in FRAMES else colours[name] for name in names])
     dashes = alt.Scale(domain=names, range=[_DASHES.get(name, [1, 0]) for name in names])
-    of_rows = alt.Chart(alt.InlineData(values=_rows(curve, names, budget, channel)))
+    rows = _rows(curve, names, budget, channel)
+    of_rows, spread = alt.Chart(alt.InlineData(values=rows)), any(row["high"] != row["low"] for row in rows)
     x = alt.X("lead:Q", title="lead time (steps)", axis=alt.Axis(values=_ticks(curve), format="d", grid=False))
     y = alt.Scale(zero=False, nice=False, padding=12)
     title = with_unit("RMSE", unit)
@@ -88,7 +89,7 @@ def lead_chart(curve: Curve, planner: str, budget: int, *, channel: str | None =
         **STYLE,
     )
     chart: alt.LayerChart = (
-        alt.layer(bands, lines, points)
+        alt.layer(*([bands] if spread else []), lines, points)
         .properties(width=520, height=260, title=said)
         .configure_axis(labelColor="#444", titleColor="#444", gridColor="#eceae6", domainColor="#8a8f98")
         .configure_view(stroke=None)

@@ -197,7 +197,8 @@ def loss_chart(training: Steps) -> alt.LayerChart:
         .encode(tooltip=["step:Q", alt.Tooltip("loss:Q", format=".4g")], **shared)
     )
     words = ["Of standardised values" + (f"; each point is the mean of {every} steps" if every > 1 else "")]
-    return _finished([line, dots], "Loss", words, 170)
+    validated = any(row["kind"] == "validation" for row in rows)
+    return _finished([line, dots] if validated else [line], "Loss", words, 170)
 
 
 _KINDS = ("sensor of the plan", "not in the plan")

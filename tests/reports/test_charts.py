@@ -140,7 +140,8 @@ def test_bands_are_the_spread_over_seeds_and_one_seed_has_none():
     for seeds, spread in ((3, 0.01), (1, 0.0)):  # the sd of 0, 0.01 and 0.02
         for row in values_of(curve_chart(curve_of(ERRORS, seeds=seeds)), "dynst"):
             assert row["high"] - row["low"] == pytest.approx(2 * spread, abs=1e-9)
-    assert svg(curve_chart(curve_of(ERRORS, seeds=1))).count("area mark") == 0
+    areas = {seeds: svg(curve_chart(curve_of(ERRORS, seeds=seeds))).count("mark-area role-mark") for seeds in (1, 3)}
+    assert areas == {1: 0, 3: 2}, "one for each planner"
 
 
 def test_an_upright_line_stands_at_the_budget_asked_for():
