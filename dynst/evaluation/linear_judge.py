@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Literal
@@ -11,12 +11,14 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
-from dynst.backbones.linear import fit_ridge, fit_ridge_dual
+from dynst.backbones.linear import LinearForecaster, fit_ridge, fit_ridge_dual
 from dynst.backbones.persistence import persistence
 from dynst.domain import Channel, Field, Sites, Window
 from dynst.errors import ConfigError, DataError
 from dynst.evaluation.modes import Basis, Grams, features
 from dynst.evaluation.score import ErrorTally, Score
+from dynst.evaluation.shared import Forms, Pool
+from dynst.evaluation.sums import ErrorSums
 from dynst.windows import Design, GapModel, Scaling, Split, TimeModes, design, fit_starts, window_starts
 from dynst.windows.time_modes import LONG
 
@@ -24,6 +26,7 @@ __all__ = ["LinearJudge"]
 
 _VALID_LIMIT, _TEST_LIMIT = 300, 500  # windows; chosen: neighbouring ones overlap, so more say little
 _CHUNK_BYTES = 16 << 20
+_POOL_BYTES, _FORM_BYTES = 256 << 20, 128 << 20  # what many plans may share
 _GROUP = 32  # sites whose inner products are added at a time
 _COMPLETED = 16_000  # inputs of all sites up to which gaps are filled plan by plan: plans then share no inner products
 
@@ -88,6 +91,7 @@ class LinearJudge:
         self.scaling = Scaling.fit(split.train) if scaling is None else scaling
         self._limit, self._max_bytes, self._regions = limit, max_bytes, dict(regions or {})
         self._grams: dict[bytes, Grams] = {}
+        self._forms: dict[Block, Forms | None] = {}
 
     def __repr__(self) -> str:
         return f"LinearJudge({self.split!r}, {self.window.history} -> {self.window.prediction})"
@@ -108,26 +112,31 @@ class LinearJudge:
         Plans that grow by appending sites - the budgets of one ranking, smallest first - share most of their work.
         """
         selected = self._checked(selected)
-        basis, block = self._basis, self._read(on)
-        m, f = len(basis.coefficients), self._train.inputs.shape[2]
-        if len(selected) * f <= m or self._completes:
-            fit = fit_ridge(
-                self._features(self._train, selected),
-                basis.coefficients,
-                valid_inputs=self._features(self._valid, selected),
-                valid_targets=basis.valid,
-            )
-            coefficients = fit.predict(self._features(block, selected))
-        else:
-            grams = self._inner(selected, on)
-            fit = fit_ridge_dual(
-                grams.train, basis.coefficients, valid_gram=grams.valid, valid_targets=basis.valid, shared=basis.shared
-            )
-            coefficients = fit.predict(grams.block)
-        notes: dict[str, object] = {"penalty": fit.penalty, "penalty_at_grid_end": fit.at_grid_end}
-        notes["valid_error"] = self._valid_error(fit.error)
+        block = self._read(on)
+        fit, coefficients = self._fit(selected, on)
         forecasts = (self._fields(coefficients[rows].astype(np.float32)) for rows in self._chunks(block))
-        return self._tally(forecasts, block, self._run(on), selected, notes)
+        return self._tally(forecasts, block, self._run(on), selected, self._notes(fit))
+
+    def scores(self, plans: Sequence[Int[ndarray, " _"]], *, on: Block = "test") -> Iterator[Score]:
+        """Errors of many plans, in their order: those of `score` but for rounding, at a fraction of its cost.
+
+        Plans share the inner products of their features, and errors come from those of modes and truth in place of a
+        pass over the field; so mean absolute errors are NaN except at sensors. A plan of more features than training
+        windows shares no features. Where test windows have gaps, or a plan fills its own, this is `score`.
+        """
+        checked = [self._checked(selected) for selected in plans]
+        forms = self._forms_of(on)
+        if forms is None:
+            yield from (self.score(selected, on=on) for selected in checked)
+            return
+        m, f = self._train.inputs.shape[::2]
+        pool = self._pool([selected for selected in checked if len(selected) * f <= m], on)
+        for selected in checked:
+            if pool is not None and len(selected) * f <= m:
+                fit, coefficients = pool.fit(selected)
+            else:
+                fit, coefficients = self._fit(selected, on)
+            yield self._from_forms(forms, fit, coefficients, selected, on)
 
     def silenced(
         self, selected: Int[ndarray, " k"], failures: Iterable[Int[ndarray, " _"]], *, on: Block = "test"
@@ -207,6 +216,92 @@ class LinearJudge:
             error = forecast.reshape(truth.shape) - truth
             tally.add(error, None if block.observed is None else block.observed[rows], truth=truth)
         return tally.score(notes, run=run)
+
+    def _fit(self, selected: Int[ndarray, " k"], on: Block) -> tuple[LinearForecaster, Float[ndarray, "b r"]]:
+        """The forecaster of a plan, and what it forecasts of each mode."""
+        basis, block = self._basis, self._read(on)
+        m, f = len(basis.coefficients), self._train.inputs.shape[2]
+        if len(selected) * f <= m or self._completes:
+            fit = fit_ridge(
+                self._features(self._train, selected),
+                basis.coefficients,
+                valid_inputs=self._features(self._valid, selected),
+                valid_targets=basis.valid,
+            )
+            return fit, fit.predict(self._features(block, selected))
+        grams = self._inner(selected, on)
+        fit = fit_ridge_dual(
+            grams.train, basis.coefficients, valid_gram=grams.valid, valid_targets=basis.valid, shared=basis.shared
+        )
+        return fit, fit.predict(grams.block)
+
+    def _notes(self, fit: LinearForecaster) -> dict[str, object]:
+        error = self._valid_error(fit.error)
+        return {"penalty": fit.penalty, "penalty_at_grid_end": fit.at_grid_end, "valid_error": error}
+
+    def _pool(self, plans: Sequence[Int[ndarray, " _"]], on: Block) -> Pool | None:
+        """Inner products that the plans share; None where that is more work than without, or too much memory."""
+        if not plans:
+            return None
+        n, basis = len(self.sites), self._basis
+        used = np.unique(np.concatenate(plans))
+        f, r = self._train.inputs.shape[2], basis.coefficients.shape[1]
+        q, single = len(used) * f, sum(len(plan) * f * (2 * len(plan) * f + 2 * r) for plan in plans)
+        if q * (q + r) > single or 2 * 8 * q * q > _POOL_BYTES:
+            return None
+        place = np.full(n, -1)
+        place[used] = np.arange(len(used))
+        x, xv, xt = (features(part.inputs, used) for part in (self._train, self._valid, self._read(on)))
+        return Pool.of(place, (x, xv, xt), basis.coefficients, basis.valid)
+
+    def _forms_of(self, on: Block) -> Forms | None:
+        """Errors as forms of the modes; None where the windows have gaps, or that is too much memory."""
+        if on not in self._forms:
+            self._forms[on] = self._new_forms(on)
+        return self._forms[on]
+
+    def _new_forms(self, on: Block) -> Forms | None:
+        block, basis = self._read(on), self._basis
+        (b, p, n, c), r = block.targets.shape, len(basis.fields)
+        if block.observed is not None or self._completes:
+            return None
+        if Forms.nbytes(1 + len(self._regions), p * c, b, r) > _FORM_BYTES:
+            return None
+        future = None if self._modes is None else self._modes.future
+        fields = basis.fields.reshape(r, -1, n, c)
+        return Forms.of(fields, future, block.targets, self.sites.weight, self._regions)
+
+    def _from_forms(
+        self,
+        forms: Forms,
+        fit: LinearForecaster,
+        coefficients: Float[ndarray, "b r"],
+        selected: Int[ndarray, " k"],
+        on: Block,
+    ) -> Score:
+        std, weight = self.scaling.std[self.split.train.predicted].astype(float), self.sites.weight
+        whole, *regions = (sums.scaled(std) for sums in forms.sums(coefficients))
+        at = self._at_sensors(coefficients, selected, on, std)
+        has = np.zeros(len(weight), bool)
+        has[selected] = True
+        away = whole.without(at, np.full(at.weight.shape, len(coefficients) * float(weight[~has].sum())))
+        named = dict(zip(self._regions, regions, strict=True))
+        windows = forms.per_window(coefficients)
+        return Score(whole, at, away, std, windows, self._notes(fit), self._run(on), named)
+
+    def _at_sensors(
+        self, coefficients: Float[ndarray, "b r"], selected: Int[ndarray, " k"], on: Block, std: Float[ndarray, " c"]
+    ) -> ErrorSums:
+        """Errors at the sensors alone, which are few, site by site."""
+        block, r, k = self._read(on), len(self._basis.fields), len(selected)
+        n, c = block.targets.shape[2:]
+        some = self._basis.fields.reshape(r, -1, n, c)[:, :, selected]
+        tally = ErrorTally(self.sites.weight[selected], np.arange(k), std, self.window.prediction)
+        for rows in self._chunks(block):
+            made = (coefficients[rows].astype(np.float32) @ some.reshape(r, -1)).reshape(-1, *some.shape[1:])
+            truth = block.targets[rows][:, :, selected]
+            tally.add((made if self._modes is None else self._modes.steps(made)) - truth, truth=truth)
+        return tally.score().at_sensors
 
     def _valid_error(self, error: float) -> float:
         """RMSE in training standard deviations over whole validation fields, from the mean squared error of the modes.

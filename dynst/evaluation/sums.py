@@ -106,6 +106,15 @@ class ErrorSums:
             self.truth * square,
         )
 
+    def without(self, part: ErrorSums, weight: Float[ndarray, "p c"]) -> ErrorSums:
+        """What is left without a part; its weight is given, as a difference would leave rounding where 0 is meant."""
+        left = (
+            np.where(weight > 0, getattr(self, name) - getattr(part, name), 0.0)
+            for name in ("square", "absolute", "signed", "product", "truth")
+        )
+        square, absolute, signed, product, truth = left
+        return ErrorSums(np.maximum(square, 0.0), absolute, signed, weight, product, truth)
+
     def over_leads(self) -> ErrorSums:
         """The sums of all lead times together, as one."""
         return ErrorSums(*(getattr(self, part.name).sum(axis=0, keepdims=True) for part in fields(self)))

@@ -1,0 +1,187 @@
+"""What many plans share: inner products of features, and errors as quadratic forms of the modes.
+
+A ridge refit then costs what its own sites cost: a slice of the inner products, one small eigen-decomposition, and a
+product of small matrices in place of a pass over the field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from numpy import ndarray
+
+from dynst.backbones.linear import LinearForecaster
+from dynst.backbones.penalty import best_penalty
+from dynst.evaluation.sums import ErrorSums
+
+__all__ = ["Forms", "Pool"]
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """Inner products of the features of all sites that any plan uses.
+
+    Parameters
+    ----------
+    place : Int[ndarray, "n"]
+        Position of each site in the pool; -1 where no plan uses it.
+    width : int
+        Features of a site.
+    gram, valid_gram : Float[ndarray, "q q"]
+        Of the features with each other, mean over training windows and sum over validation windows.
+    cross, valid_cross : Float[ndarray, "q r"]
+        Of the features with the targets, likewise.
+    block : Float[ndarray, "b q"]
+        Features of the windows to be scored.
+    valid : float
+        Sum of the squares of the validation targets.
+    count : int
+        Their number.
+    """
+
+    place: Int[ndarray, " n"]
+    width: int
+    gram: Float[ndarray, "q q"]
+    cross: Float[ndarray, "q r"]
+    valid_gram: Float[ndarray, "q q"]
+    valid_cross: Float[ndarray, "q r"]
+    block: Float[ndarray, "b q"]
+    valid: float
+    count: int
+
+    @classmethod
+    def of(
+        cls,
+        place: Int[ndarray, " n"],
+        features: tuple[Float[ndarray, "m q"], Float[ndarray, "v q"], Float[ndarray, "b q"]],
+        targets: Float[ndarray, "m r"],
+        valid_targets: Float[ndarray, "v r"],
+    ) -> Pool:
+        """From the features of training, validation and scored windows, float64."""
+        x, xv, xt = features
+        m = len(x)
+        width = x.shape[1] // int((place >= 0).sum())
+        valid, count = float(np.vdot(valid_targets, valid_targets)), valid_targets.size
+        return cls(place, width, x.T @ x / m, x.T @ targets / m, xv.T @ xv, xv.T @ valid_targets, xt, valid, count)
+
+    def fit(self, selected: Int[ndarray, " k"]) -> tuple[LinearForecaster, Float[ndarray, "b r"]]:
+        """The forecaster of `fit_ridge`, and what it forecasts of the scored windows."""
+        columns = (self.place[selected][:, None] * self.width + np.arange(self.width)).ravel()
+        inner = np.ix_(columns, columns)
+        value, vectors = np.linalg.eigh(self.gram[inner])
+        value = np.maximum(value, 0.0)
+        loads = vectors.T @ self.cross[columns]
+        linear = np.einsum("sr,sr->s", vectors.T @ self.valid_cross[columns], loads)
+        quadratic = (vectors.T @ self.valid_gram[inner] @ vectors) * (loads @ loads.T)
+
+        def error(penalty: float) -> float:
+            d = 1.0 / (value + penalty)
+            return max(0.0, float(self.valid - 2 * linear @ d + d @ quadratic @ d)) / self.count
+
+        scale = float(value.mean()) if value.sum() > 0 else 1.0
+        penalty, at_end = best_penalty(error, scale, None)
+        fit = LinearForecaster(vectors / (value + penalty), loads, penalty, at_end, error(penalty))
+        return fit, self.block[:, columns] @ (fit.left @ fit.right)
+
+
+@dataclass(frozen=True, eq=False)
+class Forms:
+    """Errors of forecasts that are made of modes, from their coefficients alone; for windows without a gap.
+
+    With modes F, truth T and weights W the squared error of coefficients a is ``a F W F' a' - 2 a F W T' + T W T'``.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Regions, after all sites together: the groups g.
+    modes : Float[ndarray, "g p c r r"]
+        ``F W F'`` for each group, lead time and channel.
+    truth : Float[ndarray, "g p c b r"]
+        ``T W F'``.
+    level : Float[ndarray, "g p c r"]
+        ``F W 1``.
+    square, signed, weight : Float[ndarray, "g p c"]
+        ``T W T'``, ``T W 1`` and the weights, summed over windows.
+    windows : Float[ndarray, "b"]
+        ``T W T'`` of each window over all sites, lead times and channels.
+    """
+
+    names: tuple[str, ...]
+    modes: Float[ndarray, "g p c r r"]
+    truth: Float[ndarray, "g p c b r"]
+    level: Float[ndarray, "g p c r"]
+    square: Float[ndarray, "g p c"]
+    signed: Float[ndarray, "g p c"]
+    weight: Float[ndarray, "g p c"]
+    windows: Float[ndarray, " b"]
+
+    @staticmethod
+    def nbytes(groups: int, values: int, b: int, r: int) -> int:
+        """Memory for so many groups, `values` of a window at a site, windows and modes."""
+        return 8 * groups * values * r * (b + r)
+
+    @classmethod
+    def of(
+        cls,
+        fields: Float[ndarray, "r s n c"],
+        future: Float[ndarray, "p s"] | None,
+        targets: Float[ndarray, "b p n c"],
+        weight: Float[ndarray, " n"],
+        regions: Mapping[str, Bool[ndarray, " n"]],
+    ) -> Forms:
+        """The forms of `fields`, whose steps are patterns in time if `future` says which, against `targets`."""
+        (b, p, _, c), r, groups = targets.shape, len(fields), [np.ones(len(weight), bool), *regions.values()]
+        made = cls(
+            ("", *regions),
+            np.empty((len(groups), p, c, r, r)),
+            np.empty((len(groups), p, c, b, r)),
+            np.empty((len(groups), p, c, r)),
+            *(np.empty((len(groups), p, c)) for _ in range(3)),
+            np.zeros(b),
+        )
+        for lead in range(p):
+            step = fields[:, lead] if future is None else np.tensordot(fields, future[lead].astype(np.float32), (1, 0))
+            for channel in range(c):
+                mode, true = step[..., channel].astype(float), targets[:, lead, :, channel].astype(float)
+                squares = true**2
+                made.windows[:] += squares @ weight
+                means = squares.sum(axis=0), true.sum(axis=0)
+                for g, group in enumerate(groups):
+                    place, each = (g, lead, channel), weight[group]
+                    inside = slice(None) if g == 0 else group
+                    part = mode[:, inside]
+                    weighted = part * each
+                    made.modes[place], made.truth[place] = weighted @ part.T, true[:, inside] @ weighted.T
+                    made.level[place] = weighted.sum(axis=1)
+                    made.square[place], made.signed[place] = (mean[inside] @ each for mean in means)
+                    made.weight[place] = b * each.sum()
+        return made
+
+    def sums(self, coefficients: Float[ndarray, "b r"]) -> list[ErrorSums]:
+        """Sums over all sites, then over each region, in standardised units; absolute errors are NaN."""
+        moment = coefficients.T @ coefficients
+        forecast = np.tensordot(self.modes, moment, 2)
+        product = np.tensordot(self.truth, coefficients, 2)
+        square = np.maximum(forecast - 2 * product + self.square, 0.0)
+        signed = self.level @ coefficients.sum(axis=0) - self.signed
+        unknown = np.full(square.shape[1:], np.nan)
+        return [
+            ErrorSums(square[g], unknown, signed[g], self.weight[g], product[g], self.square[g])
+            for g in range(len(self.names))
+        ]
+
+    def per_window(self, coefficients: Float[ndarray, "b r"]) -> Float[ndarray, " b"]:
+        """Mean squared error of each window over all sites, lead times and channels."""
+        modes, truth = self._all
+        square = np.einsum("br,br->b", coefficients @ modes - 2 * truth, coefficients) + self.windows
+        total = self.weight[0].sum() / len(self.windows)
+        mean: ndarray = np.maximum(square, 0.0) / total
+        return mean
+
+    @cached_property
+    def _all(self) -> tuple[Float[ndarray, "r r"], Float[ndarray, "b r"]]:
+        return self.modes[0].sum(axis=(0, 1)), self.truth[0].sum(axis=(0, 1))

@@ -1,0 +1,97 @@
+"""Plans judged together have the errors of plans judged one by one."""
+
+import numpy as np
+import pytest
+
+from dynst.domain import Channel, Field, GridLayout, Sites, Window
+from dynst.errors import ConfigError
+from dynst.evaluation import LinearJudge, linear_judge
+from dynst.evaluation.regions import default_regions
+from dynst.windows import split_by_run, split_by_time
+
+N = 24
+
+
+def judge_of(*, steps=240, c=1, runs=1, window=None, seed=0, **options):
+    window = window or Window(2, 3)
+    rng = np.random.default_rng(seed)
+    t, x = np.arange(steps)[:, None, None], np.arange(N)[None, :, None]
+    phase = np.arange(1, c + 1)[None, None, :]
+    values = np.sin(t * 0.3 * phase + 0.5 * x) + 0.3 * x + 0.3 * rng.standard_normal((steps, N, c))
+    values *= 10.0 ** np.arange(c)
+    sites = Sites(np.arange(N) / 4.0, np.linspace(40, 60, N), area=rng.uniform(0.2, 2, N))
+    channels = tuple(Channel(f"v{i}") for i in range(c))
+    run = np.repeat(np.arange(runs), steps // runs)
+    cases = tuple(f"case {i}" for i in range(runs)) if runs > 1 else ()
+    field = Field.of(values, sites, GridLayout((1, N), np.arange(N)), channels=channels, run=run, cases=cases)
+    split = split_by_run(field, window) if runs > 1 else split_by_time(field, window)
+    return LinearJudge(split, window, regions=default_regions(sites), **options)
+
+
+def plans_of(sizes=(1, 5, 5, 12, N)):
+    rng = np.random.default_rng(3)
+    return [rng.permutation(N)[:k] for k in sizes]
+
+
+def assert_same(quick, direct, rtol=2e-5):
+    close = {"rtol": rtol, "atol": 1e-7}
+    assert quick.notes["penalty"] == pytest.approx(direct.notes["penalty"], rel=1e-6)
+    assert quick.notes["valid_error"] == pytest.approx(direct.notes["valid_error"], rel=rtol)
+    assert quick.total == pytest.approx(direct.total, rel=rtol)
+    np.testing.assert_allclose(quick.per_window, direct.per_window, **close)
+    assert list(quick.regions) == list(direct.regions)
+    pairs = [(quick.sums, direct.sums), (quick.at_sensors, direct.at_sensors), (quick.away, direct.away)]
+    pairs += [(quick.regions[name], direct.regions[name]) for name in direct.regions]
+    for mine, other in pairs:
+        scale = np.sqrt(other.square * other.weight).max()  # of sums of signed errors, which may cancel to nothing
+        for name in ("square", "weight", "product", "truth"):
+            np.testing.assert_allclose(getattr(mine, name), getattr(other, name), rtol=rtol, atol=rtol * 1e-2 * scale)
+        np.testing.assert_allclose(mine.signed, other.signed, rtol=rtol, atol=rtol * scale)
+    np.testing.assert_allclose(quick.acc, direct.acc, rtol=rtol)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [{}, {"c": 3}, {"runs": 12}, {"steps": 150, "window": Window(8, 3)}, {"steps": 400, "window": Window(30, 20)}],
+    ids=["one channel", "channels", "runs", "more features than windows", "long windows"],
+)
+@pytest.mark.parametrize("on", ["test", "valid"])
+def test_plans_judged_together_have_the_errors_of_plans_judged_alone(case, on):
+    judge = judge_of(**case)
+    plans = plans_of()
+    for quick, plan in zip(judge.scores(plans, on=on), plans, strict=True):
+        assert_same(quick, judge.score(plan, on=on))
+
+
+def test_long_windows_in_patterns_are_judged_alike():
+    judge = judge_of(steps=600, window=Window(30, 20), max_bytes=400_000)
+    assert judge._modes is not None
+    for quick, plan in zip(judge.scores(plans_of((2, 6))), plans_of((2, 6)), strict=True):
+        assert_same(quick, judge.score(plan))
+
+
+@pytest.mark.parametrize("bound", ["_POOL_BYTES", "_FORM_BYTES"])
+def test_where_memory_is_short_the_errors_are_the_same(monkeypatch, bound):
+    plans = plans_of()
+    monkeypatch.setattr(linear_judge, bound, 0)
+    judge = judge_of()
+    for quick, plan in zip(judge.scores(plans), plans, strict=True):
+        assert_same(quick, judge.score(plan))
+
+
+def test_absolute_errors_need_the_field_and_are_not_made_up():
+    judge = judge_of()
+    (quick,) = judge.scores([np.array([1, 5])])
+    assert np.isnan(quick.mae).all()
+    np.testing.assert_allclose(quick.at_sensors.absolute, judge.score(np.array([1, 5])).at_sensors.absolute, rtol=1e-5)
+
+
+def test_a_plan_of_all_sites_leaves_nothing_away_from_sensors():
+    (quick,) = judge_of().scores([np.arange(N)])
+    assert (quick.away.weight == 0).all()
+    assert (quick.away.square == 0).all()
+
+
+def test_a_plan_that_repeats_a_site_is_refused():
+    with pytest.raises(ConfigError, match="not all different"):
+        list(judge_of().scores([np.array([1, 1])]))
