@@ -9,17 +9,25 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dynst.config import Study
     from dynst.domain import Channel, Curve, Field, GridLayout, Plan, Sites, Window
+    from dynst.domain.stability import Stability
     from dynst.errors import BudgetError, CheckpointError, ConfigError, DataError, DynstError
+    from dynst.evaluation import Answer, answer
+    from dynst.evaluation.review import NetworkReview
     from dynst.export import load_plan, save_plan
     from dynst.planners import PLANNERS
     from dynst.planners.base import Task
     from dynst.readers import inspect, read
     from dynst.reports import budget_map, comparison_map, curve_chart, importance_map, verdict_chart
+    from dynst.reports.stability_chart import stability_map
     from dynst.runs import Run, find
-    from dynst.study import compare, fit, resume
+    from dynst.study import fit, resume
+    from dynst.study.compare import compare
+    from dynst.study.report import report
+    from dynst.study.score import score, write_review
 
 __all__ = [
     "PLANNERS",
+    "Answer",
     "BudgetError",
     "Channel",
     "CheckpointError",
@@ -29,12 +37,15 @@ __all__ = [
     "DynstError",
     "Field",
     "GridLayout",
+    "NetworkReview",
     "Plan",
     "Run",
     "Sites",
+    "Stability",
     "Study",
     "Task",
     "Window",
+    "answer",
     "budget_map",
     "compare",
     "comparison_map",
@@ -45,22 +56,33 @@ __all__ = [
     "inspect",
     "load_plan",
     "read",
+    "report",
     "resume",
     "save_plan",
+    "score",
+    "stability_map",
     "verdict_chart",
+    "write_review",
 ]
 
 _HOMES = {
     "dynst.config": ("Study",),
     "dynst.domain": ("Channel", "Curve", "Field", "GridLayout", "Plan", "Sites", "Window"),
+    "dynst.domain.stability": ("Stability",),
     "dynst.errors": ("BudgetError", "CheckpointError", "ConfigError", "DataError", "DynstError"),
+    "dynst.evaluation": ("Answer", "answer"),
+    "dynst.evaluation.review": ("NetworkReview",),
     "dynst.export": ("load_plan", "save_plan"),
     "dynst.planners": ("PLANNERS",),
     "dynst.planners.base": ("Task",),
     "dynst.readers": ("inspect", "read"),
     "dynst.reports": ("budget_map", "comparison_map", "curve_chart", "importance_map", "verdict_chart"),
+    "dynst.reports.stability_chart": ("stability_map",),
     "dynst.runs": ("Run", "find"),
-    "dynst.study": ("compare", "fit", "resume"),
+    "dynst.study": ("fit", "resume"),
+    "dynst.study.compare": ("compare",),
+    "dynst.study.report": ("report",),
+    "dynst.study.score": ("score", "write_review"),
 }
 
 

@@ -12,7 +12,7 @@ from dynst.reports.page import Page, page_html
 from dynst.runs import Run
 from dynst.study.page import page_of
 
-__all__ = ["page_of", "save_page", "write_report"]
+__all__ = ["page_of", "report", "save_page", "write_report"]
 
 
 def write_report(run: Run, out: Path | None = None) -> tuple[Path, Path]:
@@ -49,3 +49,7 @@ def save_page(page: Page, out: Path) -> tuple[Path, Path]:
     for path, text in texts.items():  # both are made before any is written
         replace_whole(path, text.encode())
     return html, html.with_suffix(".md")
+
+
+report = write_report
+"""The public name, `dynst.report`, beside `dynst.fit` and `dynst.compare`."""
