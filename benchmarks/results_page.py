@@ -172,7 +172,10 @@ planner that searches there may look better than it is; the test error does not 
 
 
 def _head(curves: Mapping[str, Curve]) -> list[str]:
-    return [_HEAD.format(count=len(curves), command=COMMAND), ""]
+    missing = {name: [p for p in PLANNERS if p not in curve.planners] for name, curve in curves.items()}
+    trial = [f"{name}: {', '.join(left)}" for name, left in missing.items() if left]
+    note = ["**A trial, made with `--planners`.** Left out: " + "; ".join(trial) + ".", ""] if trial else []
+    return [_HEAD.format(count=len(curves), command=COMMAND), "", *note]
 
 
 def _summary(met: Sequence[Meeting]) -> list[str]:

@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-BENCHMARKS = ("startup", "stlight", "gnn", "mask", "window_reading", "planners")
-# evidence.py is a study of hours on data that do not ship, not a benchmark.
+BENCHMARKS = ("startup", "stlight", "gnn", "mask", "window_reading", "planners", "cost")
+# evidence.py and results.py are studies of hours on data that do not ship, no benchmarks.
 
 
 def main(*names: str) -> int:

@@ -1,18 +1,22 @@
 """What the documents say is true: their example runs, and what they name exists."""
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import dynst
+from dynst.cli.app import app
 from dynst.export import EXPORTERS
 from dynst.planners import PLANNERS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+EVIDENCE = (ROOT / "docs" / "evidence.md").read_text(encoding="utf-8")
 METHOD = (ROOT / "docs" / "method.md").read_text(encoding="utf-8")
 
 
@@ -37,6 +41,31 @@ def test_the_python_example_of_the_readme_runs(tmp_path, monkeypatch):
     names = {}
     exec(example, names)
     assert names["run"].plan.budget == 20
+
+
+def test_the_examples_of_the_evidence_run_and_print_what_is_shown(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    names, shown = {}, 0
+    for language, text in re.findall(r"```(bash|python|text)\n(.*?)```", EVIDENCE, flags=re.DOTALL):
+        if language == "bash":
+            printed = ""
+            for line in text.splitlines():
+                answer = CliRunner().invoke(app, shlex.split(line)[1:])
+                assert answer.exit_code == 0, f"{line}: {answer.output}"
+                printed += answer.stdout
+        elif language == "python":
+            exec(text, names)
+            printed = capsys.readouterr().out
+        else:
+            for line in text.splitlines():  # the terminal may break it elsewhere
+                assert " ".join(line.split()) in " ".join(printed.split())
+                shown += 1
+    assert shown > 8
+    assert set(dynst.find("noise").comparison.at(5)["verdict"].sel(against="uniform_random").values.ravel()) <= {
+        "",
+        "tie",
+        "worse",
+    }
 
 
 @pytest.mark.parametrize("command", ["inspect", "fit", "export-map"])
