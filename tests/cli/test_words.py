@@ -50,7 +50,7 @@ def test_a_drawing_gives_the_document_no_positions():
     values = np.array([[2.0]]).reshape(1, 1, 1, 1, 1)
     curve = Curve.of(
         dict.fromkeys(("rmse", "mae", "bias"), values),
-        planners=["ceiling"],
+        planners=["by_hand"],
         budgets=[1],
         n=2,
         channels=["u"],
