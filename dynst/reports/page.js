@@ -36,7 +36,11 @@
 
   const draw = async (place) => {
     const spec = JSON.parse(byId("spec-" + place.id).textContent);
-    if (narrow()) keysBelow(spec);
+    if (narrow()) {
+      keysBelow(spec);
+      const config = spec.config ??= {};
+      config.legend = {...config.legend, layout: {bottom: {direction: "vertical"}}};  // one key below the other
+    }
     const {view} = await dynstDraw(place, spec, {actions: false});
     views.set(place, {view, width: view.width(), height: view.height(), scaled: "scaled" in place.dataset});
     await fit(place);

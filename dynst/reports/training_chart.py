@@ -107,8 +107,8 @@ def lives_chart(training: Steps, plan: Plan) -> alt.LayerChart:
     kept = len({life.site for life in every if life.stayed} & set(plan.selected.tolist()))
     words = [
         "A bar lasts while the site is in the mask",
-        f"{kept:,} of the {plan.budget:,} sensors of the plan were in the mask when training ended; exact swaps after "
-        "it brought the others"
+        f"{kept:,} of the {plan.budget:,} sensors of the plan were in the mask when training ended; steps after "
+        "it, such as exact swaps, chose the others"
         if kept < plan.budget
         else "The plan is the mask at the end of training",
     ]
