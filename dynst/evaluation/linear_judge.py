@@ -17,7 +17,7 @@ from dynst.domain import Channel, Field, Sites, Window
 from dynst.errors import ConfigError, DataError
 from dynst.evaluation.modes import Basis, Grams, features
 from dynst.evaluation.score import ErrorTally, Score
-from dynst.evaluation.shared import Forms, Pool
+from dynst.evaluation.shared import AtSites, Forms, Linear, Pool
 from dynst.evaluation.sums import ErrorSums
 from dynst.windows import Design, GapModel, Scaling, Split, TimeModes, design, fit_starts, window_starts
 from dynst.windows.time_modes import LONG
@@ -27,6 +27,7 @@ __all__ = ["LinearJudge"]
 _VALID_LIMIT, _TEST_LIMIT = 300, 500  # windows; chosen: neighbouring ones overlap, so more say little
 _CHUNK_BYTES = 16 << 20
 _POOL_BYTES, _FORM_BYTES = 256 << 20, 128 << 20  # what many plans may share
+_EASY = 4  # how much faster one large product is than many small ones with their gathering of features
 _GROUP = 32  # sites whose inner products are added at a time
 _COMPLETED = 16_000  # inputs of all sites up to which gaps are filled plan by plan: plans then share no inner products
 
@@ -92,6 +93,7 @@ class LinearJudge:
         self._limit, self._max_bytes, self._regions = limit, max_bytes, dict(regions or {})
         self._grams: dict[bytes, Grams] = {}
         self._forms: dict[Block, Forms | None] = {}
+        self._at_sites: dict[Block, AtSites] = {}
 
     def __repr__(self) -> str:
         return f"LinearJudge({self.split!r}, {self.window.history} -> {self.window.prediction})"
@@ -133,10 +135,11 @@ class LinearJudge:
         pool = self._pool([selected for selected in checked if len(selected) * f <= m], on)
         for selected in checked:
             if pool is not None and len(selected) * f <= m:
-                fit, coefficients = pool.fit(selected)
+                fit, forecast = pool.fit(selected)
             else:
                 fit, coefficients = self._fit(selected, on)
-            yield self._from_forms(forms, fit, coefficients, selected, on)
+                forecast = Linear.plain(coefficients)
+            yield self._from_forms(forms, fit, forecast, selected, on)
 
     def silenced(
         self, selected: Int[ndarray, " k"], failures: Iterable[Int[ndarray, " _"]], *, on: Block = "test"
@@ -247,7 +250,7 @@ class LinearJudge:
         used = np.unique(np.concatenate(plans))
         f, r = self._train.inputs.shape[2], basis.coefficients.shape[1]
         q, single = len(used) * f, sum(len(plan) * f * (2 * len(plan) * f + 2 * r) for plan in plans)
-        if q * (q + r) > single or 2 * 8 * q * q > _POOL_BYTES:
+        if q * (q + r) > _EASY * single or 2 * 8 * q * q > _POOL_BYTES:
             return None
         place = np.full(n, -1)
         place[used] = np.arange(len(used))
@@ -275,26 +278,31 @@ class LinearJudge:
         self,
         forms: Forms,
         fit: LinearForecaster,
-        coefficients: Float[ndarray, "b r"],
+        forecast: Linear,
         selected: Int[ndarray, " k"],
         on: Block,
     ) -> Score:
         std, weight = self.scaling.std[self.split.train.predicted].astype(float), self.sites.weight
-        whole, *regions = (sums.scaled(std) for sums in forms.sums(coefficients))
-        at = self._at_sensors(coefficients, selected, on, std)
+        whole, *regions = (sums.scaled(std) for sums in forms.sums(forecast))
+        at = self._at_sensors(forecast, selected, on, std)
         has = np.zeros(len(weight), bool)
         has[selected] = True
-        away = whole.without(at, np.full(at.weight.shape, len(coefficients) * float(weight[~has].sum())))
+        away = whole.without(at, np.full(at.weight.shape, len(forecast.inputs) * float(weight[~has].sum())))
         named = dict(zip(self._regions, regions, strict=True))
-        windows = forms.per_window(coefficients)
+        windows = forms.per_window(forecast)
         return Score(whole, at, away, std, windows, self._notes(fit), self._run(on), named)
 
     def _at_sensors(
-        self, coefficients: Float[ndarray, "b r"], selected: Int[ndarray, " k"], on: Block, std: Float[ndarray, " c"]
+        self, forecast: Linear, selected: Int[ndarray, " k"], on: Block, std: Float[ndarray, " c"]
     ) -> ErrorSums:
         """Errors at the sensors alone, which are few, site by site."""
         block, r, k = self._read(on), len(self._basis.fields), len(selected)
         n, c = block.targets.shape[2:]
+        coefficients = forecast.coefficients
+        if self._modes is None and self._basis.fields.nbytes + block.targets.nbytes <= _FORM_BYTES:
+            if on not in self._at_sites:
+                self._at_sites[on] = AtSites.of(self._basis.fields.reshape(r, -1, n, c), block.targets)
+            return self._at_sites[on].sums(coefficients, selected, self.sites.weight[selected]).scaled(std)
         some = self._basis.fields.reshape(r, -1, n, c)[:, :, selected]
         tally = ErrorTally(self.sites.weight[selected], np.arange(k), std, self.window.prediction)
         for rows in self._chunks(block):

@@ -18,7 +18,7 @@ from dynst.backbones.linear import LinearForecaster
 from dynst.backbones.penalty import best_penalty
 from dynst.evaluation.sums import ErrorSums
 
-__all__ = ["Forms", "Pool"]
+__all__ = ["AtSites", "Forms", "Linear", "Pool"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,9 +68,19 @@ class Pool:
         valid, count = float(np.vdot(valid_targets, valid_targets)), valid_targets.size
         return cls(place, width, x.T @ x / m, x.T @ targets / m, xv.T @ xv, xv.T @ valid_targets, xt, valid, count)
 
-    def fit(self, selected: Int[ndarray, " k"]) -> tuple[LinearForecaster, Float[ndarray, "b r"]]:
+    @cached_property
+    def block_gram(self) -> Float[ndarray, "q q"]:
+        """Inner products of the features of the scored windows."""
+        gram: ndarray = self.block.T @ self.block
+        return gram
+
+    def columns(self, selected: Int[ndarray, " k"]) -> Int[ndarray, " s"]:
+        """Where the features of these sites stand."""
+        return (self.place[selected][:, None] * self.width + np.arange(self.width)).ravel()
+
+    def fit(self, selected: Int[ndarray, " k"]) -> tuple[LinearForecaster, Linear]:
         """The forecaster of `fit_ridge`, and what it forecasts of the scored windows."""
-        columns = (self.place[selected][:, None] * self.width + np.arange(self.width)).ravel()
+        columns = self.columns(selected)
         inner = np.ix_(columns, columns)
         value, vectors = np.linalg.eigh(self.gram[inner])
         value = np.maximum(value, 0.0)
@@ -85,7 +95,39 @@ class Pool:
         scale = float(value.mean()) if value.sum() > 0 else 1.0
         penalty, at_end = best_penalty(error, scale, None)
         fit = LinearForecaster(vectors / (value + penalty), loads, penalty, at_end, error(penalty))
-        return fit, self.block[:, columns] @ (fit.left @ fit.right)
+        return fit, Linear(np.ascontiguousarray(self.block[:, columns]), fit.left @ fit.right, self.block_gram[inner])
+
+
+@dataclass(frozen=True, eq=False)
+class Linear:
+    """Forecasts ``inputs @ map`` of the coefficients of modes, with the inner products of the inputs."""
+
+    inputs: Float[ndarray, "b s"]
+    map: Float[ndarray, "s r"]
+    gram: Float[ndarray, "s s"]
+
+    @classmethod
+    def plain(cls, coefficients: Float[ndarray, "b r"]) -> Linear:
+        """Coefficients that are at hand."""
+        return cls(coefficients, np.eye(coefficients.shape[1]), coefficients.T @ coefficients)
+
+    @cached_property
+    def coefficients(self) -> Float[ndarray, "b r"]:
+        """The forecast itself."""
+        made: ndarray = self.inputs @ self.map
+        return made
+
+    @cached_property
+    def moment(self) -> Float[ndarray, "r r"]:
+        """Inner products of the coefficients."""
+        made: ndarray = self.map.T @ (self.gram @ self.map)
+        return made
+
+    def form(self, matrix: Float[ndarray, "r r"]) -> Float[ndarray, " b"]:
+        """``a @ matrix @ a`` for the coefficients a of each window, by the narrower way."""
+        inner = self.map @ matrix @ self.map.T
+        made: ndarray = np.einsum("bs,bs->b", self.inputs @ inner, self.inputs)
+        return made
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,12 +203,11 @@ class Forms:
                     made.weight[place] = b * each.sum()
         return made
 
-    def sums(self, coefficients: Float[ndarray, "b r"]) -> list[ErrorSums]:
+    def sums(self, forecast: Linear) -> list[ErrorSums]:
         """Sums over all sites, then over each region, in standardised units; absolute errors are NaN."""
-        moment = coefficients.T @ coefficients
-        forecast = np.tensordot(self.modes, moment, 2)
-        product = np.tensordot(self.truth, coefficients, 2)
-        square = np.maximum(forecast - 2 * product + self.square, 0.0)
+        coefficients = forecast.coefficients
+        product = _paired(self.truth, coefficients)
+        square = np.maximum(_paired(self.modes, forecast.moment) - 2 * product + self.square, 0.0)
         signed = self.level @ coefficients.sum(axis=0) - self.signed
         unknown = np.full(square.shape[1:], np.nan)
         return [
@@ -174,10 +215,10 @@ class Forms:
             for g in range(len(self.names))
         ]
 
-    def per_window(self, coefficients: Float[ndarray, "b r"]) -> Float[ndarray, " b"]:
+    def per_window(self, forecast: Linear) -> Float[ndarray, " b"]:
         """Mean squared error of each window over all sites, lead times and channels."""
         modes, truth = self._all
-        square = np.einsum("br,br->b", coefficients @ modes - 2 * truth, coefficients) + self.windows
+        square = forecast.form(modes) - 2 * np.einsum("br,br->b", truth, forecast.coefficients) + self.windows
         total = self.weight[0].sum() / len(self.windows)
         mean: ndarray = np.maximum(square, 0.0) / total
         return mean
@@ -185,3 +226,50 @@ class Forms:
     @cached_property
     def _all(self) -> tuple[Float[ndarray, "r r"], Float[ndarray, "b r"]]:
         return self.modes[0].sum(axis=(0, 1)), self.truth[0].sum(axis=(0, 1))
+
+
+@dataclass(frozen=True, eq=False)
+class AtSites:
+    """Modes and truth site by site, so that errors at a few sites read a few contiguous blocks.
+
+    Parameters
+    ----------
+    modes : Float[ndarray, "n p c r"]
+        float32.
+    truth : Float[ndarray, "n p c b"]
+        float32.
+    """
+
+    modes: Float[ndarray, "n p c r"]
+    truth: Float[ndarray, "n p c b"]
+
+    @classmethod
+    def of(cls, fields: Float[ndarray, "r p n c"], targets: Float[ndarray, "b p n c"]) -> AtSites:
+        """The same arrays in another order."""
+        return cls(*(np.ascontiguousarray(part.transpose(2, 1, 3, 0)) for part in (fields, targets)))
+
+    def sums(
+        self, coefficients: Float[ndarray, "b r"], selected: Int[ndarray, " k"], weight: Float[ndarray, " k"]
+    ) -> ErrorSums:
+        """Errors at these sites, absolute ones too, in standardised units."""
+        modes, truth = self.modes[selected], self.truth[selected]
+        b, r = coefficients.shape
+        made = modes.reshape(-1, r) @ coefficients.astype(np.float32).T
+        error = made.reshape(truth.shape) - truth
+
+        def over(values: Float[ndarray, "k p c"]) -> Float[ndarray, "p c"]:
+            summed: ndarray = np.tensordot(weight, values.astype(float), 1)
+            return summed
+
+        known = over(np.einsum("kpcb,kpcb->kpc", truth, truth))
+        product = over(np.einsum("kpcb,kpcb->kpc", error, truth)) + known
+        square, signed = over(np.einsum("kpcb,kpcb->kpc", error, error)), over(error.sum(axis=3))
+        count = np.full(square.shape, b * float(weight.sum()))
+        return ErrorSums(square, over(np.abs(error, out=error).sum(axis=3)), signed, count, product, known)
+
+
+def _paired(stacks: Float[ndarray, "g p c b r"], other: Float[ndarray, "b r"]) -> Float[ndarray, "g p c"]:
+    """Sums of the products of the entries: a matrix-vector product, as all is contiguous."""
+    flat = stacks.reshape(*stacks.shape[:3], -1)
+    made: ndarray = flat @ np.ascontiguousarray(other).ravel()
+    return made
