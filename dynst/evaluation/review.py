@@ -245,13 +245,13 @@ class NetworkReview:
         missed = [station for station in ranked if station.without.verdict == "worse"]
         if not missed:
             return (
-                f"No single station is missed: without {ranked[0].name}, the one that counts most, the error changes "
+                f"No single station is clearly missed: without {ranked[0].name}, the one that counts most, the error changes "
                 f"by {ranked[0].without}, which these test windows cannot tell from none."
             )
         said = f"Without {missed[0].name} the error rises by {missed[0].without}"
         rest = len(ranked) - len(missed)
         others = "the other one" if rest == 1 else f"{rest} of the {len(ranked)} stations"
-        return f"{said}; taken out alone, {others} would not be missed." if rest else f"{said}; each station is missed."
+        return f"{said}; for {others} these test windows show no such rise." if rest else f"{said}; each is missed."
 
     def _redundant(self) -> str:
         if len(self.removed) < 2:
