@@ -8,7 +8,9 @@ import pytest
 HEAVY = {"torch", "numpy", "scipy", "xarray", "pandas", "geopandas", "altair", "zarr", "netCDF4"}
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["fit", "--help"], ["inspect", "-h"], ["export-map", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["fit", "--help"], ["inspect", "-h"], ["export-map", "--help"], ["report", "--help"]]
+)
 def test_help_loads_nothing_heavy(arguments, environment):
     code = (
         "import sys\nfrom dynst.cli import main\n"
