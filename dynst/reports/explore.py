@@ -102,7 +102,7 @@ def _dots(rankings: Mapping[str, Plan], most: int, view: View) -> list[alt.Chart
     numbers = shown.transform_filter(f"budget <= {_NUMBERED}").mark_text(
         fontSize=9, fontWeight="bold", color="#ffffff", dy=0.5, aria=False
     )
-    return [dots.encode(x=x, y=y, tooltip=tooltip), numbers.encode(x=x, y=y, text="rank:N")]
+    return [dots.encode(x=x, y=y, tooltip=tooltip), numbers.encode(x=x, y=y, text="rank:N", tooltip=tooltip)]
 
 
 def _count(rankings: Mapping[str, Plan], most: int, view: View) -> alt.Chart:
