@@ -17,9 +17,10 @@ from dynst.evaluation import Score
 from dynst.export import load_plan, save_plan
 from dynst.planners import SEEDED
 from dynst.runs import whole
+from dynst.study.cell import Cell, Gap
 from dynst.study.measure import Cost
 
-__all__ = ["JUDGES", "RANDOM", "Cell", "Gap", "Matrix", "Store"]
+__all__ = ["JUDGES", "RANDOM", "Matrix", "Store"]
 
 JUDGES = ("linear", "network")
 """Who judges: the solved linear forecaster, and networks trained afresh."""
@@ -27,45 +28,6 @@ JUDGES = ("linear", "network")
 RANDOM, _DRAWS, _NETWORK_DRAWS = "uniform_random", 20, 3  # docs/method.md: random plans under either judge, at least
 
 _COST = "cost of this plan"  # in its provenance
-
-
-@dataclass(frozen=True, order=True)
-class Cell:
-    """A plan, or with a judge a score, of a planner (or frame) at a budget with a seed.
-
-    Examples
-    --------
-    >>> Cell("coverage", 20, 1, "linear").file.as_posix()
-    'cells/linear/coverage-k20-s1.npz'
-    >>> Cell("coverage", 20, 1).file.as_posix()
-    'plans/coverage-k20-s1.nc'
-    """
-
-    planner: str
-    budget: int
-    seed: int
-    judge: str = ""
-
-    @property
-    def file(self) -> Path:
-        """Where it is kept, below the folder of the comparison."""
-        name = f"{self.planner}-k{self.budget}-s{self.seed}"
-        return Path("cells", self.judge, f"{name}.npz") if self.judge else Path("plans", f"{name}.nc")
-
-    @property
-    def words(self) -> str:
-        """``coverage, 20 sensors, seed 1, linear judge``."""
-        judge = f", {self.judge} judge" if self.judge else ""
-        where = "" if self.planner in FRAMES else f", {self.budget} sensors"
-        return f"{self.planner}{where}, seed {self.seed}{judge}"
-
-
-@dataclass(frozen=True)
-class Gap:
-    """Why a cell holds nothing; where that is `final`, trying again would not help."""
-
-    reason: str
-    final: bool = False
 
 
 @dataclass(frozen=True)

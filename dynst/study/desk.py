@@ -17,7 +17,8 @@ from dynst.evaluation.sweep import Judge
 from dynst.export import load_plan
 from dynst.planners import PLANNERS
 from dynst.planners.base import PlannerSkipped, Task
-from dynst.study.cells import Cell, Gap, Matrix, Store
+from dynst.study.cell import Cell, Gap
+from dynst.study.cells import Matrix, Store
 from dynst.study.log import read_log
 from dynst.study.measure import Cost, measured
 from dynst.study.prepare import Prepared, prepare

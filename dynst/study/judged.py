@@ -14,7 +14,8 @@ from dynst.evaluation import LinearJudge, Score
 from dynst.evaluation.sweep import curve_of
 from dynst.export import write_netcdf
 from dynst.runs import held, whole
-from dynst.study.cells import Cell, Gap, Matrix, Store
+from dynst.study.cell import Cell, Gap
+from dynst.study.cells import Matrix, Store
 from dynst.study.desk import NETWORKS, Desk, Errand
 from dynst.study.event import Event, Listener, nobody
 from dynst.study.measure import Cost

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from dynst.study.cells import Cell, Gap
+from dynst.study.cell import Cell, Gap
 
 __all__ = ["Job", "work"]
 
@@ -69,7 +69,7 @@ def work(
     settled : callable
         Whether a cell was made, or could not be; asked when a process died.
     lost : callable
-        Told of a cell whose process died twice, the second time with nothing beside it.
+        Told of a cell whose process died twice with nothing beside it.
     """
     queue = sorted(jobs, key=lambda job: job.rank)
     if workers > 1 and queue:
@@ -144,15 +144,18 @@ class _Crew:
         if not rest:
             return
         suspect = replace(job, cells=rest[:1])
-        try:
-            with _pool(self._errand, 1) as pool:
-                gaps = _submitted(pool, suspect.cells).result()
-        except BrokenProcessPool:
-            gaps = [Gap(_DIED)]
-            self._lost(suspect.cells[0], gaps[0] or Gap(_DIED))
-        self._close(suspect, gaps)
+        self._close(suspect, self._alone(suspect))
         if len(rest) > 1:
             self._queue.insert(0, replace(job, cells=rest[1:]))
+
+    def _alone(self, job: Job) -> list[Gap | None]:
+        """A job of one cell with nothing beside it; the process may have died for another's sake, so once more."""
+        for _ in range(2):
+            with suppress(BrokenProcessPool), _pool(self._errand, 1) as pool:
+                return _submitted(pool, job.cells).result()
+        gap = Gap(_DIED)
+        self._lost(job.cells[0], gap)
+        return [gap]
 
 
 @contextmanager

@@ -19,7 +19,8 @@ from dynst.planners import PLANNERS
 from dynst.planners.base import PlannerSkipped, Task
 from dynst.runs import Draft, Run, whole
 from dynst.study.caveats import plan_notes
-from dynst.study.cells import Cell, Matrix, Store
+from dynst.study.cell import Cell
+from dynst.study.cells import Matrix, Store
 from dynst.study.desk import NETWORKS, plan_options
 from dynst.study.event import Event, Listener, nobody
 from dynst.study.judged import judged, save_curve
