@@ -76,7 +76,8 @@ class Pool:
 
     def columns(self, selected: Int[ndarray, " k"]) -> Int[ndarray, " s"]:
         """Where the features of these sites stand."""
-        return (self.place[selected][:, None] * self.width + np.arange(self.width)).ravel()
+        found: ndarray = (self.place[selected][:, None] * self.width + np.arange(self.width)).ravel()
+        return found
 
     def fit(self, selected: Int[ndarray, " k"]) -> tuple[LinearForecaster, Linear]:
         """The forecaster of `fit_ridge`, and what it forecasts of the scored windows."""
@@ -182,8 +183,10 @@ class Forms:
             np.empty((len(groups), p, c, r, r)),
             np.empty((len(groups), p, c, b, r)),
             np.empty((len(groups), p, c, r)),
-            *(np.empty((len(groups), p, c)) for _ in range(3)),
-            np.zeros(b),
+            square=np.empty((len(groups), p, c)),
+            signed=np.empty((len(groups), p, c)),
+            weight=np.empty((len(groups), p, c)),
+            windows=np.zeros(b),
         )
         for lead in range(p):
             step = fields[:, lead] if future is None else np.tensordot(fields, future[lead].astype(np.float32), (1, 0))
