@@ -245,8 +245,8 @@ class NetworkReview:
         missed = [station for station in ranked if station.without.verdict == "worse"]
         if not missed:
             return (
-                f"No single station is clearly missed: without {ranked[0].name}, the one that counts most, the error changes "
-                f"by {ranked[0].without}, which these test windows cannot tell from none."
+                f"No single station is clearly missed: without {ranked[0].name}, the one that counts most, the error "
+                f"changes by {ranked[0].without}, which these test windows cannot tell from none."
             )
         said = f"Without {missed[0].name} the error rises by {missed[0].without}"
         rest = len(ranked) - len(missed)
