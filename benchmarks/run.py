@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-BENCHMARKS = ("startup", "stlight", "gnn", "mask", "window_reading", "planners", "judge", "cost")
+BENCHMARKS = ("startup", "stlight", "gnn", "mask", "window_reading", "planners", "judge", "cost", "sweep")
 # evidence.py and results.py are studies of hours on data that do not ship, no benchmarks.
 
 
