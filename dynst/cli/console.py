@@ -6,11 +6,11 @@ import errno
 import json
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.progress import Progress, TaskID
 
     from dynst.study import Event
@@ -109,13 +109,14 @@ class Watcher:
         self._console = console(stderr=True)
         self._bar: Progress | None = None
         self._task: TaskID | None = None
+        self._board: dict[tuple[str, int], dict[str, tuple[int, int]]] = {}
         self._stage = ""
         self._said = 0.0
         self.resumable = ""
 
     def __enter__(self) -> Watcher:
         if not self._quiet and self._console.is_terminal:
-            self._bar = _bar(self._console)
+            self._bar = _bar(self._console, self._board)
             self._bar.start()
         return self
 
@@ -152,6 +153,8 @@ class Watcher:
         count = f"{event.done}/{event.total}" if event.total else ""
         details = f"{'left  ' if event.total else ''}{event.text}{_training(event)}"
         bar.update(self._task, total=event.total or None, completed=event.done, count=count, details=details)
+        self._board.clear()
+        self._board.update(event.board or {})
 
     def _line(self, event: Event) -> None:
         now = time.monotonic()
@@ -163,10 +166,18 @@ class Watcher:
         self._console.print(f"{event.stage}{share} {event.text}{_training(event)}".rstrip())
 
 
-def _bar(target: Console) -> Progress:
+def _bar(target: Console, board: Mapping[tuple[str, int], Mapping[str, tuple[int, int]]]) -> Progress:
+    """A bar with time left, and above it how far a comparison is as long as `board` holds one."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    return Progress(
+    class Bar(Progress):
+        def get_renderables(self) -> Iterable[RenderableType]:
+            now = dict(board)  # another thread draws while this one goes on
+            if now:
+                yield _board_table(now)
+            yield from super().get_renderables()
+
+    return Bar(
         TextColumn("{task.description:<9}"),
         BarColumn(bar_width=24),
         TextColumn("{task.fields[count]}"),
@@ -175,6 +186,25 @@ def _bar(target: Console) -> Progress:
         console=target,
         transient=True,
     )
+
+
+def _board_table(board: Mapping[tuple[str, int], Mapping[str, tuple[int, int]]]) -> RenderableType:
+    """Planner x budget: scores that are done and all, for each judge."""
+    from rich.table import Table
+    from rich.text import Text
+
+    judges, budgets = next(iter(board.values())), sorted({budget for _, budget in board})
+    table = Table(title=f"scores: {', '.join(judges)} judge", title_justify="left", box=None, pad_edge=False)
+    table.add_column("sensors")
+    for budget in budgets:
+        table.add_column(str(budget), justify="right")
+    for planner in dict.fromkeys(planner for planner, _ in board):
+        counts = [board[planner, budget].values() for budget in budgets]
+        words = ["  ".join(f"{done}/{total}" for done, total in count) for count in counts]
+        full = [all(done == total for done, total in count) for count in counts]
+        row = [Text(word, style="green" if done else "") for word, done in zip(words, full, strict=True)]
+        table.add_row(Text(planner), *row)
+    return table
 
 
 def _training(event: Event) -> str:

@@ -30,6 +30,8 @@ class Event:
         What was found in the data and decided from it; likewise.
     run : str
         Name under which the study resumes if it is stopped now; empty while there is nothing to resume.
+    board : dict or None
+        Of a comparison, by planner and budget: scores that are done and all, for each judge.
     """
 
     stage: str
@@ -42,6 +44,7 @@ class Event:
     note: str = ""
     facts: dict[str, Any] | None = None
     run: str = ""
+    board: dict[tuple[str, int], dict[str, tuple[int, int]]] | None = None
 
 
 Listener = Callable[[Event], None]

@@ -130,15 +130,29 @@ def _make(
         done += 1
         if gap is not None and not (cell.judge and _without_plan(store, matrix, cell)):
             listen(Event("compare", note=f"{cell.words}: {gap.reason}", run=name))
-        listen(Event("compare", cell.words, done, len(cells), run=name))
+        if cell in left:
+            left.remove(cell)
+        listen(Event("compare", cell.words, done, len(cells), run=name, board=_board(matrix, left)))
 
-    listen(Event("compare", "", done, len(cells), run=name))
+    left = set(missing)
+    listen(Event("compare", "", done, len(cells), run=name, board=_board(matrix, left)))
     jobs = _jobs(missing, matrix)
     count, note = affordable(workers, prepared.field.series.shape, len(jobs))
     if note:
         listen(Event("compare", note=note, run=name))
     errand = Errand(prepared.resolved(), store.folder.parent, matrix) if count > 1 else lambda: desk.make
     work(jobs, errand, workers=count, heard=heard, settled=store.settled, lost=store.put_gap)
+
+
+def _board(matrix: Matrix, left: set[Cell]) -> dict[tuple[str, int], dict[str, tuple[int, int]]]:
+    """How many scores are done, and how many there are, by planner and budget for each judge."""
+    board: dict[tuple[str, int], dict[str, tuple[int, int]]] = {}
+    for judge in matrix.judges:
+        for cell in matrix.scores(judge):
+            row = board.setdefault((cell.planner, cell.budget), {})
+            done, all_of_it = row.get(judge, (0, 0))
+            row[judge] = done + (cell not in left), all_of_it + 1
+    return board
 
 
 def _without_plan(store: Store, matrix: Matrix, cell: Cell) -> bool:
