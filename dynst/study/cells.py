@@ -127,7 +127,7 @@ class Store:
         if not path.is_file():
             return self._gap(cell)
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
             cost = Cost(float(arrays.pop("cost_seconds")), float(arrays.pop("cost_peak_mb")))
             return Score.from_arrays(arrays), cost
