@@ -3,7 +3,9 @@
 Many comparisons find differences by chance, so verdicts are corrected for their number after Holm 1979 (Scand. J. Stat.
 6). A *family* is what one reads as one question:
 
-- "who is better than random?": all planners against ``uniform_random`` at all budgets of the curve;
+- "is this plan better than random?": the one planner and budget that the study was made for stand before any figure is
+  seen, so this comparison with ``uniform_random`` is a family of its own;
+- "who else is?": all other planners against ``uniform_random`` at one budget, a family for each budget;
 - "is this planner better than the others?": one planner against all others at one budget, a family for each.
 
 Frames (floor, ceiling, persistence, climatology) are no rivals: comparisons with them are in no family, uncorrected.
@@ -30,12 +32,17 @@ RANDOM = "uniform_random"
 
 
 def compared(
-    names: Sequence[str], budgets: Sequence[int], scores: Mapping[tuple[str, int], Sequence[Score]]
+    names: Sequence[str],
+    budgets: Sequence[int],
+    scores: Mapping[tuple[str, int], Sequence[Score]],
+    *,
+    question: tuple[str, int] | None = None,
 ) -> dict[str, ndarray]:
     """Each planner against each other: RMSE difference in %, its interval, probability, and the word for it.
 
     Several scores of one planner count by the mean of their RMSE. Against ``uniform_random`` the doubt holds the luck
     of the windows *and* that of the draw: a plan is better if it is better than one more random plan would be.
+    `question` is the planner and budget that the study was made for.
 
     Returns
     -------
@@ -51,7 +58,8 @@ def compared(
         errors = {i: np.stack([score.per_window for score in scores[names[i], k]]) for i in known}
         if len(known) > 1:
             _pairs(found, j, names, errors, scores[names[known[0]], k][0].run)
-    found["p"] = _corrected(names, found["p"])
+    asked = (names.index(question[0]), budgets.index(question[1])) if question is not None else None
+    found["p"] = _corrected(names, found["p"], asked)
     found["verdict"] = _words(found["difference"], found["p"])
     return found
 
@@ -99,17 +107,18 @@ def _pairs(
         found["p"][place], found["low"][place], found["high"][place] = bounds(difference, doubt)
 
 
-def _corrected(names: Sequence[str], p: Float[ndarray, "n n k"]) -> Float[ndarray, "n n k"]:
-    """Holm's correction within each family of the module's docstring."""
+def _corrected(
+    names: Sequence[str], p: Float[ndarray, "n n k"], asked: tuple[int, int] | None
+) -> Float[ndarray, "n n k"]:
+    """Holm's correction within each family of the module's docstring; `asked` is the place of the question."""
     out = p.copy()
     plans = [i for i, name in enumerate(names) if name not in FRAMES and name != RANDOM]
     for j in range(p.shape[2]):
         for i in plans:
             out[i, plans, j] = holm(p[i, plans, j])
-    if RANDOM in names:
-        random = names.index(RANDOM)
-        family = holm(p[plans, random].ravel()).reshape(len(plans), p.shape[2])
-        out[plans, random] = out[random, plans] = family
+        if RANDOM in names:
+            random, rest = names.index(RANDOM), [i for i in plans if (i, j) != asked]
+            out[rest, random, j] = out[random, rest, j] = holm(p[rest, random, j])
     return out
 
 

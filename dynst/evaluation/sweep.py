@@ -75,6 +75,7 @@ def judge_ladder(
     *,
     gaps: Mapping[str, str] | None = None,
     costs: Costs | None = None,
+    question: tuple[str, int] | None = None,
     progress: Progress | None = None,
 ) -> Curve:
     """Errors of all plans at all budgets, of the frames, and of every pair on the same windows.
@@ -89,7 +90,7 @@ def judge_ladder(
         Numbers of sensors; each ranking is cut there.
     gaps : mapping of str to str, or None
         Planners that made no plan, with the reason: a marked gap in the curve.
-    costs : mapping of str to mapping, or None
+    costs, question
         As in `curve_of`.
     progress : callable or None
         Called as ``progress(what, done, total)`` before each score.
@@ -113,7 +114,7 @@ def judge_ladder(
     reasons: dict[tuple[str, int], str] = {(name, k): why for name, why in gaps.items() for k in budgets}
     for name, k, score in _scores(plans, judge, budgets, reasons, progress):
         scores.setdefault((name, k), []).append(score)
-    return curve_of(judge, names, budgets, scores, reasons, costs=costs)
+    return curve_of(judge, names, budgets, scores, reasons, costs=costs, question=question)
 
 
 def summary(curve: Curve, budget: int) -> list[dict[str, str | float]]:
@@ -178,6 +179,7 @@ def curve_of(
     reasons: Mapping[tuple[str, int], str],
     *,
     costs: Costs | None = None,
+    question: tuple[str, int] | None = None,
 ) -> Curve:
     """The curve of scores that are at hand.
 
@@ -195,9 +197,12 @@ def curve_of(
         Why a planner has no score at a budget.
     costs : mapping of str to mapping, or None
         ``plan_seconds``, ``judge_seconds``, ``plan_peak_mb``: figures like `scores`; what is not known is NaN.
+    question : tuple of str and int, or None
+        Planner and budget that the study was made for: against random plans they are no part of a family.
     """
     first = next(iter(scores.values()))[0]
     errors, extra = figures(names, budgets, scores)
+    question = question if question is not None and question[0] in names and question[1] in budgets else None
     seeds = errors["total"].shape[2]
     for what, known in (costs or {}).items():
         values = np.full((len(names), len(budgets), seeds), np.nan)
@@ -214,7 +219,7 @@ def curve_of(
         units=[channel.units for channel in judge.channels],
         total=errors["total"],
         reason=np.array(reason, object),
-        comparison=compared(names, budgets, scores),
+        comparison=compared(names, budgets, scores, question=question),
         against=names,
         extra=extra,
         regions=regions_in(scores),

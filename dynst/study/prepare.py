@@ -57,6 +57,11 @@ class Prepared:
         return self.study.backbone if self.study.backbone in BACKBONES else backbone_for(self.field.layout)
 
     @property
+    def question(self) -> tuple[str, int]:
+        """Planner and budget: what is asked of a comparison before any figure of it is seen."""
+        return self.planner, self.budget
+
+    @property
     def base(self) -> str:
         """Name of the run, but for its number."""
         sparsity = f"{1 - self.budget / len(self.field.sites):.3f}".rstrip("0").rstrip(".")

@@ -224,7 +224,11 @@ class _Work:
         def progress(what: str, done: int, total: int) -> None:
             self._say("judge", what, done, total)
 
-        save_curve(judge_ladder(plans, judge, budgets, gaps=skipped, costs=self._costs(), progress=progress), path)
+        question = self.prepared.question
+        curve = judge_ladder(
+            plans, judge, budgets, gaps=skipped, costs=self._costs(), question=question, progress=progress
+        )
+        save_curve(curve, path)
 
     def _costs(self) -> dict[str, dict[tuple[str, int], list[float]]]:
         """What each plan cost, at the budget that it was made for."""

@@ -80,8 +80,15 @@ def test_families_are_corrected_as_they_are_described(rng):
             for j, k in enumerate((5, 10)):
                 pair = compared([one, other], [k], {key: made[key] for key in ((one, k), (other, k))})
                 single[one, other, j] = single[other, one, j] = pair["p"][0, 1, 0]
-    with_random = holm(np.array([single[NAMES[i], RANDOM, j] for i in plans for j in range(2)]))
-    np.testing.assert_allclose(found["p"][plans, NAMES.index(RANDOM)].ravel(), with_random)
+    random = NAMES.index(RANDOM)
+    for j in range(2):
+        with_random = holm(np.array([single[NAMES[i], RANDOM, j] for i in plans]))
+        np.testing.assert_allclose(found["p"][plans, random, j], with_random)
+    asked = compared(NAMES, [5, 10], made, question=("other", 10))["p"]
+    np.testing.assert_allclose(asked[plans, random, 0], found["p"][plans, random, 0])
+    np.testing.assert_allclose(asked[1, random, 1], single["other", RANDOM, 1])  # asked beforehand: nothing to correct
+    rest = holm(np.array([single["ours", RANDOM, 1], single["third", RANDOM, 1]]))
+    np.testing.assert_allclose(asked[[0, 2], random, 1], rest)
     for i in plans:
         others = [j for j in plans if j != i]
         alone = holm(np.array([single[NAMES[i], NAMES[j], 1] for j in others]))
