@@ -146,7 +146,9 @@ def _frames(here: Findings) -> list[str]:
     if here.idle and error["ceiling"] >= error["floor"]:
         lines.append("Sensors at every site forecast no better than none: places do not matter here.")
     elif here.idle:
-        lines.append("A sensor at every site is not shown to forecast better than none: places cannot be told apart.")
+        told = any(word in ("better", "worse") for *_, word in here.found.values())
+        end = "" if told else ": places cannot be told apart"
+        lines.append(f"A sensor at every site is not shown to forecast better than none{end}.")
     if error.get("persistence", math.nan) < error.get("ceiling", math.nan):
         lines.append("Forecasting no change (persistence) beats the judge even with every site.")
     return lines
