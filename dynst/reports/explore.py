@@ -253,7 +253,9 @@ def verdict_chart(curve: Curve, planner: str, budget: int) -> alt.LayerChart:
                 f"{planner} against each other planner, {budget:,} sensors",
                 anchor="start",
                 fontSize=17,
-                subtitle=["Bars: 95 % interval of that one difference. Colours: verdict, corrected for their number (Holm)."],
+                subtitle=[
+                    "Bars: 95 % interval of one difference. Colours: verdict, corrected for their number (Holm)."
+                ],
                 subtitleFontSize=12,
                 subtitleColor="#555",
                 offset=12,
