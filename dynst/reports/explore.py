@@ -254,7 +254,7 @@ def verdict_chart(curve: Curve, planner: str, budget: int) -> alt.LayerChart:
                 anchor="start",
                 fontSize=17,
                 subtitle=[
-                    "Bars: 95 % interval of one difference. Colours: verdict, corrected for their number (Holm)."
+                    "Bars: 95 % interval of one difference. Colours: verdict, corrected for number (Holm)."
                 ],
                 subtitleFontSize=12,
                 subtitleColor="#555",
