@@ -79,9 +79,9 @@ class Run:
 
     @property
     def planners(self) -> tuple[str, ...]:
-        """Who has a plan in this run: the planner that it was made for first, then the others by name."""
-        own = self.plan.planner
-        return own, *sorted({path.stem for path in (self.path / "plans").glob("*.nc")} - {own})
+        """Who has a plan at the run's budget: the planner that it was made for first, then the others by name."""
+        own = self.plan
+        return own.planner, *sorted(set(self._files(own.budget)) - {own.planner})
 
     def plan_by(self, planner: str) -> Plan:
         """The plan of any planner of the run, at the run's budget.
@@ -91,10 +91,22 @@ class Run:
         ConfigError
             If that planner made none; the message offers the nearest name.
         """
-        if planner not in self.planners:
-            raise ConfigError(unknown_name("planner", planner, self.planners))
         own = self.plan
-        return own if planner == own.planner else load_plan(self.path / "plans" / f"{planner}.nc")[0]
+        if planner == own.planner:
+            return own
+        files = self._files(own.budget)
+        if planner not in files:
+            raise ConfigError(unknown_name("planner", planner, self.planners))
+        return load_plan(files[planner])[0]
+
+    def _files(self, budget: int) -> dict[str, Path]:
+        """The plan of each planner: the one that the run was judged with, else the comparison's, of its first seed."""
+        found = {path.stem: path for path in (self.path / "plans").glob("*.nc")}
+        known = [(match, path) for path in (self.path / "compare" / "plans").glob("*.nc") if (match := _named(path))]
+        for match, path in sorted(known, key=lambda one: int(one[0]["seed"])):
+            if int(match["budget"]) == budget:
+                found.setdefault(match["planner"], path)
+        return found
 
     @property
     def curve(self) -> Curve:
@@ -359,6 +371,11 @@ def _locked(folder: Path, name: str) -> int:
         os.close(handle)
         raise CheckpointError(f"run {name} is being worked on by another process. Wait for it or stop it.") from error
     return handle
+
+
+def _named(path: Path) -> re.Match[str] | None:
+    """What the name of a plan's file in a comparison says (`dynst.study.cell.Cell.file`)."""
+    return re.fullmatch(r"(?P<planner>.+)-k(?P<budget>\d+)-s(?P<seed>\d+)\.nc", path.name)
 
 
 def _curve(path: Path) -> Curve:

@@ -12,7 +12,6 @@ from dynst.domain import Curve, Plan
 from dynst.domain.curve import FRAMES
 from dynst.errors import CheckpointError
 from dynst.evaluation.verdict import answer
-from dynst.export import load_plan
 from dynst.reports.page import Page
 from dynst.runs import Run
 from dynst.study.caveats import caveats
@@ -24,7 +23,6 @@ __all__ = ["page_of"]
 
 _LINEAR, _NETWORK = "linear judge", "network trained afresh"
 _TOLERANCE = 5.0  # %, the default of a study; only for folders whose study.toml cannot be read
-_AGAIN = "-s0.nc"  # plans of the comparison's first seed
 
 
 @dataclass(frozen=True)
@@ -134,9 +132,6 @@ def _rests_on(judge: str, curve: Curve, plan: Plan, *, anew: bool) -> str:
 def _plans(run: Run, plan: Plan) -> dict[str, Plan]:
     """Plans of all planners at the budget, the run's own first; those of the comparison where the fit made none."""
     found = {name: plan if name == plan.planner else run.plan_by(name) for name in run.planners}
-    ending = f"-k{plan.budget}{_AGAIN}"
-    for path in sorted((run.path / "compare" / "plans").glob(f"*{ending}")):
-        found.setdefault(path.name.removesuffix(ending), load_plan(path)[0])
     same = plan.sites.fingerprint
     return {name: other for name, other in found.items() if other.sites.fingerprint == same}
 

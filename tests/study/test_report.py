@@ -184,11 +184,13 @@ def test_a_comparison_without_the_plan_or_its_budget_is_passed_over(folder):
 
 def test_plans_of_the_comparison_fill_in_for_planners_that_the_fit_left_out(folder):
     for name, first in (("other", 9), ("third", 10)):
-        path = folder / "compare" / "plans" / f"{name}-k{BUDGET}-s0.nc"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_plan(plan_of(name, first), None, path)
+        for seed, start in ((11, first + 2), (7, first)):  # a study of seed 7, whose comparison used 7 to 11
+            path = folder / "compare" / "plans" / f"{name}-k{BUDGET}-s{seed}.nc"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save_plan(plan_of(name, start), None, path)
     plans = page_of(Run(folder)).plans
     assert list(plans) == ["mine", "other", "third"]
+    assert Run(folder).plan_by("third").order[0] == 10  # as the headline says: dynst export-map --planner third
     assert (plans["other"].order[0], plans["third"].order[0]) == (5, 10)
 
 
