@@ -116,9 +116,13 @@ class GapModel:
         steps = [a.reshape(m, k, f // c, c).transpose(0, 2, 1, 3).reshape(-1, k * c) for a in (inputs, known)]
         w, noise = self.loading[sites][:, channels].reshape(k * c, -1), self.noise[sites][:, channels].reshape(-1)
         few = np.unique(np.linspace(0, k * c - 1, min(k * c, _PROBES)).astype(np.int64))
-        told = [a[:, few].astype(np.float32) for a in steps]
-        z, _ = _factors(told[0], told[1], w[few], noise[few])
-        filled = np.where(steps[1], steps[0], z.astype(np.float32) @ w.T.astype(np.float32))
+        filled, rows = (
+            steps[0].copy(),
+            np.flatnonzero(~steps[1].all(axis=1)),
+        )  # the others miss nothing
+        value, seen = steps[0][rows], steps[1][rows]
+        z = _means(value[:, few].astype(np.float32), seen[:, few], w[few], noise[few])
+        filled[rows] = np.where(seen, value, z.astype(np.float32) @ w.T.astype(np.float32))
         return np.ascontiguousarray(filled.reshape(m, f // c, k, c).transpose(0, 2, 1, 3)).reshape(m, k, f)
 
 
@@ -142,11 +146,38 @@ def _factors(
     values: Float[ndarray, "s q"], known: Float[ndarray, "s q"], w: Float[ndarray, "q r"], noise: Float[ndarray, " q"]
 ) -> tuple[Float[ndarray, "s r"], Float[ndarray, "s r r"]]:
     """Mean and covariance of the factors at each step, given what is known."""
-    q, r = w.shape
     scaled = w / noise[:, None]
-    products = (scaled[:, :, None] * w[:, None, :]).reshape(q, r * r).astype(np.float32)
-    covariance = np.linalg.inv((known @ products).astype(float).reshape(len(values), r, r) + np.eye(r))
+    covariance = _covariance(known, w, noise)
     return np.einsum("srt,st->sr", covariance, (values @ scaled.astype(np.float32)).astype(float)), covariance
+
+
+def _covariance(
+    known: Float[ndarray, "s q"], w: Float[ndarray, "q r"], noise: Float[ndarray, " q"]
+) -> Float[ndarray, "s r r"]:
+    """Covariance of the factors at each step: it depends on which columns are known, and not on what they show."""
+    q, r = w.shape
+    products = ((w / noise[:, None])[:, :, None] * w[:, None, :]).reshape(q, r * r).astype(np.float32)
+    made: ndarray = np.linalg.inv((known @ products).astype(float).reshape(len(known), r, r) + np.eye(r))
+    return made
+
+
+def _means(
+    values: Float[ndarray, "s q"], known: Bool[ndarray, "s q"], w: Float[ndarray, "q r"], noise: Float[ndarray, " q"]
+) -> Float[ndarray, "s r"]:
+    """Mean of the factors at each step as `_factors` has it, with one inverse for all steps that know the same."""
+    s, r = len(values), w.shape[1]
+    packed = np.packbits(known, axis=1)
+    words = np.zeros((s, -(-packed.shape[1] // 8) * 8), np.uint8)
+    words[:, : packed.shape[1]] = packed
+    keys = words.view(np.uint64) if words.shape[1] == 8 else words.view(f"V{words.shape[1]}")
+    _, first, which = np.unique(keys.ravel(), return_index=True, return_inverse=True)
+    covariance = _covariance(known[first].astype(np.float32), w, noise)
+    moved = (values @ (w / noise[:, None]).astype(np.float32)).astype(float)
+    alike = np.split(np.argsort(which, kind="stable"), np.cumsum(np.bincount(which))[:-1])
+    means = np.empty((s, r))
+    for inverse, rows in zip(covariance, alike, strict=False):  # of no steps, `split` makes one part
+        means[rows] = moved[rows] @ inverse
+    return means
 
 
 def _columns(

@@ -113,3 +113,17 @@ def test_a_record_whose_few_values_the_thinned_steps_miss_has_no_factor_and_expe
     told = [GapModel.fit(field, scaling, seed=seed).expected(np.ones((2, 3, 1))) for seed in range(6)]
     assert all(np.isfinite(each).all() for each in told)
     assert any((each == 0).all() for each in told)
+
+
+@pytest.mark.parametrize("columns", [5, 64, 65, 200])
+def test_steps_that_know_the_same_share_an_inverse_and_have_the_means_of_steps_taken_alone(rng, columns):
+    """64 columns fill one machine word; in float32 sums over columns differ by the order of their terms alone."""
+    w, noise = rng.standard_normal((columns, 3)), rng.uniform(0.5, 2, columns)
+    known = (rng.random((7, columns)) < 0.6)[rng.integers(0, 7, 90)]  # 7 ways of knowing, in 90 steps
+    known[3], known[4] = True, False
+    values = np.where(known, rng.standard_normal((90, columns)), 0.0).astype(np.float32)
+    shared = gaps._means(values, known, w, noise)
+    alone, _ = gaps._factors(values, known.astype(np.float32), w, noise)
+    np.testing.assert_allclose(shared, alone, atol=1e-5)
+    assert (shared[4] == 0).all()
+    assert gaps._means(values[:0], known[:0], w, noise).shape == (0, 3)
