@@ -30,7 +30,9 @@ class Score:
         Training standard deviation of each channel, in its unit.
     per_window : Float[ndarray, "m"]
         Mean squared error of each window over sites, lead times and channels, in squared training standard
-        deviations; NaN for a window without any observed target. Kept for paired intervals.
+        deviations; NaN for a window without any observed target. Where targets are missing, a window counts by what it
+        observes of each lead time and channel, so that the mean over windows is always the square of `total`. Kept for
+        paired intervals.
     notes : dict
         How the forecaster was made: penalty of a ridge, steps of a network. Of every judge ``valid_error``: RMSE on
         validation windows in training standard deviations, by which one may choose between plans before the test.
@@ -170,7 +172,7 @@ class ErrorTally:
         self._weights = np.stack([weight * group for group in groups], axis=-1)  # at sensors, away from them, regions
         self._std = np.asarray(std, float)
         self._sums = [ErrorSums.zero(p, len(std)) for _ in groups]
-        self._windows: list[ndarray] = []
+        self._windows: list[tuple[ndarray, ndarray]] = []
 
     def add(
         self,
@@ -200,8 +202,7 @@ class ErrorTally:
         for i in range(groups):
             parts = (part[..., i].sum(axis=0) for part in (square, absolute, signed, weight, *anomaly))
             self._sums[i] = self._sums[i] + ErrorSums(*parts)
-        num, den = (part[..., :2].sum(axis=(1, 2, 3)) for part in (square, weight))
-        self._windows.append(np.divide(num, den, out=np.full(len(num), np.nan), where=den > 0))
+        self._windows.append((square[..., :2].sum(axis=-1), weight[..., :2].sum(axis=-1)))
 
     def _over_sites(self, values: Shaped[ndarray, "b p n c"]) -> Float[ndarray, "b p c g"]:
         """Weighted sums over the sites of each group."""
@@ -213,4 +214,11 @@ class ErrorTally:
         """The errors so far; `run` as for `Score`."""
         at, away, *others = (sums.scaled(self._std) for sums in self._sums)
         regions = dict(zip(self._names, others, strict=True))
-        return Score(at + away, at, away, self._std, np.concatenate(self._windows), notes or {}, run, regions)
+        return Score(at + away, at, away, self._std, self._per_window(), notes or {}, run, regions)
+
+    def _per_window(self) -> Float[ndarray, " m"]:
+        """What each window adds to the mean over lead times and channels, each of which counts alike."""
+        square, weight = (np.concatenate(parts) for parts in zip(*self._windows, strict=True))  # (m, p, c)
+        there, known = weight.any(axis=(1, 2)), weight.sum(axis=0) > 0
+        usual = weight[:, known].sum(axis=0) / max(1, there.sum())
+        return np.where(there, (square[:, known] / usual).mean(axis=1) if known.any() else np.nan, np.nan)

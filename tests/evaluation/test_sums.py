@@ -81,8 +81,24 @@ def test_a_tally_in_chunks_equals_the_sums_in_one_pass_in_the_channels_units(rng
     at = ErrorSums.of((error * std)[:, :, [1, 4]], weight[[1, 4]], observed[:, :, [1, 4]])
     np.testing.assert_allclose(rmse(score.at_sensors), rmse(at), rtol=1e-5)
     np.testing.assert_allclose((score.at_sensors + score.away).square, score.sums.square)
-    window = (weight[:, None] * observed[3] * error[3] ** 2).sum() / (weight[:, None] * observed[3]).sum()
+    weights = weight[:, None] * observed  # each lead time and channel counts alike, a window by what it observes
+    window = ((weights * error**2)[3].sum(axis=1) / (weights.sum(axis=(0, 2)) / 9)).mean()
     np.testing.assert_allclose(score.per_window[3], window, rtol=1e-5)
+
+
+def test_with_gaps_too_the_total_is_the_root_of_the_mean_over_windows_so_tables_and_verdicts_agree(rng):
+    error = (
+        rng.standard_normal((40, 2, 5, 2)).astype(np.float32)
+        * np.linspace(0.5, 3, 40, dtype=np.float32)[:, None, None, None]
+    )
+    observed = rng.random(error.shape) < np.array([0.9, 0.2])  # the second channel is seldom measured
+    observed[7], observed[20:, 1, :, 1] = False, False  # a window without any target; one that ends early
+    tally = ErrorTally(rng.uniform(0.2, 3, 5), np.array([1]), np.array([5.0, 0.1]), 2)
+    for rows in (slice(0, 15), slice(15, 40)):
+        tally.add(error[rows].copy(), observed[rows])
+    score = tally.score()
+    assert np.isnan(score.per_window).nonzero()[0].tolist() == [7]
+    np.testing.assert_allclose(np.sqrt(np.nanmean(score.per_window)), score.total, rtol=1e-6)
 
 
 def test_without_gaps_the_total_is_the_root_of_the_mean_over_windows(rng):
