@@ -1,4 +1,4 @@
-"""What `dynst fit` shows at the end: the table at the budget, the curve in short, where things are, what is next."""
+"""What `dynst fit` shows at the end: the table at the budget, the curve, the answer, where things are, what is next."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from dynst.cli.console import console, say, show_json, show_table
 if TYPE_CHECKING:
     from dynst.domain import Curve, Plan
     from dynst.domain.curve import CurveRow
+    from dynst.domain.stability import Stability
     from dynst.evaluation.verdict import Answer
     from dynst.runs import Run
 
@@ -21,8 +22,8 @@ _CHANNELS = 2  # with more of them their columns no longer fit beside the rest
 
 _NETWORK_JUDGE = "a network trained afresh for each plan"
 _FOOTNOTE = (
-    "95 %: interval of this one difference. better, worse, tie: corrected for their number (Holm); against random\n"
-    "plans also beyond luck of the draw."
+    "95 %: interval of this one difference; against random plans it holds luck of the\n"
+    "draw, too. better, worse, tie: after correction for their number (Holm)."
 )
 
 _FRAMES = {
@@ -44,12 +45,15 @@ def show_results(run: Run, *, as_json: bool = False) -> None:
         _budget_table(plan, run.refit, judge=_NETWORK_JUDGE)
     if len(curve.budgets) > 1:
         _curve_table(plan, curve)
-    show_answer(_answer(run, plan, curve))
+    show_answer(_answer(run, plan, curve), stays="" if run.stability is None else run.stability.words())
     for name, reason in sorted(_skipped(run).items()):
         say(f"{name} was skipped: {reason}")
     folder = short_path(run.path)
     say(f"Run folder: {folder}")
+    if (report := _report(run)) is not None:
+        say(f"Report:     {short_path(report)} (open it in a browser)")
     say(f"Next:       dynst export-map {folder} --format png -o map.png")
+    say(f"            dynst compare {folder}")
 
 
 def _budget_table(plan: Plan, curve: Curve, *, judge: str) -> None:
@@ -91,13 +95,13 @@ def _answer(run: Run, plan: Plan, curve: Curve) -> Answer:
     return answer(curve, plan.planner, plan.budget, second=second, tolerance=tolerance)
 
 
-def show_answer(found: Answer) -> None:
-    """Headline and sentences, wrapped."""
+def show_answer(found: Answer, *, stays: str = "") -> None:
+    """Headline and sentences, wrapped; below them what stays of the plan, if that was looked at."""
     from rich.text import Text
 
     target = console(stderr=False)
     target.print(Text(found.headline, style="bold"))
-    for sentence in found.sentences:
+    for sentence in (*found.sentences, *filter(None, [stays])):
         for number, line in enumerate(Text(sentence).wrap(target, max(target.width - 2, 20))):
             target.print(Text("  " if number else "- ") + line)
 
@@ -205,9 +209,30 @@ def _document(run: Run, plan: Plan, curve: Curve) -> dict[str, Any]:
         "importance_is": plan.importance_is,
         "answer": finite(dataclasses.asdict(_answer(run, plan, curve))),
         **rows,
+        "stability": _stays(run.stability),
         "facts": run.provenance.get("facts", {}),
         "skipped": _skipped(run),
+        "report": None if (report := _report(run)) is None else str(report),
     }
+
+
+def _stays(stability: Stability | None) -> dict[str, Any] | None:
+    """What stays of the plan in words, and the grade of each sensor, first sensor first."""
+    if stability is None:
+        return None
+    sensors = zip(stability.selected.tolist(), stability.grade, stability.near_frequency.tolist(), strict=True)
+    return {
+        "words": stability.words(),
+        "radius": stability.radius,
+        "radius_unit": stability.radius_unit,
+        "sensors": [{"site": site, "grade": grade, "share": finite(share)} for site, grade, share in sensors],
+    }
+
+
+def _report(run: Run) -> Path | None:
+    """The page of the run, if it could be written."""
+    page = Path(run.path) / "report.html"
+    return page if page.is_file() else None
 
 
 def finite(value: Any) -> Any:

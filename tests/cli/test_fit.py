@@ -1,8 +1,13 @@
 """`dynst fit` ends in a run folder, a table on stdout, and the next command to type."""
 
 import json
+from pathlib import Path
 
 import pytest
+
+from dynst.domain.stability import GRADES
+from dynst.evaluation import answer
+from dynst.runs import Run
 
 
 def test_a_run_ends_with_a_table_a_folder_and_the_next_command(finished):
@@ -11,7 +16,10 @@ def test_a_run_ends_with_a_table_a_folder_and_the_next_command(finished):
     (folder,) = (cwd / "runs").iterdir()
     assert folder.name == "waves-dynst-s0.917-1"
     assert f"Run folder: runs/{folder.name}" in done.stdout
+    assert f"Report:     runs/{folder.name}/report.html (open it in a browser)" in done.stdout
+    assert (folder / "report.html").is_file()
     assert f"dynst export-map runs/{folder.name} --format png" in done.stdout
+    assert f"dynst compare runs/{folder.name}" in done.stdout
     for planner in ("dynst", "dynst_linear", "coverage", "uniform_random x 20", "floor (no sensor)", "persistence"):
         assert planner in done.stdout
     assert "(K)" in done.stdout
@@ -26,9 +34,32 @@ def test_progress_and_findings_go_to_stderr(finished):
     assert "\x1b" not in done.stderr + done.stdout, "no colour and no moving bar without a terminal"
 
 
+def test_what_stays_of_the_plan_is_said_below_the_findings_and_in_the_document(
+    waves, dynst_main, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    arguments = ("--planner", "pivoted_qr", "--compare", "none", "--sensors", 3, "--ladder", "0.5", "--stability")
+    code, out, err = dynst_main("fit", "--data", waves, *arguments, "--quiet", "--out", "mine")
+    assert (code, err) == (0, "")
+    words = Run(tmp_path / "mine").stability.words()
+    said = " ".join(out.split())
+    assert f"- {words} Run folder: mine Report: mine/report.html" in said
+    code, out, _ = dynst_main("fit", "--resume", "mine", "--json")
+    assert code == 0
+    found, plan = json.loads(out), Run(tmp_path / "mine").plan
+    assert found["stability"]["words"] == words
+    assert [sensor["site"] for sensor in found["stability"]["sensors"]] == plan.selected.tolist()
+    assert {sensor["grade"] for sensor in found["stability"]["sensors"]} <= set(GRADES)
+    assert found["report"] == str(Path("mine", "report.html"))
+
+
 def test_the_table_is_as_wide_as_a_terminal_of_old(finished):
-    _, done = finished
-    assert max(map(len, (line.rstrip() for line in done.stdout.splitlines() if "export-map" not in line))) <= 80
+    cwd, done = finished
+    run = Run(next((cwd / "runs").iterdir()))
+    headline = answer(run.curve, run.plan.planner, run.plan.budget).headline
+    tables, text = done.stdout.split(headline[:40])
+    assert max(len(line.rstrip()) for line in tables.splitlines()) <= 80
+    assert "Next:" in text
 
 
 def test_a_finished_run_is_shown_again_as_one_json_document(finished, dynst_main, monkeypatch):
@@ -52,6 +83,7 @@ def test_a_finished_run_is_shown_again_as_one_json_document(finished, dynst_main
     assert rows["floor"]["is_frame"]
     assert [sensor["rank"] for sensor in found["sensors"]] == [1, 2, 3, 4]
     assert {"site", "name", "longitude", "latitude", "importance"} <= found["sensors"][0].keys()
+    assert found["stability"] is None, "a network is not planned again unless that is asked for"
     assert found["facts"]["window"] == {"history": 4, "horizon": 4, "stride": 1}
 
 

@@ -43,7 +43,7 @@ def test_what_has_no_unit_gets_none():
 
 
 class _Run:
-    path, refit, provenance = "runs/x", None, {}
+    path, refit, stability, provenance = "runs/x", None, None, {}
 
 
 def test_a_drawing_gives_the_document_no_positions():
