@@ -56,8 +56,8 @@ def direct(judge, plans):
 
 def shared(judge, plans):
     """All plans together; nothing is kept from an earlier call."""
-    judge._forms.clear()
-    judge._at_sites.clear()
+    for kept in (judge._forms, judge._at_sites, judge._pools):
+        kept.clear()
     return judge.scores(plans)
 
 

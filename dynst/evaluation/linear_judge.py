@@ -94,6 +94,7 @@ class LinearJudge:
         self._grams: dict[bytes, Grams] = {}
         self._forms: dict[Block, Forms | None] = {}
         self._at_sites: dict[Block, AtSites] = {}
+        self._pools: dict[Block, Pool] = {}
 
     def __repr__(self) -> str:
         return f"LinearJudge({self.split!r}, {self.window.history} -> {self.window.prediction})"
@@ -243,19 +244,23 @@ class LinearJudge:
         return {"penalty": fit.penalty, "penalty_at_grid_end": fit.at_grid_end, "valid_error": error}
 
     def _pool(self, plans: Sequence[Int[ndarray, " _"]], on: Block) -> Pool | None:
-        """Inner products that the plans share; None where that is more work than without, or too much memory."""
+        """What the plans share, kept for the next ones on the same block; None where that is too much memory."""
         if not plans:
             return None
-        n, basis = len(self.sites), self._basis
-        used = np.unique(np.concatenate(plans))
-        f, r = self._train.inputs.shape[2], basis.coefficients.shape[1]
-        q, single = len(used) * f, sum(len(plan) * f * (2 * len(plan) * f + 2 * r) for plan in plans)
-        if q * (q + r) > _EASY * single or 2 * 8 * q * q > _POOL_BYTES:
+        used, f, known = np.unique(np.concatenate(plans)), self._train.inputs.shape[2], self._pools.get(on)
+        shared = _EASY * sum(float(len(plan) * f) ** 2 for plan in plans)  # numbers in the products of each by itself
+        parts = (self._train.inputs, self._valid.inputs, self._read(on).inputs)
+
+        room = _POOL_BYTES // (4 * f * sum(map(len, parts)))  # sites
+        if len(used) > room:
             return None
-        place = np.full(n, -1)
-        place[used] = np.arange(len(used))
-        x, xv, xt = (features(part.inputs, used) for part in (self._train, self._valid, self._read(on)))
-        return Pool.of(place, (x, xv, xt), basis.coefficients, basis.valid)
+        if known is not None and len(grown := np.union1d(used, known.used)) <= room:
+            used = grown
+        q = len(used) * f
+        whole = q * q < shared and 2 * 8 * q * q <= _POOL_BYTES
+        if known is None or not known.has(used) or (whole and known.grams is None):
+            self._pools[on] = Pool.of(used, parts, self._basis.coefficients, self._basis.valid, whole=whole)
+        return self._pools[on]
 
     def _forms_of(self, on: Block) -> Forms | None:
         """Errors as forms of the modes; None where the windows have gaps, or that is too much memory."""

@@ -1,6 +1,6 @@
 """What many plans share: inner products of features, and errors as quadratic forms of the modes.
 
-A ridge refit then costs what its own sites cost: a slice of the inner products, one small eigen-decomposition, and a
+A ridge refit then costs what its own sites cost: its own inner products, one small eigen-decomposition, and a
 product of small matrices in place of a pass over the field.
 """
 
@@ -20,6 +20,8 @@ from dynst.evaluation.sums import ErrorSums
 
 __all__ = ["AtSites", "Forms", "Linear", "Pool"]
 
+_TILE, _ROWS = 64, 512  # columns transposed, and rows in float64, at a time
+
 
 @dataclass(frozen=True, eq=False)
 class Pool:
@@ -31,13 +33,14 @@ class Pool:
         Position of each site in the pool; -1 where no plan uses it.
     width : int
         Features of a site.
-    gram, valid_gram : Float[ndarray, "q q"]
-        Of the features with each other, mean over training windows and sum over validation windows.
+    train, valid, block : Float[ndarray, "q w"]
+        Features of the training, validation and scored windows, a row for each feature; float32.
     cross, valid_cross : Float[ndarray, "q r"]
-        Of the features with the targets, likewise.
-    block : Float[ndarray, "b q"]
-        Features of the windows to be scored.
-    valid : float
+        Of the features with the targets, mean over training windows and sum over validation windows.
+    grams : tuple of Float[ndarray, "q q"], or None
+        Of the features with each other, likewise; None where each plan makes its own, which is less work as long as
+        few pairs of sites are in several plans.
+    level : float
         Sum of the squares of the validation targets.
     count : int
         Their number.
@@ -45,72 +48,105 @@ class Pool:
 
     place: Int[ndarray, " n"]
     width: int
-    gram: Float[ndarray, "q q"]
+    train: Float[ndarray, "q m"]
+    valid: Float[ndarray, "q v"]
+    block: Float[ndarray, "q b"]
     cross: Float[ndarray, "q r"]
-    valid_gram: Float[ndarray, "q q"]
     valid_cross: Float[ndarray, "q r"]
-    block: Float[ndarray, "b q"]
-    valid: float
+    grams: tuple[Float[ndarray, "q q"], Float[ndarray, "q q"]] | None
+    level: float
     count: int
 
     @classmethod
     def of(
         cls,
-        place: Int[ndarray, " n"],
-        features: tuple[Float[ndarray, "m q"], Float[ndarray, "v q"], Float[ndarray, "b q"]],
+        used: Int[ndarray, " u"],
+        inputs: tuple[Float[ndarray, "m n f"], Float[ndarray, "v n f"], Float[ndarray, "b n f"]],
         targets: Float[ndarray, "m r"],
         valid_targets: Float[ndarray, "v r"],
+        *,
+        whole: bool,
     ) -> Pool:
-        """From the features of training, validation and scored windows, float64."""
-        x, xv, xt = features
-        m = len(x)
-        width = x.shape[1] // int((place >= 0).sum())
-        valid, count = float(np.vdot(valid_targets, valid_targets)), valid_targets.size
-        return cls(place, width, x.T @ x / m, x.T @ targets / m, xv.T @ xv, xv.T @ valid_targets, xt, valid, count)
-
-    @cached_property
-    def block_gram(self) -> Float[ndarray, "q q"]:
-        """Inner products of the features of the scored windows."""
-        gram: ndarray = self.block.T @ self.block
-        return gram
+        """Of the sites `used`; with all their inner products if `whole`."""
+        n, f = inputs[0].shape[1:]
+        place = np.full(n, -1)
+        place[used] = np.arange(len(used))
+        x, xv, xt = (_by_feature(part, used) for part in inputs)
+        m, rows = len(targets), range(0, len(x), _ROWS)
+        cross = np.concatenate([x[i : i + _ROWS].astype(float) @ targets for i in rows]) / m
+        valid_cross = np.concatenate([xv[i : i + _ROWS].astype(float) @ valid_targets for i in rows])
+        grams = (_gram(x) / m, _gram(xv)) if whole else None
+        level, count = float(np.vdot(valid_targets, valid_targets)), valid_targets.size
+        return cls(place, f, x, xv, xt, cross, valid_cross, grams, level, count)
 
     def columns(self, selected: Int[ndarray, " k"]) -> Int[ndarray, " s"]:
         """Where the features of these sites stand."""
         found: ndarray = (self.place[selected][:, None] * self.width + np.arange(self.width)).ravel()
         return found
 
+    @property
+    def used(self) -> Int[ndarray, " u"]:
+        """Sites that it holds, increasing."""
+        return np.flatnonzero(self.place >= 0)
+
+    def has(self, sites: Int[ndarray, " _"]) -> bool:
+        """Whether it holds them all."""
+        return bool((self.place[sites] >= 0).all())
+
     def fit(self, selected: Int[ndarray, " k"]) -> tuple[LinearForecaster, Linear]:
         """The forecaster of `fit_ridge`, and what it forecasts of the scored windows."""
         columns = self.columns(selected)
-        inner = np.ix_(columns, columns)
-        value, vectors = np.linalg.eigh(self.gram[inner])
+        gram, valid_gram = self._grams_of(columns)
+        value, vectors = np.linalg.eigh(gram)
         value = np.maximum(value, 0.0)
         loads = vectors.T @ self.cross[columns]
         linear = np.einsum("sr,sr->s", vectors.T @ self.valid_cross[columns], loads)
-        quadratic = (vectors.T @ self.valid_gram[inner] @ vectors) * (loads @ loads.T)
+        quadratic = (vectors.T @ valid_gram @ vectors) * (loads @ loads.T)
 
         def error(penalty: float) -> float:
             d = 1.0 / (value + penalty)
-            return max(0.0, float(self.valid - 2 * linear @ d + d @ quadratic @ d)) / self.count
+            return max(0.0, float(self.level - 2 * linear @ d + d @ quadratic @ d)) / self.count
 
         scale = float(value.mean()) if value.sum() > 0 else 1.0
         penalty, at_end = best_penalty(error, scale, None)
         fit = LinearForecaster(vectors / (value + penalty), loads, penalty, at_end, error(penalty))
-        return fit, Linear(np.ascontiguousarray(self.block[:, columns]), fit.left @ fit.right, self.block_gram[inner])
+        return fit, Linear(self.block[columns].astype(float).T, fit.left @ fit.right)
+
+    def _grams_of(self, columns: Int[ndarray, " s"]) -> tuple[Float[ndarray, "s s"], Float[ndarray, "s s"]]:
+        if self.grams is None:
+            return _gram(self.train[columns]) / self.train.shape[1], _gram(self.valid[columns])
+        inner = np.ix_(columns, columns)
+        return self.grams[0][inner], self.grams[1][inner]
+
+
+def _by_feature(inputs: Float[ndarray, "w n f"], used: Int[ndarray, " u"]) -> Float[ndarray, "q w"]:
+    """Histories with a row for each feature, some sites at a time: a whole transpose would miss every cache."""
+    w, _, f = inputs.shape
+    made, size = np.empty((len(used) * f, w), np.float32), max(1, _TILE // f)
+    for i in range(0, len(used), size):
+        some = inputs[:, used[i : i + size]].reshape(w, -1)
+        made[i * f : i * f + some.shape[1]] = some.T
+    return made
+
+
+def _gram(rows: Float[ndarray, "q w"]) -> Float[ndarray, "q q"]:
+    """Inner products of the rows in float64."""
+    exact = rows.astype(float)
+    made: ndarray = exact @ exact.T
+    return made
 
 
 @dataclass(frozen=True, eq=False)
 class Linear:
-    """Forecasts ``inputs @ map`` of the coefficients of modes, with the inner products of the inputs."""
+    """Forecasts ``inputs @ map`` of the coefficients of modes."""
 
     inputs: Float[ndarray, "b s"]
     map: Float[ndarray, "s r"]
-    gram: Float[ndarray, "s s"]
 
     @classmethod
     def plain(cls, coefficients: Float[ndarray, "b r"]) -> Linear:
         """Coefficients that are at hand."""
-        return cls(coefficients, np.eye(coefficients.shape[1]), coefficients.T @ coefficients)
+        return cls(coefficients, np.eye(coefficients.shape[1]))
 
     @cached_property
     def coefficients(self) -> Float[ndarray, "b r"]:
@@ -120,8 +156,13 @@ class Linear:
 
     @cached_property
     def moment(self) -> Float[ndarray, "r r"]:
-        """Inner products of the coefficients."""
-        made: ndarray = self.map.T @ (self.gram @ self.map)
+        """Inner products of the coefficients, by the narrower way."""
+        (b, s), r = self.inputs.shape, self.map.shape[1]
+        made: ndarray
+        if s * (s * b / 2 + s * r + r * r) < r * r * b / 2:
+            made = self.map.T @ (self.inputs.T @ self.inputs @ self.map)
+        else:
+            made = self.coefficients.T @ self.coefficients
         return made
 
     def form(self, matrix: Float[ndarray, "r r"]) -> Float[ndarray, " b"]:
@@ -237,38 +278,49 @@ class AtSites:
 
     Parameters
     ----------
-    modes : Float[ndarray, "n p c r"]
+    modes : Float[ndarray, "p n c r"]
         float32.
-    truth : Float[ndarray, "n p c b"]
+    truth : Float[ndarray, "p n c b"]
         float32.
+    square : Float[ndarray, "p n c"]
+        Sum over windows of the squared truth.
     """
 
-    modes: Float[ndarray, "n p c r"]
-    truth: Float[ndarray, "n p c b"]
+    modes: Float[ndarray, "p n c r"]
+    truth: Float[ndarray, "p n c b"]
+    square: Float[ndarray, "p n c"]
 
     @classmethod
     def of(cls, fields: Float[ndarray, "r p n c"], targets: Float[ndarray, "b p n c"]) -> AtSites:
-        """The same arrays in another order."""
-        return cls(*(np.ascontiguousarray(part.transpose(2, 1, 3, 0)) for part in (fields, targets)))
+        """The same arrays, windows and modes last."""
+        modes, truth = _last(fields), _last(targets)
+        return cls(modes, truth, np.einsum("pncb,pncb->pnc", truth, truth))
 
     def sums(
         self, coefficients: Float[ndarray, "b r"], selected: Int[ndarray, " k"], weight: Float[ndarray, " k"]
     ) -> ErrorSums:
         """Errors at these sites, absolute ones too, in standardised units."""
-        modes, truth = self.modes[selected], self.truth[selected]
+        modes, truth, known = self.modes[:, selected], self.truth[:, selected], self.square[:, selected]
         b, r = coefficients.shape
-        made = modes.reshape(-1, r) @ coefficients.astype(np.float32).T
-        error = made.reshape(truth.shape) - truth
+        error = (modes.reshape(-1, r) @ coefficients.astype(np.float32).T).reshape(truth.shape)
+        error -= truth
+        one = np.ones((b, 1), np.float32)
+        square, product = (np.einsum("pkcb,pkcb->pkc", error, other) for other in (error, truth))
+        signed = (error @ one)[..., 0]
+        absolute = (np.abs(error, out=error) @ one)[..., 0]
+        parts = np.stack([square, absolute, signed, product + known, known]).astype(float)
+        total = np.einsum("ipkc,k->ipc", parts, weight)
+        count = np.full(total.shape[1:], b * float(weight.sum()))
+        return ErrorSums(total[0], total[1], total[2], count, total[3], total[4])
 
-        def over(values: Float[ndarray, "k p c"]) -> Float[ndarray, "p c"]:
-            summed: ndarray = np.tensordot(weight, values.astype(float), 1)
-            return summed
 
-        known = over(np.einsum("kpcb,kpcb->kpc", truth, truth))
-        product = over(np.einsum("kpcb,kpcb->kpc", error, truth)) + known
-        square, signed = over(np.einsum("kpcb,kpcb->kpc", error, error)), over(error.sum(axis=3))
-        count = np.full(square.shape, b * float(weight.sum()))
-        return ErrorSums(square, over(np.abs(error, out=error).sum(axis=3)), signed, count, product, known)
+def _last(values: Float[ndarray, "b p n c"]) -> Float[ndarray, "p n c b"]:
+    """The first axis last, some columns at a time: a whole transpose would miss every cache."""
+    flat = values.reshape(len(values), -1)
+    made = np.empty(flat.shape[::-1], flat.dtype)
+    for i in range(0, len(made), _TILE):
+        made[i : i + _TILE] = flat[:, i : i + _TILE].T
+    return made.reshape(*values.shape[1:], -1)
 
 
 def _paired(stacks: Float[ndarray, "g p c b r"], other: Float[ndarray, "b r"]) -> Float[ndarray, "g p c"]:

@@ -95,3 +95,17 @@ def test_a_plan_of_all_sites_leaves_nothing_away_from_sensors():
 def test_a_plan_that_repeats_a_site_is_refused():
     with pytest.raises(ConfigError, match="not all different"):
         list(judge_of().scores([np.array([1, 1])]))
+
+
+def test_what_was_shared_before_changes_no_error():
+    """The pool is kept, used again, and grows: each way has the errors of plans judged alone."""
+    judge, rng = judge_of(), np.random.default_rng(4)
+    few, same, more = (np.arange(5), np.arange(1, 4), rng.permutation(N)[:9])
+    for plans in ([few], [same], [more, few], [rng.permutation(N)[:12] for _ in range(20)], [few]):
+        for quick, plan in zip(judge.scores(plans), plans, strict=True):
+            assert_same(quick, judge.score(plan))
+    kept = judge._pools["test"]
+    assert kept.grams is not None, "twenty plans of half of all sites share their inner products"
+    assert kept.has(np.concatenate([few, more]))
+    list(judge.scores([few]))
+    assert judge._pools["test"] is kept, "nothing is made anew for sites that are there"
