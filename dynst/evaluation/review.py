@@ -229,11 +229,9 @@ class NetworkReview:
     def _rival(self, rival: Rival) -> str:
         k, change, many = len(self.stations), rival.change, rival.networks > 1
         who = f"{rival.networks} {rival.name} of {k}" if many else f"{rival.name} with {k}"
-        has = (
-            f"stations have an error of {self.said(rival.error)} on average"
-            if many
-            else (f"stations has an error of {self.said(rival.error)}")
-        )
+        who += " station" if k == 1 else " stations"
+        error = self.said(rival.error)
+        has = f"have an error of {error} on average" if many else f"has an error of {error}"
         tie = "yours cannot be told from one more of them" if many else "these test windows tell no difference"
         word = tie if change.verdict == "tie" else f"yours is {change.verdict}"
         return f"{who[0].upper()}{who[1:]} {has}: {word}, {change}."

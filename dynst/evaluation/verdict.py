@@ -164,7 +164,8 @@ def _draws(here: Findings) -> list[str]:
         return [f"The one random plan that was tried has {'more' if beaten else 'no more'} error: one says little."]
     count = "All" if beaten == len(draws) else str(beaten or "None")
     spread = percent(100 * float(draws.std(ddof=1) / draws.mean()))
-    line = f"{count} of the {len(draws)} random plans have more error; they differ by {spread} among themselves"
+    have = "has" if beaten == 1 else "have"
+    line = f"{count} of the {len(draws)} random plans {have} more error; they differ by {spread} among themselves"
     if RANDOM not in here.found:
         return [f"{line}; they are too few for a verdict."]
     change, low, high, word = here.found[RANDOM]
@@ -232,12 +233,16 @@ def _enough(found: Knee | None, curve: Curve) -> list[str]:
         return []
     within = f"within {found.tolerance:g} % of the error with a sensor at every site"
     if found.budget is None:
-        return [f"Not even {sensors(max(curve.budgets))}, the most that were tried, come {within}."]
-    fewest = ", the fewest that were tried," if found.budget == min(curve.budgets) else ""
+        most = max(curve.budgets)
+        come = "the most that was tried, comes" if most == 1 else "the most that were tried, come"
+        return [f"Not even {sensors(most)}, {come} {within}."]
+    one = found.budget == 1
+    fewest = f", the fewest that {'was' if one else 'were'} tried," if found.budget == min(curve.budgets) else ""
+    are = "is" if one else "are"
     if found.low == found.high:
-        return [f"{sensors(found.budget)}{fewest or ' (of the numbers tried)'} are {within}."]
+        return [f"{sensors(found.budget)}{fewest or ' (of the numbers tried)'} {are} {within}."]
     top = f"{found.low} to {found.high}" if found.high is not None else f"{found.low} or more"
-    return [f"{sensors(found.budget)}{fewest} are {within} (95 %: {top}, of the numbers tried)."]
+    return [f"{sensors(found.budget)}{fewest} {are} {within} (95 %: {top}, of the numbers tried)."]
 
 
 def _free_choice(free: tuple[int, int], here: Findings) -> str:

@@ -147,12 +147,14 @@ def test_stations_everywhere_are_compared_with_nothing(judge):
 
 
 def test_a_single_station_is_a_network_too(judge):
-    review = review_network(judge, np.array([2]), names=["A"], add=1)
+    review = review_network(judge, np.array([2]), names=["A"], rivals={"a plan": np.array([3])}, add=1)
     assert review.removed == ()
     assert review.stations[0].redundancy == 1
     assert review.stations[0].without.error == pytest.approx(review.floor)
     assert review.failure.silent_mean == pytest.approx(review.floor, rel=1e-6)
     assert "Your station forecasts" in review.sentences[0]
+    assert review.sentences[1].startswith("20 random networks of 1 station have an error")
+    assert review.sentences[2].startswith("A plan with 1 station has an error")
 
 
 def test_forbidden_sites_are_never_proposed():

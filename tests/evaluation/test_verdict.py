@@ -192,6 +192,17 @@ def test_no_knee_where_no_number_is_enough_or_there_is_no_ceiling():
     assert knee(Curve(curve.data.drop_vars("window_error")), "dynst") is None
 
 
+def test_one_is_said_in_the_singular():
+    levels = {"dynst": (1.0, 1.0), "ceiling": 1.0, "floor": 2.0, RANDOM: (0.9864, 1.0)}
+    said = " ".join(answer(made(levels, (1, 2), noise=0.0), "dynst", 1).sentences)
+    assert "1 sensor, the fewest that was tried, is within 5 %" in said
+    assert "1 of the 20 random plans has more error" in said  # the draws end at 0.9864 * 1.0134, 0.9864 * 1.015
+    far = {"dynst": 1.5, "ceiling": 1.0, "floor": 2.0}
+    assert "Not even 1 sensor, the most that was tried, comes within" in " ".join(
+        answer(made(far, (1,)), "dynst", 1).sentences
+    )
+
+
 def test_a_dip_is_no_knee():
     curve = made({"dynst": (1.01, 1.2, 1.03, 1.0), "ceiling": 1.0, "floor": 2.0}, LADDER)
     assert knee(curve, "dynst").budget == 20
