@@ -41,6 +41,8 @@ def test_the_python_example_of_the_readme_runs(tmp_path, monkeypatch):
     names = {}
     exec(example, names)
     assert names["run"].plan.budget == 20
+    headline = dynst.answer(names["run"].curve, names["run"].plan.planner, 20).headline
+    assert headline.split(",")[1] in README, f"the answer that README quotes is now: {headline}"
 
 
 def test_the_examples_of_the_evidence_run_and_print_what_is_shown(tmp_path, monkeypatch, capsys):
@@ -68,7 +70,7 @@ def test_the_examples_of_the_evidence_run_and_print_what_is_shown(tmp_path, monk
     }
 
 
-@pytest.mark.parametrize("command", ["inspect", "fit", "export-map"])
+@pytest.mark.parametrize("command", ["inspect", "fit", "compare", "report", "score", "export-map"])
 def test_every_command_stands_in_the_readme_with_options_that_exist(command):
     lines = [line for block in blocks("bash") for line in block.splitlines() if f"dynst {command}" in line]
     assert lines, f"README does not show `dynst {command}`"

@@ -22,7 +22,7 @@ _JUDGES = {"linear": "linear judge", "network": "a network trained afresh for ea
 
 def compare(  # noqa: PLR0917  # typer makes an option of each parameter; all are passed by name
     source: Annotated[
-        str, typer.Argument(metavar="[RUN | STUDY.toml]", help="A run, or a study, which is fitted first.")
+        str, typer.Argument(metavar="RUN | STUDY.toml", help="A run, or a study, which is fitted first.")
     ] = "latest",
     budgets: Annotated[
         str | None, typer.Option(metavar="K,K,...", help="Numbers of sensors. Default: 1/4, 1/2, 1, 2, 4 of the run's.")

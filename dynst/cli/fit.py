@@ -86,24 +86,26 @@ def fit(  # noqa: PLR0917  # typer makes an option of each parameter; all are pa
         str | None,
         _judge(
             metavar="NAME",
-            help="quick: all baselines, linear judge. full: networks and seeds too. none: the plan alone.",
+            help="quick: all baselines, linear judge. full: networks and seeds too; slow. none: the plan alone.",
         ),
     ] = None,
     ladder: Annotated[str | None, _judge(metavar="S,S,...", help="Sparsities to compare at, besides the own.")] = None,
     seeds: Annotated[
         int | None,
-        _judge(help="Plans of a trained planner, and networks per plan. Default: 3."),
+        _judge(help="Plans of a planner that draws lots, and networks per plan. Default: 3."),
     ] = None,
     regions: Annotated[
         str | None, _judge(metavar="FILE", help="Polygons to report errors for. Default: bands of latitude.")
     ] = None,
     stability: Annotated[
         bool | None,
-        _judge(help="Plan again from other seeds and parts of the record. Default: if cheap."),
+        _judge(help="What stays of the plan with other seeds and parts of the record. Default: if cheap."),
     ] = None,
     tolerance: Annotated[
         float | None,
-        _judge(metavar="%", help="Enough sensors: error within so much of every site's. Default: 5."),
+        _judge(
+            metavar="%", help="Enough sensors: error at most so much above that of a sensor at every site. Default: 5."
+        ),
     ] = None,
     seed: Annotated[int | None, _run(help="Same seed, same plan.")] = None,
     device: Annotated[str | None, _run(metavar="NAME", help="auto, cpu or cuda.")] = None,
@@ -116,7 +118,7 @@ def fit(  # noqa: PLR0917  # typer makes an option of each parameter; all are pa
     quiet: Annotated[bool, _run("--quiet", "-q", help="No progress, only the result.")] = False,
     as_json: Annotated[bool, _run("--json", help="One JSON document instead of tables.")] = False,
 ) -> None:
-    """Choose the sensors: train the mask, judge the plan beside every baseline, write a run folder.
+    """Choose the sensors, judge the plan beside every baseline, say how it compares, write a run folder with a report.
 
     With no option at all it runs on a real sample that ships with dynst.
     """

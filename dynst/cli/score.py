@@ -16,7 +16,7 @@ __all__ = ["score"]
 def score(  # noqa: PLR0917  # typer makes an option of each parameter; all are passed by name
     source: Annotated[
         str,
-        typer.Argument(metavar="[RUN | DATA]", help="A run, data, or a STUDY.toml. Default: the latest run."),
+        typer.Argument(metavar="RUN | DATA", help="A run, data, or a STUDY.toml."),
     ] = "latest",
     stations: Annotated[
         Path | None,
