@@ -76,7 +76,10 @@ def curve_rows(curve: Curve, planner: str) -> list[Row]:
 
 
 def figure_rows(curve: Curve, planner: str, budget: int) -> list[Row]:
-    """RMSE, MAE, bias and, where they were computed, ACC and the RMSE at sensors and away, channel by channel."""
+    """RMSE, MAE, bias, skill and, where they were computed, ACC and RMSE at sensors and away, channel by channel.
+
+    Skill is 1 minus the ratio of mean squared errors to those of climatology or persistence (Murphy 1988).
+    """
     here = _mean(curve.at(budget))
     words = {"rmse": "RMSE", "mae": "MAE", "bias": "bias", "acc": "ACC"}
     words |= {"rmse_at_sensors": "RMSE at sensors", "rmse_away": "RMSE away"}
@@ -85,8 +88,16 @@ def figure_rows(curve: Curve, planner: str, budget: int) -> list[Row]:
         for name in _shown(curve, planner, budget):
             cell = here.sel(planner=name, channel=channel)
             line: Row = {"channel": with_unit(channel, unit), "planner": FRAME_WORDS.get(name, name)}
-            rows.append(line | {word: float(cell[key]) for key, word in words.items() if key in cell})
+            line |= {word: float(cell[key]) for key, word in words.items() if key in cell}
+            rows.append(line | _skills(here.sel(channel=channel)["rmse"], name))
     return rows
+
+
+def _skills(rmse: xr.DataArray, name: str) -> Row:
+    """Skill of one planner or frame against the forecasts that need no sensor plan; not against itself."""
+    known = [frame for frame in ("climatology", "persistence") if frame in rmse["planner"].values]
+    ratios = {frame: float(rmse.sel(planner=name)) / float(rmse.sel(planner=frame)) for frame in known}
+    return {f"skill to {frame}": None if frame == name else 1 - ratio**2 for frame, ratio in ratios.items()}
 
 
 def lead_rows(curve: Curve, planner: str, budget: int) -> list[Row]:

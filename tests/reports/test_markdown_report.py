@@ -176,6 +176,16 @@ def test_optional_figures_appear_where_a_judge_gave_them():
     assert row["MAE"] == pytest.approx((11 + 11.1) / 4)  # half of the RMSE, mean of two lead times
 
 
+def test_skill_is_one_minus_the_ratio_of_mean_squares_and_none_against_itself():
+    names = ("mine", "climatology", "persistence")
+    rows = {row["planner"]: row for row in figure_rows(curve_of(planners=names, leads=1), "mine", 2)}
+    assert rows["mine"]["skill to climatology"] == pytest.approx(1 - (11 / 21) ** 2)
+    assert rows["mine"]["skill to persistence"] == pytest.approx(1 - (11 / 31) ** 2)
+    assert rows["persistence"]["skill to climatology"] == pytest.approx(1 - (31 / 21) ** 2)  # below zero: worse
+    assert rows["climatology"]["skill to climatology"] is None
+    assert "skill to climatology" not in figure_rows(curve_of(), "mine", 2)[0]
+
+
 def test_stability_is_told_in_words_and_graded_sensor_by_sensor():
     plan = plan_of(("a", "b|c", "d", "e"), budget=2)
     others = np.array([[1, 1, 0, 0], [1, 0, 1, 0], [1, 0, 0, 1]], bool)
