@@ -95,9 +95,12 @@ def figure_rows(curve: Curve, planner: str, budget: int) -> list[Row]:
 
 def _skills(rmse: xr.DataArray, name: str) -> Row:
     """Skill of one planner or frame against the forecasts that need no sensor plan; not against itself."""
-    known = [frame for frame in ("climatology", "persistence") if frame in rmse["planner"].values]
-    ratios = {frame: float(rmse.sel(planner=name)) / float(rmse.sel(planner=frame)) for frame in known}
-    return {f"skill to {frame}": None if frame == name else 1 - ratio**2 for frame, ratio in ratios.items()}
+    errors = {frame: float(rmse.sel(planner=frame)) for frame in FRAMES[2:] if frame in rmse["planner"].values}
+    ours = float(rmse.sel(planner=name))
+    return {
+        f"skill to {frame}": 1 - (ours / error) ** 2 if frame != name and error > 0 else None
+        for frame, error in errors.items()
+    }
 
 
 def lead_rows(curve: Curve, planner: str, budget: int) -> list[Row]:
