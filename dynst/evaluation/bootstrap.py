@@ -23,6 +23,7 @@ __all__ = [
     "influence",
     "layout_doubt",
     "resampled_variance",
+    "seed_doubt",
     "together",
     "verdict",
     "window_doubt",
@@ -138,7 +139,7 @@ def bounds(
         return p, 100.0 * np.expm1(difference - half), 100.0 * np.expm1(difference + half)
 
 
-def together(one: Doubt, other: tuple[float, float]) -> Doubt:
+def together(one: Doubt, other: tuple[float, float] | Doubt) -> Doubt:
     """Doubt of two independent sources: variances add, degrees of freedom as Welch and Satterthwaite have it.
 
     Examples
@@ -165,6 +166,21 @@ def layout_doubt(errors: Float[ndarray, "draws m"]) -> tuple[float, float]:
     if j < 2:
         return math.inf, 1.0
     return float(roots.var(ddof=1) * (1 + 1 / j) / max(roots.mean(), np.finfo(float).tiny) ** 2), j - 1.0
+
+
+def seed_doubt(errors: Float[ndarray, "s m"]) -> tuple[float, float]:
+    """How far the mean RMSE of these seeds may be off because other seeds could have come; nothing for a single one.
+
+    Examples
+    --------
+    >>> errors = np.array([[1.0, 1.0], [4.0, 4.0]])  # RMSE 1 and 2: mean 1.5, s^2 = 0.5
+    >>> seed_doubt(errors)  # 0.5 / 2 / 1.5^2, known from two seeds
+    (0.1111111111111111, 1.0)
+    """
+    roots, j = np.sqrt(errors.mean(axis=1)), len(errors)
+    if j < 2:
+        return 0.0, 1.0
+    return float(roots.var(ddof=1) / j / max(roots.mean(), np.finfo(float).tiny) ** 2), j - 1.0
 
 
 def window_doubt(

@@ -20,7 +20,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from dynst.domain import FRAMES
-from dynst.evaluation.bootstrap import LEVEL, bounds, influence, layout_doubt, together, window_doubt
+from dynst.evaluation.bootstrap import LEVEL, bounds, influence, layout_doubt, seed_doubt, together, window_doubt
 from dynst.evaluation.score import Score
 
 __all__ = ["MIN_RANDOM_DRAWS", "RANDOM", "compared", "holm"]
@@ -40,9 +40,10 @@ def compared(
 ) -> dict[str, ndarray]:
     """Each planner against each other: RMSE difference in %, its interval, probability, and the word for it.
 
-    Several scores of one planner count by the mean of their RMSE. Against ``uniform_random`` the doubt holds the luck
-    of the windows *and* that of the draw: a plan is better if it is better than one more random plan would be.
-    `question` is the planner and budget that the study was made for.
+    Several scores of one planner count by the mean of their RMSE, and the doubt holds that other seeds could have come:
+    networks trained twice on one plan differ, too. One score shows nothing of that. Against ``uniform_random`` the
+    doubt holds the luck of the windows *and* that of the draw: a plan is better if it is better than one more random
+    plan would be. `question` is the planner and budget that the study was made for.
 
     Returns
     -------
@@ -95,12 +96,10 @@ def _pairs(
     level, shift = np.array([one for one, _ in moved]), np.stack([other for _, other in moved])
     a, b = np.triu_indices(len(known), 1)
     doubt = window_doubt(shift[a] - shift[b], run=None if run is None else run[finite])
-    random = [names[i] for i in known].index(RANDOM) if RANDOM in (names[i] for i in known) else -1
-    luck = (a == random) | (b == random)
-    if luck.any():
-        draw = layout_doubt(errors[int(known[random])][:, finite])
-        for mine, wider in zip(doubt, together((doubt[0][luck], doubt[1][luck]), draw), strict=True):
-            mine[luck] = wider
+    own = [(layout_doubt if names[i] == RANDOM else seed_doubt)(error[:, finite]) for i, error in errors.items()]
+    variance, freedom = np.array(own).T
+    for side in (a, b):
+        doubt = together(doubt, (variance[side], freedom[side]))
     for one, other, difference in ((a, b, level[a] - level[b]), (b, a, level[b] - level[a])):
         place = known[one], known[other], j
         found["difference"][place] = 100.0 * np.expm1(difference)

@@ -132,3 +132,18 @@ def test_a_large_comparison_takes_little(rng):
     began = time.process_time()
     compared(names, list(range(9)), made)
     assert time.process_time() - began < 2.0  # 0.05 s by itself
+
+
+def test_networks_that_differ_by_the_luck_of_their_training_alone_are_seldom_told_apart(rng):
+    trials, told = 200, 0
+    for _ in range(trials):
+        weather = 1 + 0.3 * rng.standard_normal(300) ** 2  # the same windows for all
+        scores = {
+            (name, 5): [
+                scored(weather * np.exp(0.02 * rng.standard_normal()) * (1 + 0.05 * rng.standard_normal(300)))
+                for _ in range(3)
+            ]
+            for name in ("one", "other")
+        }
+        told += compared(["one", "other"], [5], scores)["verdict"][0, 1, 0] != "tie"
+    assert told <= 22  # 5 % of 200, and four standard errors; by the windows alone it would be about 150
