@@ -152,13 +152,13 @@ def fit_ridge_dual(
     targets, valid_targets, penalties, weight, valid_observed
         As for `fit_ridge`.
     shared : TargetGrams or None
-        `TargetGrams.of(targets, valid_targets, weight=weight)`, if it is at hand; used unless `valid_observed` is
-        given. A fit then costs nothing that grows with the number of targets.
+        `TargetGrams.of(targets, valid_targets, weight=weight)`, if it is at hand; used where there are more than half
+        as many targets as windows, unless `valid_observed` is given. A fit then costs nothing that grows with them.
 
     Returns
     -------
     LinearForecaster
-        Its `predict` takes Gram rows ``X_new @ X.T``. It refers to `targets`; it does not copy them.
+        Its `predict` takes Gram rows ``X_new @ X.T``. It refers to `targets` if these are many; it does not copy them.
 
     Raises
     ------
@@ -168,15 +168,17 @@ def fit_ridge_dual(
     m = _windows(gram, valid_gram)
     value, vectors = _eigen(gram.astype(np.float64) / m)
     spectrum = Spectrum(value, vectors, valid_gram.astype(np.float64) @ vectors)
-    if valid_observed is None:
-        grams = shared or TargetGrams.of(targets, valid_targets, weight=weight)
-        error = error_of_grams(spectrum, grams)
-    else:
+    few = 2 * targets.shape[1] <= m  # targets: then nothing between windows and windows is needed of them
+    if few or valid_observed is not None:
         loads = project(vectors, targets)
         error = error_of_loads(spectrum, loads, valid_targets, weight=weight, observed=valid_observed)
+    else:
+        error = error_of_grams(spectrum, shared or TargetGrams.of(targets, valid_targets, weight=weight))
     penalty, at_end = best_penalty(error, spectrum.scale, penalties)
-    left = (vectors / (value + penalty)) @ vectors.T / m
-    return LinearForecaster(left, targets, penalty, at_end, error(penalty))
+    left = vectors / (value + penalty)
+    if few:
+        return LinearForecaster(left, loads, penalty, at_end, error(penalty))
+    return LinearForecaster(left @ vectors.T / m, targets, penalty, at_end, error(penalty))
 
 
 def _windows(train: Float[ndarray, "m q"], valid: Float[ndarray, "v q"]) -> int:

@@ -15,6 +15,7 @@ from dynst.backbones.linear import LinearForecaster, fit_ridge, fit_ridge_dual
 from dynst.backbones.persistence import persistence
 from dynst.domain import Channel, Field, Sites, Window
 from dynst.errors import ConfigError, DataError
+from dynst.evaluation.leave_one_out import Left, Whole
 from dynst.evaluation.modes import Basis, Grams, features
 from dynst.evaluation.score import ErrorTally, Score
 from dynst.evaluation.shared import AtSites, Forms, Linear, Pool
@@ -124,7 +125,7 @@ class LinearJudge:
         """Errors of many plans, in their order: those of `score` but for rounding, at a fraction of its cost.
 
         Plans share the inner products of their features, and errors come from those of modes and truth in place of a
-        pass over the field; so mean absolute errors are NaN except at sensors. A plan of more features than training
+        pass over the field; so mean absolute errors over all sites are NaN. A plan of more features than training
         windows shares no features. Where test windows have gaps, or a plan fills its own, this is `score`.
         """
         checked = [self._checked(selected) for selected in plans]
@@ -141,6 +142,29 @@ class LinearJudge:
                 fit, coefficients = self._fit(selected, on)
                 forecast = Linear.plain(coefficients)
             yield self._from_forms(forms, fit, forecast, selected, on)
+
+    def without(self, selected: Int[ndarray, " k"], *, on: Block = "test") -> Iterator[Score]:
+        """Errors when each of the `selected` sites in turn is left out, of two or more: those of `scores`.
+
+        All refits share one decomposition. Where gaps are filled plan by plan, or sites are too many, this is `scores`.
+        """
+        selected = self._checked(selected)
+        (m, _, f), k, block = self._train.inputs.shape, len(selected), self._read(on)
+        plans = [np.delete(selected, i) for i in range(k)]
+        if k < 2 or self._completes or 3 * 8 * k * f * (m + len(self._valid) + len(block)) > _POOL_BYTES:
+            yield from self.scores(plans, on=on)
+            return
+        x, xv, xb = (features(part.inputs, selected) for part in (self._train, self._valid, block))
+        whole, forms = Whole.of((x, xv, xb), self._basis.coefficients, self._basis.valid), self._forms_of(on)
+        for i, plan in enumerate(plans):
+            left = whole.without(np.arange(i * f, i * f + f))
+            if left is None:
+                yield from self.scores([plan], on=on)
+            elif forms is not None:
+                yield self._from_forms(forms, left, Linear.plain(left.coefficients), plan, on)
+            else:
+                made = (self._fields(left.coefficients[rows].astype(np.float32)) for rows in self._chunks(block))
+                yield self._tally(made, block, self._run(on), plan, self._notes(left))
 
     def silenced(
         self, selected: Int[ndarray, " k"], failures: Iterable[Int[ndarray, " _"]], *, on: Block = "test"
@@ -239,7 +263,7 @@ class LinearJudge:
         )
         return fit, fit.predict(grams.block)
 
-    def _notes(self, fit: LinearForecaster) -> dict[str, object]:
+    def _notes(self, fit: LinearForecaster | Left) -> dict[str, object]:
         error = self._valid_error(fit.error)
         return {"penalty": fit.penalty, "penalty_at_grid_end": fit.at_grid_end, "valid_error": error}
 
@@ -259,8 +283,9 @@ class LinearJudge:
         q = len(used) * f
         whole = q * q < shared and 2 * 8 * q * q <= _POOL_BYTES
         if known is None or not known.has(used) or (whole and known.grams is None):
-            self._pools[on] = Pool.of(used, parts, self._basis.coefficients, self._basis.valid, whole=whole)
-        return self._pools[on]
+            known = Pool.of(used, parts, self._basis.coefficients, self._basis.valid, whole=whole)
+            self._pools = {on: known} if known.nbytes <= _POOL_BYTES // 2 else {}  # one at a time: memory
+        return known
 
     def _forms_of(self, on: Block) -> Forms | None:
         """Errors as forms of the modes; None where the windows have gaps, or that is too much memory."""
@@ -282,7 +307,7 @@ class LinearJudge:
     def _from_forms(
         self,
         forms: Forms,
-        fit: LinearForecaster,
+        fit: LinearForecaster | Left,
         forecast: Linear,
         selected: Int[ndarray, " k"],
         on: Block,
@@ -290,9 +315,11 @@ class LinearJudge:
         std, weight = self.scaling.std[self.split.train.predicted].astype(float), self.sites.weight
         whole, *regions = (sums.scaled(std) for sums in forms.sums(forecast))
         at = self._at_sensors(forecast, selected, on, std)
-        has = np.zeros(len(weight), bool)
-        has[selected] = True
-        away = whole.without(at, np.full(at.weight.shape, len(forecast.inputs) * float(weight[~has].sum())))
+        rest = np.setdiff1d(np.arange(len(weight)), selected)
+        if 0 < len(rest) < len(selected):  # the small part of a large sum would lose its digits in a difference
+            away = self._at_sensors(forecast, rest, on, std)
+        else:
+            away = whole.without(at, np.full(at.weight.shape, len(forecast.inputs) * float(weight[rest].sum())))
         named = dict(zip(self._regions, regions, strict=True))
         windows = forms.per_window(forecast)
         return Score(whole, at, away, std, windows, self._notes(fit), self._run(on), named)
@@ -300,7 +327,7 @@ class LinearJudge:
     def _at_sensors(
         self, forecast: Linear, selected: Int[ndarray, " k"], on: Block, std: Float[ndarray, " c"]
     ) -> ErrorSums:
-        """Errors at the sensors alone, which are few, site by site."""
+        """Errors at the sensors alone, or at some other few sites, site by site."""
         block, r, k = self._read(on), len(self._basis.fields), len(selected)
         n, c = block.targets.shape[2:]
         coefficients = forecast.coefficients

@@ -104,10 +104,7 @@ def review_network(
     rank = {step.site: i for i, step in enumerate(removed, start=1)}
     if len(rank) == len(network) - 1:  # who is left goes last
         rank[int(np.setdiff1d(network, list(rank))[0])] = len(network)
-    alone = [
-        work.against(work.test(work.without([site])), base)
-        for site in work.counted("leave one out", network.tolist(), len(network))
-    ]
+    alone = [work.against(score, base) for score in work.counted("leave one out", work.alone(), len(network))]
     stations = map(Station, network.tolist(), work.names, _corrected(alone), [rank.get(i) for i in network.tolist()])
     everywhere = len(network) == len(judge.sites.legal)
     return NetworkReview(
@@ -171,9 +168,33 @@ class _Work:
             self._scores[key] = self.judge.score(selected) if len(selected) else self.judge.floor()
         return self._scores[key]
 
-    def valid(self, selected: Int[ndarray, " j"]) -> float:
-        """Error on validation windows, on which all choices are made."""
-        return self.judge.score(selected, on="valid").total
+    def tests(self, plans: Sequence[Int[ndarray, " j"]]) -> Iterator[Score]:
+        """The same for several, which share work."""
+        keys = [np.sort(selected).tobytes() for selected in plans]
+        new = [i for i, selected in enumerate(plans) if len(selected) and keys[i] not in self._scores]
+        made = self.judge.scores([plans[i] for i in new])
+        for i, selected in enumerate(plans):
+            if i in new:
+                self._scores[keys[i]] = next(made)
+            yield self.test(selected)
+
+    def alone(self) -> Iterator[Score]:
+        """Scores on the test windows without each station in turn."""
+        if len(self.network) == 1:
+            yield self.test(self.network[:0])
+            return
+        for site, score in zip(self.network.tolist(), self.judge.without(self.network), strict=True):
+            yield self._scores.setdefault(np.sort(self.without([site])).tobytes(), score)
+
+    def best(self, plans: Sequence[Int[ndarray, " j"]]) -> int:
+        """Which of the networks has the least error on validation windows, on which all choices are made."""
+        if len(plans) == 1:
+            return 0
+        return int(np.argmin([score.total for score in self.judge.scores(plans, on="valid")]))
+
+    def least_missed(self, among: Int[ndarray, " j"]) -> int:
+        """Which station the rest does best without, on validation windows."""
+        return int(among[np.argmin([score.total for score in self.judge.without(among, on="valid")])])
 
     def error(self, score: Score) -> float:
         """RMSE over lead times, in `units`."""
@@ -188,10 +209,11 @@ class _Work:
         rounds, tried = self._affordable()
         left, gone, steps = self.network, list[int](), list[Step]()
         for _ in self.counted("redundancy", range(rounds), rounds):
-            among = left
             if tried < len(left):
                 among = np.sort(left)[np.argsort(self.evidence.losses(np.sort(left)), kind="stable")[:tried]]
-            worst = min(among.tolist(), key=lambda site: self.valid(left[left != site]))
+                worst = int(among[self.best([left[left != site] for site in among])])
+            else:
+                worst = self.least_missed(left)
             left = left[left != worst]
             gone.append(worst)
             change = self.against(self.test(left), self.test(self.network))
@@ -225,7 +247,7 @@ class _Work:
             if len(free) > _TRIED:
                 gains = self.evidence.gains(np.sort(now), free)
                 free = np.sort(free[np.argsort(-gains, kind="stable")[:_TRIED]])
-            best = min(free.tolist(), key=lambda site: self.valid(np.append(now, site)))
+            best = int(free[self.best([np.append(now, site) for site in free])])
             now = np.append(now, best)
             steps.append(Step(best, self.judge.sites.name[best], self.against(self.test(now), self.test(self.network))))
         return tuple(steps)
@@ -235,10 +257,8 @@ class _Work:
         base = self.test(self.network)
         random = PLANNERS["uniform_random"]
         seeds = range(self.seed, self.seed + _RANDOM)
-        drawn = [
-            self.test(random.plan(self.task, seed=seed).selected)
-            for seed in self.counted("random networks", seeds, _RANDOM)
-        ]
+        plans = [random.plan(self.task, seed=seed).selected for seed in seeds]
+        drawn = list(self.counted("random networks", self.tests(plans), _RANDOM))
         means = [float(np.mean([self.error(score) for score in drawn]))]
         changes = [_change(self.error(base), base, *drawn)]
         for selected in named.values():
@@ -262,8 +282,10 @@ class _Work:
             self.error(score) for score in self.counted("failures", self.judge.silenced(self.network, sets), len(sets))
         ]
         refitted = [
-            self.error(self.test(self.without(part.tolist())))
-            for part in self.counted("failures, fitted anew", sets, len(sets))
+            self.error(score)
+            for score in self.counted(
+                "failures, fitted anew", self.tests([self.without(part.tolist()) for part in sets]), len(sets)
+            )
         ]
         return Failure(failing, len(sets), exact, *_mean_and_worst(silent), *_mean_and_worst(refitted))
 

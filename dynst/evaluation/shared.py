@@ -85,6 +85,11 @@ class Pool:
         return found
 
     @property
+    def nbytes(self) -> int:
+        """Memory."""
+        return sum(a.nbytes for a in (self.train, self.valid, self.block, self.cross, *(self.grams or ())))
+
+    @property
     def used(self) -> Int[ndarray, " u"]:
         """Sites that it holds, increasing."""
         return np.flatnonzero(self.place >= 0)

@@ -109,3 +109,42 @@ def test_what_was_shared_before_changes_no_error():
     assert kept.has(np.concatenate([few, more]))
     list(judge.scores([few]))
     assert judge._pools["test"] is kept, "nothing is made anew for sites that are there"
+
+
+@pytest.mark.parametrize(
+    "case",
+    [{}, {"c": 3}, {"runs": 12}, {"steps": 150, "window": Window(8, 3)}, {"steps": 400, "window": Window(30, 20)}],
+    ids=["one channel", "channels", "runs", "more features than windows", "long windows"],
+)
+@pytest.mark.parametrize("on", ["test", "valid"])
+@pytest.mark.parametrize("k", [2, 7, N])
+def test_leaving_each_site_out_has_the_errors_of_the_plans_without_it(case, on, k):
+    """By a correction of low rank, against a refit from the data."""
+    judge, network = judge_of(**case), np.random.default_rng(k).permutation(N)[:k]
+    assert judge._forms_of(on) is not None
+    found = list(judge.without(network, on=on))
+    assert len(found) == k
+    for i in (0, k // 2, k - 1):
+        assert_same(found[i], judge.score(np.delete(network, i), on=on))
+
+
+def test_leaving_sites_out_where_nothing_is_noise_or_memory_is_short(monkeypatch):
+    """Two waves at 24 sites: 22 of 24 eigenvalues are 0, and the weakest penalty is best; the refits are by hand."""
+    t, x = np.arange(300)[:, None, None], np.arange(N)[None, :, None]
+    sites = Sites(np.arange(N) / 4.0, np.linspace(40, 60, N))
+    field = Field.of(np.sin(t * 0.3 + 0.5 * x), sites, GridLayout((1, N), np.arange(N)))
+    judge, network = LinearJudge(split_by_time(field, Window(2, 2)), Window(2, 2)), np.arange(6)
+    for i, score in enumerate(judge.without(network)):
+        assert score.total == pytest.approx(judge.score(np.delete(network, i)).total, rel=1e-3, abs=1e-6)
+    for bound in ("_POOL_BYTES", "_FORM_BYTES"):
+        with monkeypatch.context() as patched:
+            patched.setattr(linear_judge, bound, 0)
+            again = judge_of()
+            for i, score in enumerate(again.without(network)):
+                plain = again.score(np.delete(network, i))
+                assert score.total == pytest.approx(plain.total, rel=2e-5)
+
+
+def test_without_its_only_site_nothing_is_left_to_judge():
+    with pytest.raises(ConfigError, match="0 sites"):
+        list(judge_of().without(np.array([3])))
