@@ -129,10 +129,12 @@ def _name(row: CurveRow) -> str:
 
 def _against(name: str, plan: Plan, curve: Curve) -> tuple[str, str, str]:
     """How much better or worse the plan does than `name`, the interval, and the word for it."""
+    from dynst.reports.evidence_tables import interval
+
     found = _compared(name, plan, curve, plan.budget)
     if found is None:
         return "", "", ""
-    return f"{found['percent']:+.1f} %", f"{found['low']:+.1f} to {found['high']:+.1f}", found["verdict"]
+    return f"{found['percent']:+.1f} %", interval(found["low"], found["high"]), found["verdict"]
 
 
 def _compared(name: str, plan: Plan, curve: Curve, budget: int) -> dict[str, Any] | None:

@@ -40,6 +40,8 @@ class Change:
         return "tie" if not self.p < 0.05 else "better" if self.percent < 0 else "worse"
 
     def __str__(self) -> str:
+        if not math.isfinite(self.high):  # two windows
+            return f"{round(self.percent, 1) + 0.0:+.1f} % (95 %: unknown)"
         digits = 1 if max(abs(self.low), abs(self.high)) >= 3 else 2
         change, low, high = (f"{round(part, digits) + 0.0:+.{digits}f}" for part in (self.percent, self.low, self.high))
         return f"{change} % (95 %: {low} to {high})"

@@ -17,6 +17,7 @@ __all__ = [
     "compared",
     "curve_rows",
     "figure_rows",
+    "interval",
     "lead_rows",
     "region_rows",
     "with_unit",
@@ -132,6 +133,17 @@ def region_rows(curve: Curve, planner: str, budget: int) -> list[Row]:
     return rows
 
 
+def interval(low: float, high: float) -> str:
+    """Bounds in %; two windows show none.
+
+    Examples
+    --------
+    >>> interval(-3.0, 1.25), interval(-100.0, math.inf)
+    ('-3.0 to +1.2', 'unknown')
+    """
+    return f"{low:+.1f} to {high:+.1f}" if math.isfinite(high) else "unknown"
+
+
 def with_unit(name: str, unit: str) -> str:
     """A name with its unit in parentheses; nothing for what has none.
 
@@ -156,7 +168,7 @@ def _versus(row: CurveRow, curve: Curve, planner: str, budget: int) -> Row:
     found = None if row.is_frame else compared(curve, planner, row.planner, budget)
     if found is not None:
         change, low, high, word = found
-        line |= {"plan vs it": f"{change:+.1f} %", "95 %": f"{low:+.1f} to {high:+.1f}", "verdict": word}
+        line |= {"plan vs it": f"{change:+.1f} %", "95 %": interval(low, high), "verdict": word}
     return line
 
 

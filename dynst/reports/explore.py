@@ -213,8 +213,7 @@ def verdict_chart(curve: Curve, planner: str, budget: int) -> alt.LayerChart:
         {
             "against": name,
             "difference": float(pair["difference"]),
-            "low": float(pair["low"]),
-            "high": float(pair["high"]),
+            **_bounds(float(pair["low"]), float(pair["high"])),
             "verdict": str(pair["verdict"].item()),
         }
         for name in known
@@ -231,8 +230,10 @@ def verdict_chart(curve: Curve, planner: str, budget: int) -> alt.LayerChart:
     of_rows = alt.Chart(alt.InlineData(values=rows))
     zero = alt.Chart(alt.InlineData(values=[{"at": 0}])).mark_rule(stroke="#222222", strokeWidth=1)
     title = alt.Axis(title=[f"error of {planner} against the other (%)", "left of 0: smaller"], format="+~r")
-    bars = of_rows.mark_rule(strokeWidth=4, opacity=0.55).encode(
-        x=alt.X("low:Q", axis=title), x2="high:Q", y=y, color=colour
+    bars = (
+        of_rows.transform_filter("datum.high !== null")
+        .mark_rule(strokeWidth=4, opacity=0.55)
+        .encode(x=alt.X("low:Q", axis=title), x2="high:Q", y=y, color=colour)
     )
     dots = of_rows.mark_circle(size=110, opacity=1).encode(
         x="difference:Q",
@@ -253,9 +254,7 @@ def verdict_chart(curve: Curve, planner: str, budget: int) -> alt.LayerChart:
                 f"{planner} against each other planner, {budget:,} sensors",
                 anchor="start",
                 fontSize=17,
-                subtitle=[
-                    "Bars: 95 % interval of one difference. Colours: verdict, corrected for number (Holm)."
-                ],
+                subtitle=["Bars: 95 % interval of one difference. Colours: verdict, corrected for number (Holm)."],
                 subtitleFontSize=12,
                 subtitleColor="#555",
                 offset=12,
@@ -265,6 +264,11 @@ def verdict_chart(curve: Curve, planner: str, budget: int) -> alt.LayerChart:
         .configure_view(stroke=None)
     )
     return chart
+
+
+def _bounds(low: float, high: float) -> dict[str, float | None]:
+    """Ends of an interval; none of one that is without bounds, as two windows have, which no chart can draw."""
+    return {"low": low, "high": high} if math.isfinite(low) and math.isfinite(high) else {"low": None, "high": None}
 
 
 def _without_sensors(plan: Plan, layout: Layout | None, title: str) -> alt.LayerChart:

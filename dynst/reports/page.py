@@ -164,7 +164,8 @@ def _tiles(page: Page, curve: Curve | None) -> list[tuple[str, str, str]]:
     versus = compared(curve, plan.planner, "uniform_random", plan.budget)
     if versus is not None:
         change, low, high, word = versus
-        interval = f"95 % interval {_number(f'{low:+.1f}')} to {_number(f'{high:+.1f}')} %: {word}"
+        bounds = f"{_number(f'{low:+.1f}')} to {_number(f'{high:+.1f}')} %" if math.isfinite(high) else "unknown"
+        interval = f"95 % interval {bounds}: {word}"
         tiles.append((_number(f"{change:+.1f} %"), "against random plans", interval))
     words = [
         found[3]

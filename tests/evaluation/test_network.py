@@ -11,6 +11,7 @@ from dynst.domain.graphs import nearest_neighbours
 from dynst.errors import ConfigError
 from dynst.evaluation import LinearJudge
 from dynst.evaluation.network import _Work, review_network
+from dynst.evaluation.review import Change
 from dynst.windows import split_by_time
 
 WINDOW = Window(1, 1)
@@ -191,3 +192,7 @@ def test_the_review_is_json_with_the_sentences(reviewed):
 def test_negative_additions_are_refused(judge):
     with pytest.raises(ConfigError, match="cannot be added"):
         review_network(judge, np.array([2]), add=-1)
+
+
+def test_an_interval_without_bounds_is_said_to_be_unknown():
+    assert str(Change(1.0, -3.21, -100.0, np.inf, 1.0)) == "-3.2 % (95 %: unknown)"
