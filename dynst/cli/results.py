@@ -238,9 +238,17 @@ def _report(run: Run) -> Path | None:
 
 
 def finite(value: Any) -> Any:
-    """JSON has no NaN: a value that could not be had is null."""
+    """JSON has no NaN: a value that could not be had is null.
+
+    Examples
+    --------
+    >>> finite({"vs_random": (1.5, -100.0, math.inf)})
+    {'vs_random': [1.5, -100.0, None]}
+    """
     if isinstance(value, dict):
         return {key: finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(part) for part in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -201,7 +201,8 @@ def _versus(row: CurveRow) -> str:
     if row.vs_random is None:
         return "not compared"
     change, low, high = row.vs_random
-    return f"{change:+.1f} %, 95 % interval {low:+.1f} to {high:+.1f}" + (f": {row.verdict}" if row.verdict else "")
+    bounds = f"{low:+.1f} to {high:+.1f}" if math.isfinite(high) else "unknown"
+    return f"{change:+.1f} %, 95 % interval {bounds}" + (f": {row.verdict}" if row.verdict else "")
 
 
 def planner_colours(planners: Iterable[str]) -> dict[str, str]:
