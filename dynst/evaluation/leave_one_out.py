@@ -1,11 +1,11 @@
-"""A ridge refit without some of the sites, from the one with all of them: exact, by a correction of low rank.
+"""A ridge refit with a site less, or one more, from the one at hand: exact, by a correction of low rank.
 
 With ``X`` the features of all sites, ``K = X X' / m``, ``H = (K + penalty)^-1`` and ``s`` the features that leave, the
 identity of Woodbury gives the forecast of new windows ``v`` after the refit as::
 
     X_v X' H Y / m + (X_v X' H X_s / m - X_v,s) (I - X_s' H X_s / m)^-1 X_s' H Y / m
 
-so one eigen-decomposition of K serves every site and every penalty.
+so one eigen-decomposition of K serves every site and every penalty; with a site more, two signs turn.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _WEAKEST = 1e-10  # penalty in units of the largest eigenvalue; below, the corre
 
 @dataclass(frozen=True, eq=False)
 class Left:
-    """A refit without some sites: its penalty, validation error, and the forecast of the scored windows."""
+    """A refit with other sites: its penalty, validation error, and the forecast of the scored windows."""
 
     penalty: float
     at_grid_end: bool
@@ -36,7 +36,7 @@ class Left:
 
 @dataclass(frozen=True, eq=False)
 class Whole:
-    """A ridge problem with all sites, of which some are then left out.
+    """A ridge problem from which some sites are then left out, or to which some are added.
 
     Parameters
     ----------
@@ -52,6 +52,8 @@ class Whole:
         Validation targets.
     m : int
         Number of training windows.
+    vectors : Float[ndarray, "m m"] or None
+        The eigenvectors of the training windows, where there are as many features as windows or more.
 
     Examples
     --------
@@ -71,6 +73,7 @@ class Whole:
     block: Float[ndarray, "b q"]
     targets: Float[ndarray, "v r"]
     m: int
+    vectors: Float[ndarray, "m m"] | None = None
 
     @classmethod
     def of(
@@ -90,20 +93,37 @@ class Whole:
             loads = np.divide(moved, root[:, None], out=np.zeros_like(moved), where=(value > 0)[:, None])
         else:
             axes, loads = vectors.T @ x, vectors.T @ targets
-        return cls(value, axes, loads, xv, xb, valid_targets, m)
+        return cls(value, axes, loads, xv, xb, valid_targets, m, None if q < m else vectors)
 
     def without(self, columns: Int[ndarray, " f"]) -> Left | None:
         """The refit without these features, its penalty chosen anew; None where that would not be exact enough."""
-        u, xs, q = self.axes[:, columns], self.valid[:, columns], self.axes.shape[1]
+        return self._changed(self.axes[:, columns], self.valid[:, columns], self.block[:, columns], -1)
+
+    def plus(self, features: tuple[Float[ndarray, "m f"], Float[ndarray, "v f"], Float[ndarray, "b f"]]) -> Left | None:
+        """The refit with some more features of the training, validation and scored windows.
+
+        Raises
+        ------
+        ValueError
+            With fewer features than windows so far: they do not span what others may add.
+        """
+        if self.vectors is None:
+            raise ValueError(f"{self.axes.shape[1]} features of {self.m} windows do not span those of other sites")
+        x, xv, xb = (part / np.sqrt(self.m) for part in features)
+        return self._changed(self.vectors.T @ x, xv, xb, 1)
+
+    def _changed(
+        self, u: Float[ndarray, "s f"], xs: Float[ndarray, "v f"], xb: Float[ndarray, "b f"], sign: int
+    ) -> Left | None:
         level, linear, quadratic = self._whole_error
-        rows, loads, one = self._valid_rows, self.loads, np.eye(len(columns))
-        sum_of_values = float(self.value.sum() - np.vdot(u, u))
-        scale = sum_of_values / min(self.m, q - len(columns)) if q > len(columns) and sum_of_values > 0 else 1.0
+        rows, loads, one = self._valid_rows, self.loads, np.eye(u.shape[1])
+        size, sum_of_values = self.axes.shape[1] + sign * u.shape[1], float(self.value.sum() + sign * np.vdot(u, u))
+        scale = sum_of_values / min(self.m, size) if size > 0 and sum_of_values > 0 else 1.0
 
         def change(penalty: float) -> tuple[ndarray, ndarray, ndarray]:
             d = 1.0 / (self.value + penalty)
             scaled = d[:, None] * u
-            return d, scaled, np.linalg.solve(one - u.T @ scaled, scaled.T @ loads)
+            return d, scaled, -sign * np.linalg.solve(one + sign * (u.T @ scaled), scaled.T @ loads)
 
         def error(penalty: float) -> float:
             d, scaled, answer = change(penalty)
@@ -120,7 +140,7 @@ class Whole:
         if penalty < _WEAKEST * self.value[-1]:
             return None
         d, scaled, answer = change(penalty)
-        made = (self._block_rows * d) @ loads + (self._block_rows @ scaled - self.block[:, columns]) @ answer
+        made = (self._block_rows * d) @ loads + (self._block_rows @ scaled - xb) @ answer
         return Left(penalty, at_end, error(penalty), made)
 
     @cached_property

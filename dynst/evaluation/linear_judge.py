@@ -149,22 +149,51 @@ class LinearJudge:
         All refits share one decomposition. Where gaps are filled plan by plan, or sites are too many, this is `scores`.
         """
         selected = self._checked(selected)
-        (m, _, f), k, block = self._train.inputs.shape, len(selected), self._read(on)
-        plans = [np.delete(selected, i) for i in range(k)]
-        if k < 2 or self._completes or 3 * 8 * k * f * (m + len(self._valid) + len(block)) > _POOL_BYTES:
+        plans = [np.delete(selected, i) for i in range(len(selected))]
+        whole = self._whole(selected, on) if len(plans) > 1 else None
+        if whole is None:
             yield from self.scores(plans, on=on)
             return
-        x, xv, xb = (features(part.inputs, selected) for part in (self._train, self._valid, block))
-        whole, forms = Whole.of((x, xv, xb), self._basis.coefficients, self._basis.valid), self._forms_of(on)
+        f = self._train.inputs.shape[2]
         for i, plan in enumerate(plans):
-            left = whole.without(np.arange(i * f, i * f + f))
-            if left is None:
-                yield from self.scores([plan], on=on)
-            elif forms is not None:
-                yield self._from_forms(forms, left, Linear.plain(left.coefficients), plan, on)
-            else:
-                made = (self._fields(left.coefficients[rows].astype(np.float32)) for rows in self._chunks(block))
-                yield self._tally(made, block, self._run(on), plan, self._notes(left))
+            yield self._of_left(whole.without(np.arange(i * f, i * f + f)), plan, on)
+
+    def with_each(
+        self, selected: Int[ndarray, " k"], others: Int[ndarray, " j"], *, on: Block = "test"
+    ) -> Iterator[Score]:
+        """Errors when each of the `others` in turn joins the `selected` sites: those of `scores`.
+
+        All refits share one decomposition where the sites have more features than there are training windows.
+        """
+        selected = self._checked(selected)
+        plans = [self._checked(np.append(selected, site)) for site in others]
+        m, f = self._train.inputs.shape[::2]
+        whole = self._whole(selected, on) if len(selected) * f >= m and len(plans) > 1 else None
+        if whole is None:
+            yield from self.scores(plans, on=on)
+            return
+        parts = (self._train, self._valid, self._read(on))
+        for plan in plans:
+            x, xv, xb = (features(part.inputs, plan[-1:]) for part in parts)
+            yield self._of_left(whole.plus((x, xv, xb)), plan, on)
+
+    def _whole(self, selected: Int[ndarray, " k"], on: Block) -> Whole | None:
+        """What refits with a site less or more share; None where gaps are filled plan by plan, or memory is short."""
+        parts, f = (self._train, self._valid, self._read(on)), self._train.inputs.shape[2]
+        if self._completes or 3 * 8 * len(selected) * f * sum(map(len, parts)) > _POOL_BYTES:
+            return None
+        x, xv, xb = (features(part.inputs, selected) for part in parts)
+        return Whole.of((x, xv, xb), self._basis.coefficients, self._basis.valid)
+
+    def _of_left(self, left: Left | None, plan: Int[ndarray, " k"], on: Block) -> Score:
+        """Errors of such a refit, or of one from the data where that was not exact."""
+        if left is None:
+            return next(self.scores([plan], on=on))
+        forms, block = self._forms_of(on), self._read(on)
+        if forms is not None:
+            return self._from_forms(forms, left, Linear.plain(left.coefficients), plan, on)
+        made = (self._fields(left.coefficients[rows].astype(np.float32)) for rows in self._chunks(block))
+        return self._tally(made, block, self._run(on), plan, self._notes(left))
 
     def silenced(
         self, selected: Int[ndarray, " k"], failures: Iterable[Int[ndarray, " _"]], *, on: Block = "test"

@@ -247,7 +247,7 @@ class _Work:
             if len(free) > _TRIED:
                 gains = self.evidence.gains(np.sort(now), free)
                 free = np.sort(free[np.argsort(-gains, kind="stable")[:_TRIED]])
-            best = int(free[self.best([np.append(now, site) for site in free])])
+            best = int(free[np.argmin([score.total for score in self.judge.with_each(now, free, on="valid")])])
             now = np.append(now, best)
             steps.append(Step(best, self.judge.sites.name[best], self.against(self.test(now), self.test(self.network))))
         return tuple(steps)

@@ -145,6 +145,21 @@ def test_leaving_sites_out_where_nothing_is_noise_or_memory_is_short(monkeypatch
                 assert score.total == pytest.approx(plain.total, rel=2e-5)
 
 
+@pytest.mark.parametrize("k", [4, 15])
+@pytest.mark.parametrize("on", ["test", "valid"])
+def test_one_site_more_has_the_errors_of_the_plan_with_it(on, k):
+    """With fewer features than the some 80 training windows, and with more."""
+    judge, order = judge_of(steps=150, window=Window(8, 3)), np.random.default_rng(k).permutation(N)
+    network, others = order[:k], order[k:]
+    assert (k * 8 >= len(judge._train)) == (k == 15)
+    found = list(judge.with_each(network, others, on=on))
+    assert len(found) == len(others)
+    for i in (0, len(others) - 1):
+        assert_same(found[i], judge.score(np.append(network, others[i]), on=on))
+    with pytest.raises(ConfigError, match="not all different"):
+        list(judge.with_each(network, network[:1]))
+
+
 def test_without_its_only_site_nothing_is_left_to_judge():
     with pytest.raises(ConfigError, match="0 sites"):
         list(judge_of().without(np.array([3])))
