@@ -149,6 +149,7 @@ def test_caveats_are_skipped_planners_few_windows_and_notes_of_the_planner(folde
     assert "it did not converge" in notes
     assert any(note.startswith("2 sites report nothing") for note in notes)
     assert any("12 windows only" in note for note in notes)
+    assert any("may be chance in more than 5 %" in note for note in notes)
     assert len(set(notes)) == len(notes)
 
 
