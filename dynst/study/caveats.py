@@ -78,13 +78,11 @@ def _of_test_period(provenance: Mapping[str, Any]) -> list[str]:
     windows = split.get("test", {}).get("windows")
     if windows is None or windows >= _FEW_WINDOWS:
         return []
-    found = [
-        f"The test period holds {windows} window{'s' * (windows != 1)} only: another stretch of time may rank the plans otherwise."
-    ]
+    count = "1 window" if windows == 1 else f"{windows} windows"
+    found = [f"The test period holds {count} only: another stretch of time may rank the plans otherwise."]
     if windows < _TOO_FEW:
-        found.append(
-            "So few windows hardly show how alike their errors are: better or worse may be chance in more than 5 % of cases."
-        )
+        chance = "better or worse may be chance in more than 5 % of cases"
+        found.append(f"So few windows hardly show how alike their errors are: {chance}.")
     return found
 
 
