@@ -100,7 +100,8 @@ def _headline(here: Findings) -> str:
     if not math.isfinite(here.rows[here.name].error):
         return f"{start}, {plan} could not be judged: {one_line(here.rows[here.name].reason or 'no test value')}."
     if worse:
-        rival = worse[0]
+        valid = _validation_errors(here)  # the test chose these rivals; which of them to take, it shall not choose too
+        rival = min(worse, key=lambda name: valid.get(name, math.inf))
         take = f"dynst export-map --planner {one_line(rival)}"
         return f"This plan is worse than {one_line(rival)} by {percent(here.found[rival][0])}: take that one ({take})."
     if here.random == "worse":
@@ -126,7 +127,7 @@ def _nothing_better(here: Findings) -> str:
     cells = {name: here.of(name, RANDOM) for name in here.plans if name != RANDOM}
     change, best = min((cell[0], name) for name, cell in cells.items() if cell is not None)
     if change > -_ALIKE:
-        return "Nothing here is better than placing sensors at random."
+        return "Nothing here is shown to be better than placing sensors at random."
     return (
         f"Nothing here is shown to be better than placing sensors at random: the {percent(change)} less error of "
         f"{one_line(best)} can be luck."
@@ -255,11 +256,7 @@ def _free_choice(free: tuple[int, int], here: Findings) -> str:
 
 def _validation(here: Findings) -> list[str]:
     """Which plan one would have taken without the test data, and how that one did."""
-    if "valid_total" not in here.curve.data:
-        return []
-    known = here.curve.at(here.budget)["valid_total"]
-    values = {name: known.sel(planner=name).values for name in here.plans if name != RANDOM and name in here.errors}
-    means = {name: float(v[np.isfinite(v)].mean()) for name, v in values.items() if np.isfinite(v).any()}
+    means = _validation_errors(here)
     if len(means) < 2 or here.name not in means:
         return []
     pick = min(means, key=lambda name: means[name])
@@ -271,6 +268,15 @@ def _validation(here: Findings) -> list[str]:
     change, _, _, word = cell
     told = f"{percent(change)} {'less' if change < 0 else 'more'} error than this plan"
     return [f"On validation data one would have picked {one_line(pick)}; on test data it has {told} ({word})."]
+
+
+def _validation_errors(here: Findings) -> dict[str, float]:
+    """Error of each plan on validation data, mean over seeds, as far as it is known; random plans are nobody's pick."""
+    if "valid_total" not in here.curve.data:
+        return {}
+    known = here.curve.at(here.budget)["valid_total"]
+    values = {name: known.sel(planner=name).values for name in here.plans if name != RANDOM and name in here.errors}
+    return {name: float(v[np.isfinite(v)].mean()) for name, v in values.items() if np.isfinite(v).any()}
 
 
 def _limits(curve: Curve) -> list[str]:

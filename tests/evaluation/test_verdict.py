@@ -86,9 +86,20 @@ def test_a_loss_comes_first_with_what_to_take_instead():
     assert "forward (+4." in text  # 0.97 / 0.93
 
 
+def test_of_several_better_plans_the_one_with_the_least_validation_error_is_recommended():
+    curve = made(GOOD | {"forward": 0.9})
+    assert "take that one (dynst export-map --planner dynst)" in answer(curve, "coverage", 10).headline
+    valid = np.full(curve.data["total"].shape, np.nan)
+    valid[curve.planners.index("forward")], valid[curve.planners.index("dynst")] = 0.5, 0.6
+    curve.data["valid_total"] = (curve.data["total"].dims, valid)
+    headline = answer(curve, "coverage", 10).headline  # the test has shown that both are better; it picks neither
+    assert headline.startswith("This plan is worse than forward by 7.")
+    assert headline.endswith("take that one (dynst export-map --planner forward).")
+
+
 def test_where_no_plan_is_better_the_answer_is_that_nothing_is():
     headline, text, _ = said({"dynst": 1.0, "coverage": 1.001, RANDOM: 1.0} | FRAMED, spread=0.02)
-    assert headline == "Nothing here is better than placing sensors at random."
+    assert headline == "Nothing here is shown to be better than placing sensors at random."
     assert "can be luck" in text
 
 

@@ -108,7 +108,7 @@ def test_on_white_noise_nothing_is_better_than_random_and_the_answer_says_so(see
     against = curve.data["verdict"].sel(planner=planners, against=RANDOM)
     assert not (against == "better").any()
     found = answer(curve, "dynst_linear", 3)
-    assert found.headline == "Nothing here is better than placing sensors at random."
+    assert found.headline == "Nothing here is shown to be better than placing sensors at random."
     assert "better" not in found.against.values()
 
 
