@@ -111,7 +111,7 @@ def _show(run: Run, judges: tuple[str, ...], *, as_json: bool) -> None:
         show_answer(answer)
     folder = short_path(run.path)
     say(f"Files:      {folder / 'compare'}: curve.csv, curve.nc; the cells they are made of below it")
-    say(f"Next:       dynst report {folder}")
+    say(f"Next:       dynst report {shlex.quote(str(folder))}")
 
 
 def _table(curve: Curve, judge: str, own: str) -> None:

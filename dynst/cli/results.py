@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,8 +53,9 @@ def show_results(run: Run, *, as_json: bool = False) -> None:
     say(f"Run folder: {folder}")
     if (report := _report(run)) is not None:
         say(f"Report:     {short_path(report)} (open it in a browser)")
-    say(f"Next:       dynst export-map {folder} --format png -o map.png")
-    say(f"            dynst compare {folder}")
+    typed = shlex.quote(str(folder))
+    say(f"Next:       dynst export-map {typed} --format png -o map.png")
+    say(f"            dynst compare {typed}")
 
 
 def _budget_table(plan: Plan, curve: Curve, *, judge: str) -> None:

@@ -43,6 +43,8 @@ def caveats(
         if number > 0 or not answered:
             found += [f"{judge}: {note}" if len(curves) > 1 else note for note in frame_notes(curve, plan.budget)]
         found += [f"{judge}: {gap}" for gap in _gaps(curve, skipped)]
+        if "network" in judge and _networks(curve, plan) == 1:
+            found.append(f"{judge}: one network for each plan, so luck in its training is not seen and may decide.")
     if plan.sites.frame == "schematic":
         found.append("Nobody says where the sites are: the map is a drawing of the graph, and distances mean nothing.")
     return list(dict.fromkeys(found))
@@ -89,6 +91,13 @@ def _of_test_period(provenance: Mapping[str, Any]) -> list[str]:
 def _of_runs(curve: Curve) -> list[str]:
     intervals = str(curve.data.attrs.get("intervals", ""))
     return [f"What the intervals speak of: {intervals}."] if intervals and not intervals.startswith("one") else []
+
+
+def _networks(curve: Curve, plan: Plan) -> int:
+    """How many networks judged the plan; 0 where none did."""
+    if plan.planner not in curve.planners or plan.budget not in curve.budgets:
+        return 0
+    return int(np.isfinite(curve.at(plan.budget)["total"].sel(planner=plan.planner)).sum())
 
 
 def _gaps(curve: Curve, skipped: Iterable[str]) -> list[str]:

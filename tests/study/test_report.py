@@ -195,6 +195,13 @@ def test_plans_of_the_comparison_fill_in_for_planners_that_the_fit_left_out(fold
     assert (plans["other"].order[0], plans["third"].order[0]) == (5, 10)
 
 
+def test_one_network_for_each_plan_is_said_to_be_few(folder):
+    put(curve_of(budgets=(BUDGET,)), folder / "curve_refit.nc")
+    assert any("one network for each plan" in note for note in page_of(Run(folder)).notes)
+    put(curve_of(budgets=(BUDGET,), seeds=3), folder / "curve_refit.nc")
+    assert not any("one network for each plan" in note for note in page_of(Run(folder)).notes)
+
+
 def test_costs_of_the_curve_stand_before_those_of_the_log(folder):
     dims, shape = ("planner", "sparsity", "seed"), (len(NAMES), len(BUDGETS), 1)
     seconds, judging = np.full(shape, np.nan), np.full(shape, 0.5)
