@@ -22,6 +22,8 @@ _MEASURED = {
 }
 """Variables of a curve and what they are called in the table; seconds are of the machine that made the run."""
 
+_LONG = 8  # entries of a list that a page shows
+
 
 def training_rows(log: Iterable[Mapping[str, Any]]) -> tuple[dict[str, object], ...]:
     """One row per training step of the mask, from the lines of ``log.jsonl``.
@@ -82,7 +84,7 @@ def provenance_rows(name: str, provenance: Mapping[str, Any], plan: Plan, study:
         ("device", _device(provenance)),
         ("python", str(provenance.get("python", ""))),
         ("libraries", _joined(libraries) if isinstance(libraries, dict) else ""),
-        ("plan", json.dumps(plan.provenance, sort_keys=True, ensure_ascii=False)),
+        ("plan", json.dumps(_short(plan.provenance), sort_keys=True, ensure_ascii=False)),
         ("started", str(provenance.get("started", ""))),
         ("finished", str(provenance.get("finished", ""))),
         ("resumed", ", ".join(map(str, provenance.get("resumed") or ()))),
@@ -90,6 +92,15 @@ def provenance_rows(name: str, provenance: Mapping[str, Any], plan: Plan, study:
         ("to repeat", "dynst fit study.toml, with the lines above in that file and the same data" if study else ""),
     ]
     return tuple((key, text) for key, text in rows if text)
+
+
+def _short(value: Any) -> Any:
+    """The same without long lists, such as every update of the mask: those are in plan.nc."""
+    if isinstance(value, dict):
+        return {key: _short(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_short(part) for part in value] if len(value) <= _LONG else f"{len(value)} entries, in plan.nc"
+    return value
 
 
 def _device(provenance: Mapping[str, Any]) -> str:

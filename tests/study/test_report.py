@@ -195,6 +195,12 @@ def test_plans_of_the_comparison_fill_in_for_planners_that_the_fit_left_out(fold
     assert (plans["other"].order[0], plans["third"].order[0]) == (5, 10)
 
 
+def test_long_lists_of_a_plan_stay_in_its_file(folder):
+    save_plan(plan_of(warnings=["one"], updates=list(range(9))), None, folder / "plan.nc")
+    shown = dict(page_of(Run(folder)).provenance)["plan"]
+    assert json.loads(shown) == {"seed": 0, "warnings": ["one"], "updates": "9 entries, in plan.nc"}
+
+
 def test_one_network_for_each_plan_is_said_to_be_few(folder):
     put(curve_of(budgets=(BUDGET,)), folder / "curve_refit.nc")
     assert any("one network for each plan" in note for note in page_of(Run(folder)).notes)
