@@ -45,22 +45,13 @@ def compare(  # noqa: PLR0917  # typer makes an option of each parameter; all ar
     asked: dict[str, Any] = {"seeds": seeds, "workers": workers, "budgets": budgets and _numbers(budgets)}
     asked |= {"planners": planners and _names(planners), "judges": judges and _names(judges)}
     given = {name: value for name, value in asked.items() if value is not None and value != ""}
-    from dynst.cli.console import Watcher, complain, out_of_reach
+    from dynst.cli.console import Watcher, told_how_to_go_on
 
-    with Watcher(quiet=quiet or as_json) as watcher:
-        try:
-            run = _work(source, given, watcher)
-        except KeyboardInterrupt as stop:
-            watcher.close()
-            complain(f"Stopped; what is made stays.{_again(source, given, watcher)}", style="yellow")
-            raise typer.Exit(130) from stop
-        except OSError as error:
-            reason = out_of_reach(error)
-            if reason is None:
-                raise
-            watcher.close()
-            complain(f"{reason}{_again(source, given, watcher)}")
-            raise typer.Exit(2) from error
+    with (
+        Watcher(quiet=quiet or as_json) as watcher,
+        told_how_to_go_on(watcher, lambda: _again(source, given, watcher), stopped="Stopped; what is made stays."),
+    ):
+        run = _work(source, given, watcher)
     _show(run, given.get("judges", tuple(_JUDGES)), as_json=as_json)
 
 

@@ -6,8 +6,11 @@ import errno
 import json
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+import typer
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -15,7 +18,17 @@ if TYPE_CHECKING:
 
     from dynst.study import Event
 
-__all__ = ["Watcher", "complain", "console", "out_of_reach", "say", "show_facts", "show_json", "show_table"]
+__all__ = [
+    "Watcher",
+    "complain",
+    "console",
+    "out_of_reach",
+    "say",
+    "show_facts",
+    "show_json",
+    "show_table",
+    "told_how_to_go_on",
+]
 
 _PLAIN_WIDTH = 110  # of tables and lines that go to a file or a pipe
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO}
@@ -164,6 +177,24 @@ class Watcher:
         self._stage, self._said = event.stage, now
         share = f" {event.done}/{event.total}" if event.total else ""
         self._console.print(f"{event.stage}{share} {event.text}{_training(event)}".rstrip())
+
+
+@contextmanager
+def told_how_to_go_on(watcher: Watcher, again: Callable[[], str], *, stopped: str = "Stopped.") -> Iterator[None]:
+    """One line with what `again` says, and the exit code, if Ctrl-C or the disk ends what is done inside."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        watcher.close()
+        complain(f"{stopped}{again()}", style="yellow")
+        raise typer.Exit(130) from stop
+    except OSError as error:
+        reason = out_of_reach(error)
+        if reason is None:
+            raise
+        watcher.close()
+        complain(f"{reason}{again()}")
+        raise typer.Exit(2) from error
 
 
 def _bar(target: Console, board: Mapping[tuple[str, int], Mapping[str, tuple[int, int]]]) -> Progress:

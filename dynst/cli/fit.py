@@ -126,22 +126,10 @@ def fit(  # noqa: PLR0917  # typer makes an option of each parameter; all are pa
         name: value for name, value in locals().items() if name not in {"study", "sample", "resume", "quiet", "as_json"}
     }
     given = {name: value for name, value in asked.items() if value is not None}
-    from dynst.cli.console import Watcher, complain, out_of_reach
+    from dynst.cli.console import Watcher, told_how_to_go_on
 
-    with Watcher(quiet=quiet or as_json) as watcher:
-        try:
-            run = _work(study, given, resume, watcher, sample=sample)
-        except KeyboardInterrupt as stop:
-            watcher.close()
-            complain(f"Stopped.{_again(watcher)}", style="yellow")
-            raise typer.Exit(130) from stop
-        except OSError as error:
-            reason = out_of_reach(error)
-            if reason is None:
-                raise
-            watcher.close()
-            complain(f"{reason}{_again(watcher)}")
-            raise typer.Exit(2) from error
+    with Watcher(quiet=quiet or as_json) as watcher, told_how_to_go_on(watcher, lambda: _again(watcher)):
+        run = _work(study, given, resume, watcher, sample=sample)
     from dynst.cli.results import show_results
 
     show_results(run, as_json=as_json)
