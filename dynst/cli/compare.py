@@ -125,7 +125,7 @@ def _table(curve: Curve, judge: str, own: str) -> None:
         bold=own,
         rule=len(plans),
     )
-    say("+- over seeds; against random plans after Holm: + better, - worse, = tie")
+    say("+-: deviation over seeds or draws; against random plans after Holm: + better, - worse, = tie")
     for line in _gaps(curve, tables):
         say(line)
 
@@ -138,7 +138,7 @@ def _middle(curve: Curve) -> int:
 def _cell(row: CurveRow) -> str:
     if not math.isfinite(row.error):
         return "gap" if row.reason else "-"
-    spread = f" +-{row.spread:.2g}" if row.seeds > 1 else ""
+    spread = f" +-{100 * row.spread / row.error:.1f}%" if row.seeds > 1 and row.error > 0 else ""
     mark = {"better": " +", "worse": " -", "tie": " ="}.get(row.verdict, "  ")
     return f"{row.error:.4g}{spread}{'  ' if row.is_frame else mark}"
 
