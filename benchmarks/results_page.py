@@ -22,6 +22,7 @@ __all__ = ["DEFAULT_BUDGETS", "Meeting", "Picks", "default_planner", "meetings",
 
 DEFAULT_BUDGETS = (5, 10, 20)
 SMALL = 10  # sensors up to which the choice of sites is hard, and a plan should beat random ones
+FEW = 20  # test windows below which verdicts are chance more often than they say (docs/method.md, 7.2)
 RANDOM = "uniform_random"
 OURS = ("dynst", "dynst_linear")
 BASELINES = tuple(name for name in PLANNERS if name not in (*OURS, RANDOM))
@@ -122,20 +123,22 @@ def _against(curve: Curve, name: str, rival: str, budget: int) -> Cell | None:
 
 
 def record_means(found: Iterable[Meeting]) -> tuple[float, float, int]:
-    """Mean difference in %, its standard error, and the number of records.
+    """Mean of 100 times the logarithm of the error ratio, its standard error, and the number of records.
 
-    The budgets of one record share its windows and its test block: they are one witness. So each record counts by the
-    mean of its cells, and the error is that of a mean of so many records (NaN for fewer than two).
+    About per cent while small, and one record where errors differ tenfold does not outweigh all others. The budgets of
+    one record share its windows and its test block: they are one witness. So each record counts by the mean of its
+    cells, and the error is that of a mean of so many records (NaN for fewer than two).
 
     Examples
     --------
-    >>> cells = [Meeting("a", k, "x", "x", "y", change, 0.0, 0.0, "tie") for k, change in ((5, -4.0), (10, -2.0))]
-    >>> record_means([*cells, Meeting("b", 5, "x", "x", "y", 1.0, 0.0, 0.0, "tie")])  # -3 and +1
-    (-1.0, 2.0, 2)
+    >>> cells = [Meeting("a", k, "x", "x", "y", change, 0.0, 0.0, "tie") for k, change in ((5, -50.0), (10, 0.0))]
+    >>> mean, error, records = record_means([*cells, Meeting("b", 5, "x", "x", "y", 100.0, 0.0, 0.0, "tie")])
+    >>> round(mean, 2), round(error, 2), records  # a: half of 100 ln 1/2; b: 100 ln 2
+    (17.33, 51.99, 2)
     """
     by_record: dict[str, list[float]] = {}
     for one in found:
-        by_record.setdefault(one.record, []).append(one.change)
+        by_record.setdefault(one.record, []).append(100 * math.log1p(one.change / 100))
     means = [float(np.mean(changes)) for changes in by_record.values()]
     if not means:
         return math.nan, math.nan, 0
@@ -192,8 +195,9 @@ def _summary(met: Sequence[Meeting]) -> list[str]:
     return [
         *lines,
         "",
-        "Counts are of cells (record and budget). A mean difference takes each record once, by the mean over its",
-        "budgets; +- is the standard error over records, which are few and no random sample of the world's records.",
+        "Counts are of cells (record and budget). A mean is of 100 times the logarithm of the error ratio (about per",
+        "cent), each record once by the mean over its budgets; +- is the standard error over records, which are few and",
+        "no random sample of the world's records.",
         "",
     ]
 
@@ -217,7 +221,7 @@ def _counts(met: Sequence[Meeting]) -> list[str]:
     names = list(dict.fromkeys(one.who for one in met))
     names.sort(key=lambda name: (name not in OURS, name not in ("default", "picked of all"), name))
     blocks = (f"<= {SMALL} sensors", "all")
-    head = [f"{what}, {block}" for block in blocks for what in ("worse / tie / better", "mean %")]
+    head = [f"{what}, {block}" for block in blocks for what in ("worse / tie / better", "mean")]
     rows = []
     for name in names:
         row = [name]
@@ -260,10 +264,12 @@ def _data(run: Run, curve: Curve, licence: str) -> str:
     channels = ", ".join(f"{one_line(c)} [{one_line(u)}]" for c, u in zip(curve.channels, curve.units, strict=True))
     name, layout, cadence = (one_line(str(data[key])) for key in ("name", "layout", "cadence"))
     holes = f"{100 * missing:.0f} % missing" if missing else "nothing missing"
+    few = split["test"]["windows"] < FEW
+    caution = " So few test windows hardly show how alike their errors are: a word here may be chance." if few else ""
     return (
         f"`{name}`: {data['sites']} sites ({layout}), {data['steps']} steps of {cadence}, {holes}; {channels}. "
         f"{window['history']} steps of history, {window['horizon']} of forecast; {windows} windows for training, "
-        f"validation and test. Default planner here: {default_planner(run)}. Licence: {licence or 'see its card'}."
+        f"validation and test. Default planner here: {default_planner(run)}. Licence: {licence or 'see its card'}.{caution}"
     )
 
 

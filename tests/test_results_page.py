@@ -112,8 +112,10 @@ def test_records_are_the_units_of_a_mean(pages):
     def cell(record, budget, change):
         return pages.Meeting(record, budget, "x", "x", "y", change, 0.0, 0.0, "tie")
 
-    many = [cell("a", k, -6.0) for k in range(10)]
-    assert pages.record_means([*many, cell("b", 5, 2.0)]) == (-2.0, 4.0, 2)  # sd 5.66 over sqrt 2, not over sqrt 11
+    many = [cell("a", k, -50.0) for k in range(10)]
+    mean, error, number = pages.record_means([*many, cell("b", 5, 100.0)])  # half the error, and twice the error
+    assert (mean, number) == (pytest.approx(0.0), 2)
+    assert error == pytest.approx(100 * np.log(2))  # sd sqrt(2) 100 ln 2 over sqrt 2, not over sqrt 11
     mean, error, number = pages.record_means(many)
-    assert (mean, number) == (-6.0, 1)
+    assert (mean, number) == (pytest.approx(-100 * np.log(2)), 1)
     assert np.isnan(error)  # one record shows no spread of records
