@@ -196,8 +196,8 @@ def _summary(met: Sequence[Meeting]) -> list[str]:
         *lines,
         "",
         "Counts are of cells (record and budget). A mean is of 100 times the logarithm of the error ratio (about per",
-        "cent), each record once by the mean over its budgets; +- is the standard error over records, which are few and",
-        "no random sample of the world's records.",
+        "cent), each record once by the mean over its budgets; +- is the standard error over records, which are few",
+        "and no random sample of the world's records.",
         "",
     ]
 
@@ -269,7 +269,8 @@ def _data(run: Run, curve: Curve, licence: str) -> str:
     return (
         f"`{name}`: {data['sites']} sites ({layout}), {data['steps']} steps of {cadence}, {holes}; {channels}. "
         f"{window['history']} steps of history, {window['horizon']} of forecast; {windows} windows for training, "
-        f"validation and test. Default planner here: {default_planner(run)}. Licence: {licence or 'see its card'}.{caution}"
+        f"validation and test. Default planner here: {default_planner(run)}. Licence: {licence or 'see its card'}."
+        f"{caution}"
     )
 
 
