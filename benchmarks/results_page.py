@@ -178,7 +178,16 @@ def _head(curves: Mapping[str, Curve]) -> list[str]:
     missing = {name: [p for p in PLANNERS if p not in curve.planners] for name, curve in curves.items()}
     trial = [f"{name}: {', '.join(left)}" for name, left in missing.items() if left]
     note = ["**A trial, made with `--planners`.** Left out: " + "; ".join(trial) + ".", ""] if trial else []
-    return [_HEAD.format(count=len(curves), command=COMMAND), "", *note]
+    seeds = max((_seeds(curve) for curve in curves.values()), default=1)
+    command = f"{COMMAND} --seeds {seeds} \\\n    --records {','.join(curves)}"
+    return [_HEAD.format(count=len(curves), command=command), "", *note]
+
+
+def _seeds(curve: Curve) -> int:
+    """How many plans were made of a planner that draws lots."""
+    drawn = [name for name in OURS if name in curve.planners]
+    totals = curve.data["total"].sel(planner=drawn)
+    return int(np.isfinite(totals).sum("seed").max()) if drawn else 1
 
 
 def _summary(met: Sequence[Meeting]) -> list[str]:
@@ -368,7 +377,7 @@ def _seconds(curve: Curve, plans: Sequence[str]) -> list[str]:
         values = curve.data["plan_seconds"].sel(planner=planner).values
         if np.isfinite(values).any():
             parts.append(f"{planner} {np.median(values[np.isfinite(values)]):.3g}")
-    return ["", f"Seconds to make a plan, median: {', '.join(parts)}."] if parts else []
+    return ["", f"Seconds to make a plan (median, on a busy machine): {', '.join(parts)}."] if parts else []
 
 
 def _origin(found: Mapping[str, Run]) -> list[str]:
