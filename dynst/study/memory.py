@@ -32,7 +32,7 @@ def affordable(asked: int | None, shape: tuple[int, ...], jobs: int, *, free: in
     --------
     >>> affordable(4, (1000, 1000, 1), 9, free=64 << 30)
     (4, '')
-    >>> affordable(4, (1000, 1000, 500), 9, free=8 << 30)
+    >>> affordable(4, (1000, 1000, 500), 9, free=10 << 30)
     (2, 'Memory allows 2 processes at a time instead of 4.')
     """
     wanted = asked or cores()
