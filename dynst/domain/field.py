@@ -15,7 +15,7 @@ from dynst.domain.layout import Layout
 from dynst.domain.sites import Sites
 from dynst.errors import DataError
 
-__all__ = ["ArraySeries", "Channel", "Covariate", "Field", "Series"]
+__all__ = ["ArraySeries", "Channel", "Covariate", "Field", "Series", "join_blocks"]
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,32 @@ class _JoinedSeries:
                 done, offset = done + count, 0
             else:
                 offset -= length
+
+
+@dataclass(frozen=True, eq=False)
+class _ChainedSeries:
+    """All steps of one series, then all of another."""
+
+    first: Series
+    second: Series
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.first.shape[0] + self.second.shape[0], *self.first.shape[1:]
+
+    def read(self, start: int, stop: int) -> Float[ndarray, "time n c"]:
+        start, stop, _ = slice(start, stop).indices(self.shape[0])
+        out = np.empty((max(0, stop - start), *self.shape[1:]), np.float32)
+        self.read_into(start, out)
+        return out
+
+    def read_into(self, start: int, out: Float[ndarray, "time n c"]) -> None:
+        border = self.first.shape[0]
+        here = min(max(border - start, 0), len(out))
+        if here:
+            self.first.read_into(start, out[:here])
+        if here < len(out):
+            self.second.read_into(start + here - border, out[here:])
 
 
 @dataclass(frozen=True, eq=False)
@@ -320,3 +346,25 @@ class Field:
             },
             name=self.name,
         )
+
+
+def join_blocks(first: Field, second: Field) -> Field:
+    """Two blocks of one record as one field; nothing is read. The second begins a new run.
+
+    Examples
+    --------
+    >>> from dynst.domain import GridLayout
+    >>> sites = Sites(np.array([0.0, 1.0]), np.zeros(2))
+    >>> field = Field.of(np.arange(6.0)[:, None, None] * np.ones((6, 2, 1)), sites, GridLayout((1, 2), np.arange(2)))
+    >>> joined = join_blocks(field.between(0, 2), field.between(4, 6))
+    >>> joined.series.read(1, 3)[:, 0, 0].tolist(), joined.run.tolist()
+    ([1.0, 4.0], [0, 0, 1, 1])
+    """
+    shift = first.run[-1] + 1 - second.run[0]
+    return replace(
+        first,
+        series=_ChainedSeries(first.series, second.series),
+        time=np.concatenate([first.time, second.time]),
+        run=np.concatenate([first.run, second.run + shift]),
+        cases=first.cases + second.cases,
+    )

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
 
-from dynst.domain.field import Field
+from dynst.domain.field import Field, join_blocks
 from dynst.domain.window import Window
 from dynst.errors import ConfigError, DataError, unknown_name
 
 __all__ = [
     "SPLITS",
     "Split",
+    "rolling_folds",
     "rolling_origins",
     "split_by_run",
     "split_by_time",
@@ -29,6 +30,8 @@ SPLITS = ("auto", "run", "time")
 """Ways to split; ``auto`` is by run where there are at least three cases."""
 
 _LEAST_CASES = 3
+_FOLDS = 3
+_FOLD_ENDS = (0.55, 0.70, 0.85, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,6 +192,32 @@ def rolling_origins(
     """
     lengths = (round(valid * field.steps), round(test * field.steps))
     return [_blocks(field, window, round(origin * field.steps), *lengths) for origin in origins]
+
+
+def rolling_folds(split: Split) -> tuple[tuple[Field, Field], ...]:
+    """Pairs of a part to fit and a part to score, inside training and validation time: all choices are made on them.
+
+    Fit to 55, 70 and 85 % of the steps, score the next 15 %. Where runs are experiments, each third of them is scored
+    once and the others are fitted. The test block is no part of any fold.
+
+    Examples
+    --------
+    >>> from dynst.domain import GridLayout, Sites
+    >>> sites = Sites(np.array([0.0, 1.0]), np.zeros(2))
+    >>> field = Field.of(np.zeros((106, 2, 1)), sites, GridLayout((1, 2), np.arange(2)))
+    >>> [(fit.steps, score.steps) for fit, score in rolling_folds(split_by_time(field, Window(2, 2)))]
+    [(45, 12), (57, 13), (70, 12)]
+    """
+    known = join_blocks(split.train, split.valid)
+    if known.cases:
+        parts = np.array_split(np.arange(len(known.cases)), min(_FOLDS, len(known.cases)))
+        return tuple((known.pick(_others(known, part)), known.pick(part.tolist())) for part in parts)
+    ends = [round(share * known.steps) for share in _FOLD_ENDS]
+    return tuple((known.between(0, end), known.between(end, after)) for end, after in pairwise(ends))
+
+
+def _others(field: Field, part: Int[ndarray, " r"]) -> list[int]:
+    return [number for number in range(len(field.cases)) if number not in part]
 
 
 def window_starts(field: Field, window: Window) -> Int[ndarray, " m"]:

@@ -2,6 +2,7 @@
 
 from dynst.evaluation.bootstrap import Interval
 from dynst.evaluation.linear_judge import LinearJudge
+from dynst.evaluation.ridge_judge import RidgeJudge
 from dynst.evaluation.refit import refit
 from dynst.evaluation.score import ErrorTally, Score
 from dynst.evaluation.sums import ErrorSums
@@ -16,6 +17,7 @@ __all__ = [
     "Interval",
     "Knee",
     "LinearJudge",
+    "RidgeJudge",
     "Score",
     "answer",
     "judge_ladder",

@@ -94,6 +94,18 @@ class Scaling:
         physical: ndarray = values * self.std + self.mean
         return physical
 
+    def anomalies(self, field: Field, start: int, stop: int) -> Float[ndarray, "steps n c"]:
+        """Standardised anomalies of some steps of a field; missing stays NaN."""
+        return self.apply(field.series.read(start, stop))
+
+    def expected(self, field: Field, start: int, stop: int) -> Float[ndarray, "steps n c"]:
+        """Climatology at some steps of a field, in the channels' units."""
+        return np.broadcast_to(self.mean, (stop - start, *self.mean.shape))
+
+    def refitted(self, field: Field) -> Scaling:
+        """The same kind of climatology fitted on another block."""
+        return Scaling.fit(field)
+
     def select(self, channels: ndarray) -> Scaling:
         """The same for some of the channels, by index."""
         return Scaling(self.mean[:, channels], self.std[channels], self.site_std[:, channels], self.share[:, channels])

@@ -1,0 +1,105 @@
+"""The form of the space-time covariance for plans of very many sensors, and what they carry on of a misfit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from numpy import ndarray
+
+from dynst.backbones.dense_sensors import DenseForecaster, Misfit
+from dynst.backbones.spacetime import Anomalies, Form
+from dynst.domain import Frame, Window
+from dynst.domain.split import Split
+from dynst.evaluation.form_choice import Fold, FormChoice, error_bar, folds, rmse
+from dynst.windows.scaling import Scaling
+
+__all__ = ["choose_dense_form"]
+
+_SHAPES = (Form(memory=0.25, kernel=0.5), Form(memory=0.0, kernel=0.5), Form(memory=0.5), Form(memory=0.0))
+_NOISES = (0.01, 0.1, 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class _Trial:
+    """One form on one fold: its forecast, and the misfit that it could carry to each target."""
+
+    forecaster: DenseForecaster
+    fields: Float[ndarray, "b p s co"]
+    misfit: Float[ndarray, "b s co"]
+    own: Bool[ndarray, " s"]
+    truth: Float[ndarray, "b p s co"]
+    weight: Float[ndarray, " s"]
+
+    def carried(self, share: Misfit) -> Float[ndarray, "b p s co"]:
+        """The forecast with such shares of the misfit added."""
+        at = np.where(self.own, share[:, :1], share[:, 1:])
+        return self.fields + self.misfit[:, None] * at[:, :, None]
+
+
+def choose_dense_form(split: Split, scaling: Scaling, window: Window, budget: int, *, seed: int = 0) -> FormChoice:
+    """The form with the least error on the folds of `choose_form`, under one random plan of so many sensors."""
+    rng = np.random.default_rng(seed)
+    placed = split.train.sites.frame is not Frame.SCHEMATIC
+    forms = [replace(shape, noise=noise, persistence=0.0) for shape, noise in product(_SHAPES, _NOISES)]
+    forms = [form for form in forms if placed or not form.local]
+    legal = split.train.sites.legal
+    trials: dict[Form, list[_Trial]] = {form: [] for form in forms}
+    for fold in folds(split, scaling, window, seed):
+        plan = np.sort(rng.choice(legal, min(budget, len(legal)), replace=False))
+        record = fold.record()
+        for form in forms:
+            trials[form].append(_trial(fold, record, plan, form))
+    shares = {form: _shares(trials[form]) for form in forms}
+    tried = {form: _error(trials[form], shares[form]) for form in forms}
+    form = min(tried, key=lambda form: tried[form])
+    ratios = [(trial.carried(shares[form]) - trial.truth) / trial.forecaster.deviation() for trial in trials[form]]
+    bar = error_bar(ratios, [trial.weight for trial in trials[form]])
+    return FormChoice(form, bar, min(budget, len(legal)), float(np.exp(tried[form])), tried, shares[form])
+
+
+def _trial(fold: Fold, record: Anomalies, plan: Int[ndarray, " k"], form: Form) -> _Trial:
+    window, targets = fold.windows.window, fold.targets
+    forecaster = DenseForecaster(
+        record, plan, form, history=window.history, leads=window.prediction, targets=targets
+    )
+    readings = fold.windows.readings(plan, fold.part.observed)
+    nearest, own = forecaster.nearest
+    return _Trial(
+        forecaster,
+        forecaster.interpolated(readings),
+        forecaster.misfits(readings)[:, nearest],
+        own,
+        fold.truth,
+        record.weight[targets],
+    )
+
+
+def _shares(trials: list[_Trial]) -> Misfit:
+    """Regression of the error at each lead on the misfit now, at sites with a sensor and at the others."""
+    leads = trials[0].fields.shape[1]
+    made = np.zeros((leads, 2))
+    for place in range(2):
+        product_sum, square = np.zeros(leads), 0.0
+        for trial in trials:
+            at = trial.own if place == 0 else ~trial.own
+            error = np.nan_to_num(trial.truth - trial.fields)[:, :, at]
+            misfit = trial.misfit[:, at]
+            product_sum += np.einsum("bpsc,bsc->p", error, misfit)
+            square += float(np.square(misfit).sum())
+        made[:, place] = np.clip(product_sum / max(square, 1e-9), 0.0, 1.0)
+    return made
+
+
+def _error(trials: list[_Trial], share: Misfit) -> float:
+    """Mean log error relative to the climatology."""
+    logs = [
+        np.log(
+            rmse(trial.carried(share), trial.truth, trial.weight)
+            / rmse(np.zeros_like(trial.truth), trial.truth, trial.weight)
+        )
+        for trial in trials
+    ]
+    return float(np.nanmean(logs))

@@ -1,0 +1,244 @@
+"""Which form of the space-time covariance suits a record and a budget: rolling folds, random plans, mean log error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from dynst.backbones.dense_sensors import Misfit
+from dynst.backbones.spacetime import Anomalies, ErrorBar, Form, Sensors, SpaceTimeForecaster
+from dynst.domain import Field, Frame, Window
+from dynst.domain.split import Split, rolling_folds, thin, window_starts
+from dynst.evaluation.judge_data import ScoredWindows, training_anomalies
+from dynst.windows.scaling import Scaling
+
+__all__ = ["SHAPES", "Fold", "FormChoice", "choose_form", "error_bar", "folds", "rmse"]
+
+_PLANS = 3
+_TARGETS = 200  # sites whose errors are compared, at most
+_WINDOWS = 100  # of a fold
+_LARGE = 100  # sensors above which one plan a fold is enough
+_CLEARLY = 0.005  # by which a part of the forecast must beat the mean of both, in mean log error
+_NOISES = (0.01, 0.1, 0.3, 1.0)
+SHAPES = (
+    Form(memory=0.5),
+    Form(memory=0.0),
+    Form(memory=0.5, taper=4.0),
+    Form(memory=0.5, taper=2.0),
+    Form(memory=0.5, kernel=0.25, taper=4.0),
+    Form(memory=0.25, kernel=0.5),
+    Form(memory=0.0, kernel=0.5),
+)
+"""Mixtures that were best on some record and budget of the study (docs/method.md)."""
+
+_SHARES = (0.0, 0.5, 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class FormChoice:
+    """A form, how it was found, and the calibration of its error bars.
+
+    Parameters
+    ----------
+    form : Form
+        The form of least error over the folds.
+    bar : ErrorBar
+        Of this form, from the errors of the folds.
+    sensors : int
+        Sensors of the random plans.
+    error : float
+        Geometric mean over folds and plans of the RMSE relative to the climatology.
+    tried : dict of Form to float
+        The same for every form.
+    misfit : Float[ndarray, "p two"] or None
+        What plans of very many sensors carry on (`DenseForecaster`).
+    """
+
+    form: Form
+    bar: ErrorBar
+    sensors: int
+    error: float
+    tried: dict[Form, float]
+    misfit: Misfit | None = None
+
+    def facts(self) -> dict[str, object]:
+        """What provenance keeps, as JSON types."""
+        form = {name: _plain(value) for name, value in vars(self.form).items()}
+        bar = {"scale": self.bar.scale.tolist(), "reach": self.bar.reach.tolist()}
+        return {"sensors": self.sensors, "form": form, "error_to_climatology": self.error, "error_bar": bar}
+
+
+@dataclass(frozen=True, eq=False)
+class _Case:
+    """One fold under one random plan: what every form is tried on."""
+
+    sensors: Sensors
+    readings: Float[ndarray, "b t k ci"]
+    truth: Float[ndarray, "b p n co"]
+    filters: Float[ndarray, "t f"] | None
+
+    @property
+    def weight(self) -> Float[ndarray, " n"]:
+        return self.sensors.record.weight
+
+    def forecaster(self, form: Form) -> SpaceTimeForecaster:
+        return SpaceTimeForecaster(self.sensors, form, filters=self.filters)
+
+
+def rmse(
+    forecast: Float[ndarray, "b p n co"], truth: Float[ndarray, "b p n co"], weight: Float[ndarray, " n"]
+) -> float:
+    """Area-weighted RMSE over all windows, channels and leads after the present; a missing truth is NaN."""
+    known = np.isfinite(truth[:, 1:])
+    square = np.square(np.where(known, forecast[:, 1:] - truth[:, 1:], 0.0))
+    total = float((known * weight[:, None]).sum())
+    return float(np.sqrt((square * weight[:, None]).sum() / total)) if total else np.nan
+
+
+def choose_form(
+    split: Split,
+    scaling: Scaling,
+    window: Window,
+    budget: int,
+    *,
+    seed: int = 0,
+    filters: Float[ndarray, "t f"] | None = None,
+    shapes: Sequence[Form] = SHAPES,
+) -> FormChoice:
+    """The form with the least error of random plans of so many sensors, on folds inside training and validation time.
+
+    The mean of both forecasts stays unless one of them alone is better by half a per cent.
+
+    Parameters
+    ----------
+    split : Split
+        Its test block is not looked at.
+    scaling : Scaling
+        Says which calendar the climatology follows; each fold fits it anew on its own part.
+    window : Window
+        History and prediction.
+    budget : int
+        Sensors of a random plan.
+    seed : int
+        Of plans, targets and windows.
+    filters : Float[ndarray, "t f"] or None
+        Patterns in time for a long history.
+    shapes : sequence of Form
+        Mixtures to try, each with every noise; those with distances only where these are known.
+    """
+    cases = list(_cases(split, scaling, window, budget, seed, filters))
+    placed = split.train.sites.frame is not Frame.SCHEMATIC
+    sums: dict[Form, list[float]] = {}
+    for case in cases:
+        usual = rmse(np.zeros_like(case.truth), case.truth, case.weight)
+        for shape, noise in product(shapes, _NOISES):
+            if placed or not shape.local:
+                for form, error in _errors(case, replace(shape, noise=noise)):
+                    sums.setdefault(form, []).append(float(np.log(error / usual)))
+    tried = {form: float(np.nanmean(errors)) for form, errors in sums.items()}
+    form = _best(tried)
+    error = float(np.exp(tried[form]))
+    return FormChoice(form, _calibrated(cases, form), len(cases[0].sensors.sites), error, tried)
+
+
+def _errors(case: _Case, form: Form) -> Iterator[tuple[Form, float]]:
+    """Of the hybrid, of the mean, and of damped persistence with ridge, from one solution."""
+    both = case.forecaster(replace(form, persistence=0.5)).parts(case.readings)
+    for share in _SHARES:
+        forecast = (1 - share) * both[0] + share * both[1]
+        yield replace(form, persistence=share), rmse(forecast, case.truth, case.weight)
+
+
+def _best(tried: dict[Form, float]) -> Form:
+    """The best mean of both, unless a part alone is clearly better."""
+    mean = min((form for form in tried if form.persistence == 0.5), key=lambda form: tried[form])
+    best = min(tried, key=lambda form: tried[form])
+    return best if tried[best] < tried[mean] - _CLEARLY else mean
+
+
+def _calibrated(cases: Sequence[_Case], form: Form) -> ErrorBar:
+    """Factors of the error bars from the errors of all folds."""
+    forecasters = [case.forecaster(form) for case in cases]
+    ratios = [
+        (forecaster.forecast(case.readings) - case.truth) / forecaster.deviation()
+        for case, forecaster in zip(cases, forecasters, strict=True)
+    ]
+    return error_bar(ratios, [case.weight for case in cases])
+
+
+def error_bar(
+    ratios: Sequence[Float[ndarray, "b p n co"]], weights: Sequence[Float[ndarray, " n"]]
+) -> ErrorBar:
+    """Factors from errors divided by their expected deviation, over several folds."""
+    flat = [ratio.transpose(0, 2, 1, 3).reshape(-1, *ratio.shape[1::2]) for ratio in ratios]
+    heavy = [np.tile(weight, len(ratio)) for ratio, weight in zip(ratios, weights, strict=True)]
+    return ErrorBar.fit(np.concatenate(flat), np.concatenate(heavy))
+
+
+def _cases(
+    split: Split,
+    scaling: Scaling,
+    window: Window,
+    budget: int,
+    seed: int,
+    filters: Float[ndarray, "t f"] | None,
+) -> Iterator[_Case]:
+    rng = np.random.default_rng(seed)
+    for fold in folds(split, scaling, window, seed):
+        targets = fold.targets
+        for plan in _random_plans(split.train.sites.legal, budget, rng):
+            used = np.union1d(plan, targets)
+            record = fold.record(used)
+            places = np.searchsorted(used, plan)
+            sensors = Sensors.of(record, places, history=window.history, leads=window.prediction)
+            onto = sensors.onto(np.searchsorted(used, targets))
+            readings = fold.windows.readings(plan, split.train.observed)
+            yield _Case(onto, readings, fold.truth, filters)
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """A part of the record to fit, and windows of the part after it to score, at some of the sites."""
+
+    part: Field
+    scaling: Scaling
+    windows: ScoredWindows
+    targets: Int[ndarray, " s"]
+
+    @property
+    def truth(self) -> Float[ndarray, "b p s co"]:
+        """The present and the future of the targets; a missing value is NaN."""
+        return self.windows.present_and_future(self.targets, self.part.predicted)
+
+    def record(self, sites: Int[ndarray, " k"] | None = None) -> Anomalies:
+        """Anomalies of the part to fit."""
+        return training_anomalies(self.part, self.scaling, self.windows.window, sites=sites)
+
+
+def folds(split: Split, scaling: Scaling, window: Window, seed: int) -> Iterator[Fold]:
+    """The rolling folds that hold windows; each fits its own climatology, of the kind of `scaling`."""
+    n = len(split.train.sites)
+    targets = np.sort(np.random.default_rng(seed).choice(n, min(n, _TARGETS), replace=False))
+    for part, score in rolling_folds(split):
+        starts = thin(window_starts(score, window), _WINDOWS, seed=seed)
+        if len(starts) and len(window_starts(part, window)):
+            own = scaling.refitted(part)
+            yield Fold(part, own, ScoredWindows.read(score, own, window, starts), targets)
+
+
+def _random_plans(
+    legal: Int[ndarray, " m"], budget: int, rng: np.random.Generator
+) -> Iterator[Int[ndarray, " k"]]:
+    """Three random plans; one where plans are large, as they then differ little."""
+    count = _PLANS if budget <= _LARGE else 1
+    for _ in range(count):
+        yield np.sort(rng.choice(legal, min(budget, len(legal)), replace=False))
+
+
+def _plain(value: float) -> float | None:
+    return value if np.isfinite(value) else None
