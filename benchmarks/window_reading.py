@@ -25,7 +25,7 @@ from timing import Row, interleaved, show
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from dynst.backbones import STLight  # the checkout, not an installed dynst
+from dynst.backbones.stlight import STLight  # the checkout, not an installed dynst
 from dynst.domain import Field, Window
 from dynst.readers import read
 from dynst.windows import Scaling

@@ -2,7 +2,6 @@
 
 from dynst.evaluation.bootstrap import Interval
 from dynst.evaluation.linear_judge import LinearJudge
-from dynst.evaluation.refit import refit
 from dynst.evaluation.score import ErrorTally, Score
 from dynst.evaluation.sums import ErrorSums
 from dynst.evaluation.sweep import LADDER, judge_ladder, ladder, summary
@@ -20,7 +19,6 @@ __all__ = [
     "answer",
     "judge_ladder",
     "ladder",
-    "refit",
     "summary",
     "verdict",
 ]

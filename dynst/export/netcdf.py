@@ -14,10 +14,10 @@ from numpy import ndarray
 
 from dynst.domain import Frame, GraphLayout, GridLayout, Layout, Plan
 from dynst.errors import CheckpointError, DynstError
-from dynst.export.base import Exporter, made_by, ranked, replace_whole
+from dynst.export.base import made_by, ranked, replace_whole
 from dynst.reports.view import lonlat
 
-__all__ = ["NETCDF", "load_plan", "save_plan", "write_netcdf"]
+__all__ = ["load_plan", "render", "save_plan", "write_netcdf"]
 
 _LONGITUDE = {"standard_name": "longitude", "units": "degrees_east"}
 _LATITUDE = {"standard_name": "latitude", "units": "degrees_north"}
@@ -67,7 +67,8 @@ def write_netcdf(data: xr.Dataset, path: Path) -> None:
         raise OSError(errno.EIO, "netCDF cannot write it; the disk may be full", str(path)) from error
 
 
-def _render(plan: Plan, *, layout: Layout | None, top: int | None, title: str | None) -> bytes:
+def render(plan: Plan, *, layout: Layout | None, top: int | None, title: str | None) -> bytes:
+    """A netCDF file of plan and layout."""
     data = _dataset(plan, layout, ranked(plan, top))
     return _bytes(data.assign_attrs(title=title) if title else data)
 
@@ -218,8 +219,3 @@ def _bytes(data: xr.Dataset) -> bytes:
         path = Path(folder) / "plan.nc"
         write_netcdf(data, path)
         return path.read_bytes()
-
-
-NETCDF = Exporter(
-    "netcdf", ".nc", "importance, ranks and sensors with their grid, graph or mesh (CF)", _render, text=False
-)
