@@ -6,9 +6,9 @@ import errno
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 from jaxtyping import Float
 from numpy import ndarray
 
@@ -16,6 +16,9 @@ from dynst.domain import Frame, GraphLayout, GridLayout, Layout, Plan
 from dynst.errors import CheckpointError, DynstError
 from dynst.export.base import made_by, ranked, replace_whole
 from dynst.reports.view import lonlat
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["load_plan", "render", "save_plan", "write_netcdf"]
 
@@ -41,6 +44,8 @@ def load_plan(path: str | os.PathLike[str]) -> tuple[Plan, Layout | None]:
     """
     if not Path(path).is_file():
         raise CheckpointError(f"{path}: there is no such file. Name a plan.nc that dynst wrote.")
+    import xarray as xr  # noqa: PLC0415  # with pandas 0.6 s: only what is written or read needs it
+
     try:
         with xr.open_dataset(path, engine="netcdf4") as opened:
             data = opened.load()
