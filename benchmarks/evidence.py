@@ -37,7 +37,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from dynst.backbones import backbone_for
 from dynst.domain import Field, GridLayout, Sites, Window  # the checkout, not an installed dynst
 from dynst.errors import DynstError
-from dynst.evaluation import LinearJudge, Score, refit, verdict
+from dynst.evaluation import LinearJudge, Score, verdict
+from dynst.evaluation.refit import refit
 from dynst.planners import PLANNERS
 from dynst.planners.base import Task
 from dynst.readers import Hints, read

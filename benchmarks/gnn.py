@@ -32,7 +32,8 @@ from dynst.backbones.aggregate import Neighbourhood
 from dynst.backbones.gnn import GNN
 from dynst.domain import Frame, GraphLayout, Sites, Window
 from dynst.domain.graphs import nearest_neighbours
-from dynst.evaluation import LinearJudge, refit
+from dynst.evaluation import LinearJudge
+from dynst.evaluation.refit import refit
 from dynst.readers import read
 from dynst.windows import split_record
 

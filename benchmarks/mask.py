@@ -24,7 +24,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from dynst.domain import Field, GridLayout, Sites, Window
 from dynst.sparsity import SALIENCIES, Evidence, MaskState, Schedule, SensorMask, drop_regrow, morph, other_layouts
 from dynst.training import Recipe, TrainingState, build_forecaster, train
-from dynst.windows import Scaling, WindowDataset
+from dynst.windows import Scaling
+from dynst.windows.dataset import WindowDataset
 
 INTERVAL = 15  # steps between updates in a short run
 CASES = [  # rows, columns, batch, budget, width, depth

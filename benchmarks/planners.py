@@ -18,12 +18,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # the checkout, not an insta
 
 from dynst.domain import Field, GridLayout, Sites, Window
 from dynst.errors import DynstError
-from dynst.planners import PLANNERS
+from dynst.planners import PLANNERS, TRAINED
 from dynst.planners.base import PlannerSkipped, Task
 
 MODES = 150
 TARGET = 1.2  # largest exponent of growth, in sites and in time steps
-TRAINED = {"dynst", "one_shot"}  # their time is the time of training, which the user sets
 
 
 class Modal:

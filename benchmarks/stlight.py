@@ -24,7 +24,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "reference")]
 
 from stlight_plain import PlainSTLight  # noqa: E402 # the two paths above come first
 
-from dynst.backbones import STLightCore  # noqa: E402
+from dynst.backbones.stlight import STLightCore  # noqa: E402
 
 FEATURES = 12  # 12 steps of one channel, in and out
 TRAIN = [  # samples, rows, columns, width, depth, patch

@@ -25,10 +25,11 @@ from timing import Row, interleaved, show
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from dynst.backbones import STLight  # the checkout, not an installed dynst
+from dynst.backbones.stlight import STLight  # the checkout, not an installed dynst
 from dynst.domain import Field, Window
 from dynst.readers import read
-from dynst.windows import Scaling, WindowBatch, WindowDataset
+from dynst.windows import Scaling
+from dynst.windows.dataset import WindowBatch, WindowDataset
 
 WINDOW, BATCH, HOURS = Window(12, 12), 16, 8760
 

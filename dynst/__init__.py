@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from dynst.planners import PLANNERS
     from dynst.planners.base import Task
     from dynst.readers import inspect, read
-    from dynst.reports import budget_map, comparison_map, curve_chart, importance_map, verdict_chart
+    from dynst.reports.curve_chart import curve_chart
+    from dynst.reports.explore import budget_map, comparison_map, verdict_chart
+    from dynst.reports.map_chart import importance_map
     from dynst.reports.stability_chart import stability_map
     from dynst.runs import Run, find
     from dynst.study import fit, resume
@@ -76,7 +78,9 @@ _HOMES = {
     "dynst.planners": ("PLANNERS",),
     "dynst.planners.base": ("Task",),
     "dynst.readers": ("inspect", "read"),
-    "dynst.reports": ("budget_map", "comparison_map", "curve_chart", "importance_map", "verdict_chart"),
+    "dynst.reports.curve_chart": ("curve_chart",),
+    "dynst.reports.explore": ("budget_map", "comparison_map", "verdict_chart"),
+    "dynst.reports.map_chart": ("importance_map",),
     "dynst.reports.stability_chart": ("stability_map",),
     "dynst.runs": ("Run", "find"),
     "dynst.study": ("fit", "resume"),

@@ -10,9 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
-
-import xarray as xr
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dynst.domain import Curve, Layout, Plan
 from dynst.domain.stability import Stability
@@ -23,6 +21,9 @@ try:
     import fcntl
 except ImportError:  # Windows has no flock; there the folder's name alone keeps two runs apart
     fcntl = None  # type: ignore[assignment]  # a platform without the module
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = [
     "RUNS",
@@ -387,6 +388,8 @@ def _curve_at(path: Path) -> Curve | None:
 
 
 def _loaded(path: Path, what: str, make: Callable[[xr.Dataset], _T]) -> _T:
+    import xarray as xr  # noqa: PLC0415  # with pandas 0.6 s: only what is written or read needs it
+
     try:
         return make(xr.load_dataset(path))
     except (OSError, ValueError) as error:

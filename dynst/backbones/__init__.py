@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from dynst.backbones.base import AbstractBackbone
 from dynst.backbones.linear import LinearForecaster, TargetGrams, fit_ridge, fit_ridge_dual
 from dynst.backbones.persistence import climatology, persistence
-from dynst.backbones.stlight import STLight, STLightCore
 from dynst.domain import GridLayout, Layout
+
+if TYPE_CHECKING:
+    from dynst.backbones.base import AbstractBackbone
 
 __all__ = [
     "BACKBONES",
-    "AbstractBackbone",
     "LazyBackbone",
     "LinearForecaster",
-    "STLight",
-    "STLightCore",
     "TargetGrams",
     "backbone_for",
     "climatology",
@@ -30,7 +28,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class LazyBackbone:
-    """A backbone by the place of its class; imported at first use, as PyTorch Geometric takes seconds to load."""
+    """A backbone by the place of its class; imported at first use, as torch takes seconds to load."""
 
     module: str
     name: str

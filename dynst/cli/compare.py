@@ -27,7 +27,10 @@ def compare(  # noqa: PLR0917  # typer makes an option of each parameter; all ar
     budgets: Annotated[
         str | None, typer.Option(metavar="K,K,...", help="Numbers of sensors. Default: 1/4, 1/2, 1, 2, 4 of the run's.")
     ] = None,
-    planners: Annotated[str | None, typer.Option(metavar="A,B", help="Who plans. Default: all planners.")] = None,
+    planners: Annotated[
+        str | None,
+        typer.Option(metavar="A,B", help="Who plans. Default: all; under --judges linear none that trains."),
+    ] = None,
     seeds: Annotated[
         int | None, typer.Option(metavar="N", help="Plans of a planner that draws lots, networks per plan. Default: 3.")
     ] = None,

@@ -86,7 +86,7 @@ def fit(  # noqa: PLR0917  # typer makes an option of each parameter; all are pa
         str | None,
         _judge(
             metavar="NAME",
-            help="quick: all baselines, linear judge. full: networks and seeds too; slow. none: the plan alone.",
+            help="quick: baselines that train no network. full: networks and seeds too; slow. none: the plan alone.",
         ),
     ] = None,
     ladder: Annotated[str | None, _judge(metavar="S,S,...", help="Sparsities to compare at, besides the own.")] = None,

@@ -6,13 +6,16 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 from numpy import ndarray
 
 from dynst.domain.spreadsheet import harmless
 from dynst.errors import DataError
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["FRAMES", "Curve", "CurveRow"]
 
@@ -142,6 +145,8 @@ class Curve:
         """A curve from plain arrays, in the order of the dimensions named in the class; `extra` names its own."""
         shape = errors["rmse"].shape
         empty = np.full(shape[:2], "", object)
+        import xarray as xr  # noqa: PLC0415  # with pandas 0.6 s: only what is written or read needs it
+
         data = xr.Dataset(
             {name: (_DIMS, values) for name, values in errors.items()},
             coords={

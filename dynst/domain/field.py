@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
-import xarray as xr
 from jaxtyping import Float, Int
 from numpy import ndarray
 
 from dynst.domain.layout import Layout
 from dynst.domain.sites import Sites
 from dynst.errors import DataError
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["ArraySeries", "Channel", "Covariate", "Field", "Series", "join_blocks"]
 
@@ -333,6 +335,8 @@ class Field:
 
     def to_xarray(self) -> xr.DataArray:
         """The whole record in memory, labelled `(time, site, channel)`, with positions and units."""
+        import xarray as xr  # noqa: PLC0415  # with pandas 0.6 s: only what is written or read needs it
+
         return xr.DataArray(
             self.series.read(0, self.steps),
             dims=("time", "site", "channel"),

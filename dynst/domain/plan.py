@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from dynst.domain.sites import Frame, Sites
 from dynst.errors import DataError
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["Plan"]
 
@@ -142,6 +145,8 @@ class Plan:
             "importance_is": self.importance_is,
             "provenance": json.dumps(self.provenance, sort_keys=True),
         }
+        import xarray as xr  # noqa: PLC0415  # with pandas 0.6 s: only what is written or read needs it
+
         return xr.Dataset(data, attrs=attributes)
 
     @classmethod

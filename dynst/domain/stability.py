@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
@@ -16,6 +16,9 @@ from dynst.domain.matching import chance_overlap, matching
 from dynst.domain.plan import Plan
 from dynst.domain.sites import Frame, Sites
 from dynst.errors import ConfigError, DataError, unknown_name
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["GRADES", "KINDS", "UNKNOWN", "Stability"]
 

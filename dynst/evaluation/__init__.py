@@ -3,7 +3,6 @@
 from dynst.evaluation.bootstrap import Interval
 from dynst.evaluation.linear_judge import LinearJudge
 from dynst.evaluation.ridge_judge import RidgeJudge
-from dynst.evaluation.refit import refit
 from dynst.evaluation.score import ErrorTally, Score
 from dynst.evaluation.sums import ErrorSums
 from dynst.evaluation.sweep import LADDER, judge_ladder, ladder, summary
@@ -22,7 +21,6 @@ __all__ = [
     "answer",
     "judge_ladder",
     "ladder",
-    "refit",
     "summary",
     "verdict",
 ]

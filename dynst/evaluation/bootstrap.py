@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit
 
 __all__ = [
     "LEVEL",
@@ -133,8 +133,8 @@ def bounds(
     [[0.0], [7.865], [12.177]]
     """
     off = np.sqrt(doubt[0])
-    p: ndarray = 2.0 * student.sf(np.abs(difference) / off, doubt[1])
-    half = student.ppf((1 + LEVEL) / 2, doubt[1]) * off
+    p: ndarray = 2.0 * stdtr(doubt[1], -np.abs(difference) / off)
+    half = stdtrit(doubt[1], (1 + LEVEL) / 2) * off
     with np.errstate(over="ignore"):
         return p, 100.0 * np.expm1(difference - half), 100.0 * np.expm1(difference + half)
 

@@ -22,7 +22,8 @@ from dynst.domain import Field, Window
 from dynst.errors import ConfigError, unknown_name
 from dynst.sparsity import MaskState
 from dynst.training import MaskedForecaster, build_forecaster
-from dynst.windows import Scaling, WindowDataset, window_starts
+from dynst.windows import Scaling, window_starts
+from dynst.windows.dataset import WindowDataset
 
 __all__ = ["Form", "forecast_cost"]
 

@@ -16,7 +16,8 @@ from dynst.domain import Window
 from dynst.evaluation.score import ErrorTally, Score
 from dynst.sparsity import MaskState, Schedule
 from dynst.training import MaskedForecaster, Recipe, StepRecord, TrainingState, build_forecaster, train
-from dynst.windows import Scaling, Split, WindowDataset, thin, window_starts
+from dynst.windows import Scaling, Split, thin, window_starts
+from dynst.windows.dataset import WindowDataset
 
 __all__ = ["Form", "refit"]
 

@@ -14,11 +14,11 @@ from dynst.evaluation.bootstrap import verdict
 from dynst.evaluation.comparison import RANDOM
 from dynst.evaluation.findings import Findings, changes, figure, listed, one_line, percent, sensors, span
 from dynst.evaluation.knee import Knee, indifferent_budgets, knee
+from dynst.planners import TRAINED
 
 __all__ = ["Answer", "Knee", "answer", "verdict"]
 
 _ALIKE = 2.0  # %; chosen, as where the choice of sites does not matter: nobody moves a station for less
-_TRAINED = ("dynst", "one_shot")  # planners whose plan comes out of a network
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ def _second_judge(here: Findings, second: tuple[str, Curve] | None) -> list[str]
     one, other = here.random, there.random
     if one and other:
         change = f"{there.found[RANDOM][0]:+.1f} %"
-        lines.append(_both(one, other, judge, change, made_by_network=here.name in _TRAINED))
+        lines.append(_both(one, other, judge, change, made_by_network=here.name in TRAINED))
     lost = there.rivals("worse")
     if lost:
         lines.append(f"Judged by {judge}, it is worse than {changes(lost, there)}.")

@@ -4,14 +4,23 @@ import os
 
 from dynst.domain import Layout, Plan
 from dynst.export.base import Exporter, choose
-from dynst.export.geojson import GEOJSON
-from dynst.export.netcdf import NETCDF, load_plan, save_plan, write_netcdf
-from dynst.export.picture import HTML, PNG
-from dynst.export.table import CSV
+from dynst.export.netcdf import load_plan, save_plan, write_netcdf
 
 __all__ = ["EXPORTERS", "Exporter", "choose", "load_plan", "render", "save_plan", "write", "write_netcdf"]
 
-EXPORTERS: dict[str, Exporter] = {exporter.format: exporter for exporter in (GEOJSON, CSV, NETCDF, PNG, HTML)}
+_GEOJSON = "points, on grids with cell polygons, for any GIS"
+_NETCDF = "importance, ranks and sensors with their grid, graph or mesh (CF)"
+
+EXPORTERS: dict[str, Exporter] = {
+    exporter.format: exporter
+    for exporter in (
+        Exporter("geojson", ".geojson", _GEOJSON, "geojson", "render", text=True),
+        Exporter("csv", ".csv", "a table for a spreadsheet or a script", "table", "render", text=True),
+        Exporter("netcdf", ".nc", _NETCDF, "netcdf", "render", text=False),
+        Exporter("png", ".png", "the map as a picture", "picture", "render_png", text=False),
+        Exporter("html", ".html", "the map as one page that needs no network", "picture", "render_html", text=True),
+    )
+}
 """Exporters by format name."""
 
 

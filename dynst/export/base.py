@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -41,8 +42,8 @@ class Exporter:
         Ending of its files, with the dot.
     summary : str
         What it is good for, in half a line.
-    make : Render
-        Plan to bytes.
+    module, function : str
+        Place of the `Render` inside this folder; imported at first use, as charts and polygons take long to load.
     text : bool
         Whether the bytes are UTF-8 text that a terminal can show.
     """
@@ -50,7 +51,8 @@ class Exporter:
     format: str
     suffix: str
     summary: str
-    make: Render
+    module: str
+    function: str
     text: bool
 
     def render(
@@ -75,7 +77,8 @@ class Exporter:
             If `top` is more than the plan ranks.
         """
         ranked(plan, top)
-        return self.make(plan, layout=layout, top=top, title=title)
+        make: Render = getattr(import_module(f"dynst.export.{self.module}"), self.function)
+        return make(plan, layout=layout, top=top, title=title)
 
     def write(
         self,

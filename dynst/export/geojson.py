@@ -7,13 +7,14 @@ import math
 import re
 
 from dynst.domain import Layout, Plan, Role
-from dynst.export.base import Exporter, made_by, ranked
+from dynst.export.base import made_by, ranked
 from dynst.export.places import Places, places_of
 
-__all__ = ["GEOJSON"]
+__all__ = ["render"]
 
 
-def _render(plan: Plan, *, layout: Layout | None, top: int | None, title: str | None) -> bytes:
+def render(plan: Plan, *, layout: Layout | None, top: int | None, title: str | None) -> bytes:
+    """A feature collection, in longitude and latitude wherever those are known."""
     places = places_of(plan, layout)
     line = made_by(plan)
     features = [_feature(plan, places, rank, site, line) for rank, site in enumerate(ranked(plan, top).tolist(), 1)]
@@ -77,6 +78,3 @@ def _strict(value: object) -> object:
     if isinstance(value, list | tuple):
         return [_strict(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-GEOJSON = Exporter("geojson", ".geojson", "points, on grids with cell polygons, for any GIS", _render, text=True)

@@ -6,18 +6,21 @@ import errno
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 from jaxtyping import Float
 from numpy import ndarray
 
 from dynst.domain import Frame, GraphLayout, GridLayout, Layout, Plan
 from dynst.errors import CheckpointError, DynstError
-from dynst.export.base import Exporter, made_by, ranked, replace_whole
+from dynst.export.base import made_by, ranked, replace_whole
 from dynst.reports.view import lonlat
 
-__all__ = ["NETCDF", "load_plan", "save_plan", "write_netcdf"]
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["load_plan", "render", "save_plan", "write_netcdf"]
 
 _LONGITUDE = {"standard_name": "longitude", "units": "degrees_east"}
 _LATITUDE = {"standard_name": "latitude", "units": "degrees_north"}
@@ -41,6 +44,8 @@ def load_plan(path: str | os.PathLike[str]) -> tuple[Plan, Layout | None]:
     """
     if not Path(path).is_file():
         raise CheckpointError(f"{path}: there is no such file. Name a plan.nc that dynst wrote.")
+    import xarray as xr  # noqa: PLC0415  # with pandas 0.6 s: only what is written or read needs it
+
     try:
         with xr.open_dataset(path, engine="netcdf4") as opened:
             data = opened.load()
@@ -67,7 +72,8 @@ def write_netcdf(data: xr.Dataset, path: Path) -> None:
         raise OSError(errno.EIO, "netCDF cannot write it; the disk may be full", str(path)) from error
 
 
-def _render(plan: Plan, *, layout: Layout | None, top: int | None, title: str | None) -> bytes:
+def render(plan: Plan, *, layout: Layout | None, top: int | None, title: str | None) -> bytes:
+    """A netCDF file of plan and layout."""
     data = _dataset(plan, layout, ranked(plan, top))
     return _bytes(data.assign_attrs(title=title) if title else data)
 
@@ -218,8 +224,3 @@ def _bytes(data: xr.Dataset) -> bytes:
         path = Path(folder) / "plan.nc"
         write_netcdf(data, path)
         return path.read_bytes()
-
-
-NETCDF = Exporter(
-    "netcdf", ".nc", "importance, ranks and sensors with their grid, graph or mesh (CF)", _render, text=False
-)

@@ -7,12 +7,12 @@ import html
 import vl_convert
 
 from dynst.domain import Layout, Plan
-from dynst.export.base import Exporter, made_by, ranked
+from dynst.export.base import made_by, ranked
 from dynst.export.places import places_of
 from dynst.reports.embedded import chart_for_script, vega
 from dynst.reports.map_chart import importance_map
 
-__all__ = ["HTML", "PNG"]
+__all__ = ["render_html", "render_png"]
 
 _SCALE = 2.0  # pixels of the file per pixel of the page; chosen: sharp on today's screens and in print at 14 cm
 _ROWS = 200  # sensors listed below the map of a page; chosen: more belong in a table of their own
@@ -51,13 +51,15 @@ p {{ color: #555; }}
 """
 
 
-def _png(plan: Plan, *, layout: Layout | None, top: int | None, title: str | None) -> bytes:
+def render_png(plan: Plan, *, layout: Layout | None, top: int | None, title: str | None) -> bytes:
+    """The map as a picture."""
     chart = importance_map(plan, layout, top=top, title=title or "Sensor plan")
     picture: bytes = vl_convert.vegalite_to_png(chart.to_json(), scale=_SCALE, allowed_base_urls=[])
     return picture
 
 
-def _html(plan: Plan, *, layout: Layout | None, top: int | None, title: str | None) -> bytes:
+def render_html(plan: Plan, *, layout: Layout | None, top: int | None, title: str | None) -> bytes:
+    """The map as a page that needs no network."""
     chart = importance_map(plan, layout, top=top, title=title or "Sensor plan")
     header, rows = _table(plan, layout, top)
     left = len(ranked(plan, top)) - _ROWS
@@ -82,7 +84,3 @@ def _table(plan: Plan, layout: Layout | None, top: int | None) -> tuple[str, str
         cells = (str(rank), plan.sites.name[site], *place, f"{plan.importance[rank - 1]:.4g}")
         rows.append("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>")
     return "".join(f"<th>{html.escape(name)}</th>" for name in ("rank", "name", *axes, "importance")), "\n".join(rows)
-
-
-PNG = Exporter("png", ".png", "the map as a picture", _png, text=False)
-HTML = Exporter("html", ".html", "the map as one page that needs no network", _html, text=True)

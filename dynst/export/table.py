@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dynst.domain import Layout, Plan, Role
-from dynst.export.base import Exporter, made_by, ranked
+from dynst.export.base import made_by, ranked
 from dynst.export.places import places_of
 from dynst.reports.tables import csv_text
 
-__all__ = ["CSV"]
+__all__ = ["render"]
 
 
-def _render(plan: Plan, *, layout: Layout | None, top: int | None, title: str | None) -> bytes:
+def render(plan: Plan, *, layout: Layout | None, top: int | None, title: str | None) -> bytes:
+    """A table with a header and one row a sensor."""
     places = places_of(plan, layout)
     edges = ("west", "south", "east", "north") if places.geographic else ("x_min", "y_min", "x_max", "y_max")
     line, rows = made_by(plan), []
@@ -30,6 +31,3 @@ def _render(plan: Plan, *, layout: Layout | None, top: int | None, title: str | 
             row |= {f"cell_{edge}": value for edge, value in zip(edges, bounds, strict=True)}
         rows.append(row | {"provenance": line})  # a column, since a comment line breaks most readers
     return csv_text(rows).encode()
-
-
-CSV = Exporter("csv", ".csv", "a table for a spreadsheet or a script", _render, text=True)

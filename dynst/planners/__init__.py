@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from dynst.domain import Plan
     from dynst.planners.base import Planner, Task
 
-__all__ = ["PLANNERS", "SEEDED", "LazyPlanner", "find_planner"]
+__all__ = ["PLANNERS", "SEEDED", "TRAINED", "LazyPlanner", "find_planner"]
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,10 @@ PLANNERS: dict[str, LazyPlanner] = {
 
 SEEDED = frozenset({"dynst", "dynst_linear", "uniform_random", "one_shot"})
 """Planners that draw lots: another seed, another plan. All others plan the same whatever the seed."""
+
+
+TRAINED = frozenset({"dynst", "one_shot"})
+"""Planners that train a network: minutes a plan, and they alone load torch. All others solve in closed form."""
 
 
 def find_planner(name: str) -> LazyPlanner:

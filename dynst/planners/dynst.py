@@ -34,7 +34,8 @@ from dynst.training import (
     seeded,
     train,
 )
-from dynst.windows import WindowDataset, fit_starts, thin
+from dynst.windows import fit_starts, thin
+from dynst.windows.dataset import WindowDataset
 
 __all__ = ["IMPORTANCE_IS", "plan"]
 

@@ -13,7 +13,7 @@ from dynst.domain import Plan
 from dynst.planners.base import Task, finish_plan
 from dynst.sparsity import SALIENCIES, MaskState, Schedule
 from dynst.training import Recipe, TrainingState, build_forecaster, roles, seeded, train
-from dynst.windows import WindowDataset
+from dynst.windows.dataset import WindowDataset
 
 __all__ = ["plan"]
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
-from scipy.stats import rankdata
 
 __all__ = ["Shades", "shades_of"]
 
@@ -56,12 +55,25 @@ def shades_of(values: Float[ndarray, " n"]) -> Shades:
         return Shades(level, ((0.5, _text(low)),) if len(known) else (), False)
     by_rank = bool(np.subtract(*np.quantile(known, [0.95, 0.05])) < _SPREAD * (high - low))
     if by_rank:
-        level[np.isfinite(values)] = (rankdata(known) - 1) / (len(known) - 1)
+        level[np.isfinite(values)] = _ranks(known) / (len(known) - 1)
         marks = np.quantile(known, _TICKS)
     else:
         level = (values - low) / (high - low)
         marks = low + np.array(_TICKS) * (high - low)
     return Shades(level, tuple(zip(_TICKS, map(_text, marks.tolist()), strict=True)), by_rank)
+
+
+def _ranks(values: Float[ndarray, " n"]) -> Float[ndarray, " n"]:
+    """Rank of each value from 0; equal values share the mean of their ranks.
+
+    Examples
+    --------
+    >>> _ranks(np.array([5.0, 1.0, 5.0])).tolist()
+    [1.5, 0.0, 1.5]
+    """
+    _, group, count = np.unique(values, return_inverse=True, return_counts=True)
+    middle: ndarray = np.cumsum(count) - (count + 1) / 2
+    return middle[group]
 
 
 def _text(value: float) -> str:

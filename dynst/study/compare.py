@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dynst import runs
 from dynst.config import Study
 from dynst.errors import CheckpointError, ConfigError, unknown_name
-from dynst.planners import PLANNERS, find_planner
+from dynst.planners import PLANNERS, TRAINED, find_planner
 from dynst.runs import Run
 from dynst.study.cells import JUDGES, Matrix
 from dynst.study.event import Listener, nobody
@@ -42,7 +42,8 @@ def compare(
     budgets : sequence of int, or None
         Numbers of sensors; a quarter, half, once, twice and four times the run's if left out.
     planners : sequence of str, or None
-        Names in `PLANNERS`; all if left out.
+        Names in `PLANNERS`; if left out all, but with the linear judge alone none that trains a network besides the
+        run's own.
     seeds : int or None
         Plans of a planner that draws lots, and networks for each plan; the study's (3) if left out. Random plans are 20
         under the linear judge and at least 3 under networks.
@@ -70,7 +71,7 @@ def compare(
     study = Study.load(run.path / "study.toml")
     prepared = prepare(study, listen=listen)
     matrix = Matrix(
-        planners=tuple(dict.fromkeys(planners)) if planners else _all_planners(prepared.planner),
+        planners=tuple(dict.fromkeys(planners or _planners(prepared.planner, judges))),
         budgets=_budgets(prepared, budgets),
         judges=tuple(name for name in JUDGES if name in judges),
         seeds=seeds or study.seeds,
@@ -124,8 +125,10 @@ def _fitted(source: Study | str, listen: Listener) -> Run:
         return resume(source, listen=listen)
 
 
-def _all_planners(own: str) -> tuple[str, ...]:
-    return own, *(name for name in PLANNERS if name != own)
+def _planners(own: str, judges: Sequence[str]) -> tuple[str, ...]:
+    """The run's planner and all others; without the network judge nobody else who trains a network."""
+    left_out = set() if "network" in judges else TRAINED
+    return own, *(name for name in PLANNERS if name != own and name not in left_out)
 
 
 def _budgets(prepared: Prepared, asked: Sequence[int] | None) -> tuple[int, ...]:

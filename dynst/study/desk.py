@@ -15,7 +15,7 @@ from dynst.errors import DynstError
 from dynst.evaluation import LinearJudge, Score
 from dynst.evaluation.sweep import Judge
 from dynst.export import load_plan
-from dynst.planners import PLANNERS
+from dynst.planners import PLANNERS, TRAINED
 from dynst.planners.base import PlannerSkipped, Task
 from dynst.study.cell import Cell, Gap
 from dynst.study.cells import Matrix, Store
@@ -24,10 +24,7 @@ from dynst.study.measure import Cost, measured
 from dynst.study.prepare import Prepared, prepare
 from dynst.study.refits import NetworkJudge, linear_judge, regions_of_study
 
-__all__ = ["NETWORKS", "Desk", "Errand", "plan_options"]
-
-NETWORKS = ("dynst", "one_shot")
-"""Planners that train a network, and so take its options."""
+__all__ = ["Desk", "Errand", "plan_options"]
 
 _MENDABLE = (DynstError, MemoryError, np.linalg.LinAlgError, FloatingPointError)
 # What makes a gap; any other exception is a bug and is shown as one.
@@ -146,7 +143,7 @@ class Desk:
 
 def plan_options(study: Study, planner: str) -> dict[str, Any]:
     """What a planner is told besides the task and the seed."""
-    return study.network(planner) if planner in NETWORKS else {}
+    return study.network(planner) if planner in TRAINED else {}
 
 
 def _reason(error: BaseException) -> str:

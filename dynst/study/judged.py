@@ -13,10 +13,11 @@ from dynst.errors import CheckpointError, DataError
 from dynst.evaluation import LinearJudge, Score
 from dynst.evaluation.sweep import curve_of
 from dynst.export import write_netcdf
+from dynst.planners import TRAINED
 from dynst.runs import held, whole
 from dynst.study.cell import Cell, Gap
 from dynst.study.cells import Matrix, Store
-from dynst.study.desk import NETWORKS, Desk, Errand
+from dynst.study.desk import Desk, Errand
 from dynst.study.event import Event, Listener, nobody
 from dynst.study.measure import Cost
 from dynst.study.memory import affordable
@@ -167,7 +168,7 @@ def _jobs(missing: Sequence[Cell], matrix: Matrix) -> list[Job]:
     """
     groups: dict[tuple[int, tuple[object, ...]], list[Cell]] = {}
     for cell in missing:
-        trains = cell.judge == "network" or (not cell.judge and cell.planner in NETWORKS)
+        trains = cell.judge == "network" or (not cell.judge and cell.planner in TRAINED)
         frame = cell.planner in FRAMES
         rank = (0 if trains else 1) if not cell.judge else 4 if cell.judge == "network" else 2 if frame else 3
         alone: tuple[object, ...] = (cell,) if trains else (cell.judge, frame or (cell.planner, cell.seed))

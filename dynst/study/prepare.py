@@ -16,7 +16,6 @@ from dynst.domain import Field, GraphLayout, Window
 from dynst.domain.split import Split, split_record, window_starts
 from dynst.errors import ConfigError, DataError
 from dynst.planners import find_planner
-from dynst.readers import read
 from dynst.study.event import Event, Listener, nobody
 
 __all__ = ["Prepared", "describe", "prepare"]
@@ -113,6 +112,8 @@ def prepare(study: Study, *, listen: Listener = nobody) -> Prepared:
     """
     if study.planner != "auto":
         find_planner(study.planner)
+    from dynst.readers import read  # noqa: PLC0415  # loads the libraries of all formats
+
     listen(Event("read", study.data))
     field = read(study.data, observe=study.observe or None, predict=study.predict or None, hints=study.hints)
     try:

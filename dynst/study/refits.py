@@ -11,10 +11,9 @@ from jaxtyping import Bool, Int
 from numpy import ndarray
 
 from dynst.domain import Channel, Sites
-from dynst.evaluation import LinearJudge, Score, refit
+from dynst.evaluation import LinearJudge, Score
 from dynst.evaluation.regions import regions_of
 from dynst.study.prepare import Prepared
-from dynst.training import Recipe
 from dynst.windows import Scaling
 
 __all__ = ["NetworkJudge", "linear_judge", "regions_of_study"]
@@ -58,7 +57,7 @@ class NetworkJudge:
     def __init__(self, linear: LinearJudge, *, seed: int, options: dict[str, Any], regions: Regions) -> None:
         self._linear, self._seed, self._regions = linear, seed, regions
         self._options = {name: value for name, value in options.items() if name != "device"}
-        self._recipe = Recipe(device=options.get("device", "cpu"))
+        self._device = options.get("device", "cpu")
 
     @property
     def sites(self) -> Sites:
@@ -72,6 +71,9 @@ class NetworkJudge:
 
     def score(self, selected: Int[ndarray, " k"]) -> Score:
         """Errors on the test period of a network that was trained with the `selected` sites alone."""
+        from dynst.evaluation.refit import refit  # noqa: PLC0415  # loads torch: only networks need it
+        from dynst.training import Recipe  # noqa: PLC0415
+
         linear = self._linear
         return refit(
             linear.split,
@@ -79,7 +81,7 @@ class NetworkJudge:
             linear.scaling,
             np.sort(selected),
             seed=self._seed,
-            recipe=self._recipe,
+            recipe=Recipe(device=self._device),
             regions=self._regions,
             **self._options,
         )

@@ -19,8 +19,8 @@ from dynst.errors import CheckpointError, ConfigError
 from dynst.evaluation import LinearJudge
 from dynst.evaluation.network import review_network
 from dynst.evaluation.review import NetworkReview, Step
-from dynst.export.geojson import GEOJSON
-from dynst.planners import PLANNERS
+from dynst.export import EXPORTERS
+from dynst.planners import PLANNERS, TRAINED
 from dynst.planners.base import PlannerSkipped, Task
 from dynst.readers.siting import Siting, stations_on
 from dynst.reports.tables import csv_text
@@ -31,7 +31,6 @@ from dynst.study.prepare import Prepared, prepare
 __all__ = ["FORMATS", "score", "write_review"]
 
 _CHEAP = "dynst_linear"  # plans a network of the same size in seconds
-_TRAINED = ("dynst", "one_shot")  # planners that take minutes: their plan counts where a run holds it already
 _RECORD_OF_STATIONS = "stations"  # name of the reader whose sites are the stations that measured the record
 
 
@@ -151,14 +150,14 @@ def _rivals(
     if len(siting.selected) == len(task.sites.legal):
         return {}
     found: dict[str, ndarray] = {}
-    cheap = [_CHEAP] if plan is None or plan.planner in _TRAINED else list(dict.fromkeys([_CHEAP, plan.planner]))
+    cheap = [_CHEAP] if plan is None or plan.planner in TRAINED else list(dict.fromkeys([_CHEAP, plan.planner]))
     for name in cheap:
         listen(Event("score", f"plan with {name}"))
         try:
             found[f"a plan by {name}"] = PLANNERS[name].plan(task, seed=prepared.study.seed).selected
         except PlannerSkipped as reason:
             listen(Event("score", note=f"{name} was skipped: {reason}"))
-    if plan is not None and plan.planner in _TRAINED and plan.budget == len(siting.selected):
+    if plan is not None and plan.planner in TRAINED and plan.budget == len(siting.selected):
         found[f"the run's plan by {plan.planner}"] = plan.selected
     return {name: selected for name, selected in found.items() if set(selected) != set(siting.selected)}
 
@@ -204,7 +203,7 @@ def _geojson_text(review: NetworkReview) -> str:
         "network",
         importance_is="rise of the error in % without the station, fall of the error with it if it is not yet there",
     )
-    document = json.loads(GEOJSON.render(plan, layout=review.layout, top=len(ranked), title=review.data))
+    document = json.loads(EXPORTERS["geojson"].render(plan, layout=review.layout, top=len(ranked), title=review.data))
     for feature, station in zip(document["features"], order, strict=False):
         feature["properties"] |= {
             "name": station.name,

@@ -16,7 +16,7 @@ from dynst.domain.split import window_starts
 from dynst.domain.stability import Stability
 from dynst.errors import BudgetError, DataError
 from dynst.export import load_plan, save_plan
-from dynst.planners import find_planner
+from dynst.planners import SEEDED, TRAINED, find_planner
 from dynst.planners.base import PlannerSkipped, Task
 from dynst.runs import whole
 from dynst.study.event import Event, Listener, nobody
@@ -24,8 +24,6 @@ from dynst.study.prepare import Prepared
 
 __all__ = ["stability_of", "worthwhile"]
 
-_NETWORKS = ("dynst", "one_shot")  # minutes a plan: their record is cut into halves, not into quarters as well
-_SEEDED = (*_NETWORKS, "dynst_linear", "uniform_random")  # the others rank the same whatever the seed
 _BLIND = "uniform_random"  # looks at no record: a part of it would give the same plan and look stable
 _OF_THE_PLAN = ("listen", "checkpoint")  # options of the one call that made the plan, not of planning as such
 
@@ -42,7 +40,7 @@ def worthwhile(prepared: Prepared) -> bool:
 
     Counts operations, never seconds, so that the same study always does the same.
     """
-    if prepared.planner in _NETWORKS:
+    if prepared.planner in TRAINED:
         return False
     train = prepared.split.train
     windows = min(len(window_starts(train, prepared.window)), _PLANNED_ON)
@@ -134,14 +132,14 @@ def _fitting(made: Plan, plan: Plan) -> Plan:
 def _variants(name: str, task: Task, plan: Plan, seeds: int) -> Iterator[tuple[str, tuple[_Part, int]]]:
     """Name of each variant, and its training field and seed."""
     first, train = _seed(plan), task.train
-    if name in _SEEDED:
+    if name in SEEDED:
         for more in range(1, seeds):
             yield f"seed {first + more}", (lambda: train, first + more)
     if name == _BLIND:
         return
     yield "first half", (partial(_part, train, 2, (0,)), first)
     yield "second half", (partial(_part, train, 2, (1,)), first)
-    if name in _NETWORKS or 0 < len(train.cases) < 4:
+    if name in TRAINED or 0 < len(train.cases) < 4:
         return
     for left in range(4):
         rest = tuple(number for number in range(4) if number != left)

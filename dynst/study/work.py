@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dynst import runs
 from dynst.config import Study
@@ -15,13 +15,13 @@ from dynst.errors import BudgetError, CheckpointError, ConfigError, DataError, D
 from dynst.evaluation import LADDER, judge_ladder, ladder
 from dynst.evaluation.sweep import Judge
 from dynst.export import load_plan, save_plan, write_netcdf
-from dynst.planners import PLANNERS
+from dynst.planners import PLANNERS, TRAINED
 from dynst.planners.base import PlannerSkipped, Task
 from dynst.runs import Draft, Run, whole
 from dynst.study.caveats import plan_notes
 from dynst.study.cell import Cell
 from dynst.study.cells import Matrix, Store
-from dynst.study.desk import NETWORKS, plan_options
+from dynst.study.desk import plan_options
 from dynst.study.event import Event, Listener, nobody
 from dynst.study.judged import judged, save_curve
 from dynst.study.log import Log, read_log
@@ -29,10 +29,10 @@ from dynst.study.measure import Cost, measured
 from dynst.study.prepare import Prepared, prepare
 from dynst.study.provenance import provenance, versions
 from dynst.study.refits import linear_judge, regions_of_study
-from dynst.study.report import write_report
 from dynst.study.stability import stability_of, worthwhile
-from dynst.training import Recipe
-from dynst.training.loop import StepRecord
+
+if TYPE_CHECKING:
+    from dynst.training.loop import StepRecord
 
 __all__ = ["fit", "resume"]
 
@@ -62,7 +62,8 @@ def fit(study: Study, *, listen: Listener = nobody) -> Run:
     """
     if study.out is not None:
         runs.check_out(Path(study.out))
-    Recipe(device=study.device)  # refuses a device that is not there, before data are read
+    if study.device == "cuda":
+        _device(study.device)  # refuses a GPU that is not there, before data are read
     prepared = prepare(study, listen=listen)
     with runs.claim(prepared.base, out=Path(study.out) if study.out is not None else None) as draft:
         try:
@@ -97,6 +98,8 @@ def _made(prepared: Prepared, draft: Draft, listen: Listener) -> Run:
     with Log(draft.path / "log.jsonl") as log:
         _Work(prepared, draft, log, listen).run()
     run = draft.finish()
+    from dynst.study.report import write_report  # noqa: PLC0415  # charts load altair: only now, when all is computed
+
     try:
         write_report(run)
     except (DynstError, OSError) as error:  # the run is complete without it
@@ -153,8 +156,8 @@ class _Work:
 
     def _device(self) -> str:
         """Where the networks of this study are trained; the solved forecaster computes on the CPU."""
-        trained = self.prepared.planner in NETWORKS or self.study.compare != "none"
-        return Recipe(device=self.study.device).device if trained else "cpu"
+        trained = self.prepared.planner in TRAINED or self.study.compare == "full"
+        return _device(self.study.device) if trained else "cpu"
 
     def _chosen(self, task: Task) -> Plan:
         """The plan of the study's own planner."""
@@ -167,7 +170,7 @@ class _Work:
 
     def _baselines(self, task: Task) -> tuple[dict[str, list[Plan]], dict[str, str]]:
         """Plans of the other planners, and why some of them cannot run here."""
-        names = [name for name in PLANNERS if name not in (self.prepared.planner, _RESUMABLE)]
+        names = _rivals(self.prepared.planner, self.study.compare)
         plans: dict[str, list[Plan]] = {}
         skipped: dict[str, str] = {}
         for done, name in enumerate(names):
@@ -288,6 +291,25 @@ class _Work:
     def _write_json(self, name: str, content: object) -> None:
         with whole(self.draft.path / name) as part:
             part.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _rivals(own: str, compare: str) -> list[str]:
+    """Who plans beside the study's own planner: under ``quick`` nobody who trains a network."""
+    left_out = {_RESUMABLE} if compare == "full" else TRAINED
+    return [name for name in PLANNERS if name != own and name not in left_out]
+
+
+def _device(asked: str) -> str:
+    """The device that networks are trained on.
+
+    Raises
+    ------
+    ConfigError
+        If it is not there.
+    """
+    from dynst.training import Recipe  # noqa: PLC0415  # loads torch: only networks need it
+
+    return Recipe(device=asked).device
 
 
 def _now() -> str:

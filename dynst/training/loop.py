@@ -18,7 +18,7 @@ from dynst.sparsity import SALIENCIES, Evidence, MaskState, Schedule, drop_regro
 from dynst.training.losses import weighted_mse
 from dynst.training.recipe import Recipe
 from dynst.training.state import TrainingState, seeded
-from dynst.windows import WindowBatch, WindowDataset
+from dynst.windows.dataset import WindowBatch, WindowDataset
 
 __all__ = ["StepRecord", "Worth", "evaluate", "to_device", "train", "window_order"]
 

@@ -12,7 +12,7 @@ from dynst.sparsity import Evidence, MaskState
 from dynst.training.forecaster import MaskedForecaster
 from dynst.training.loop import to_device
 from dynst.training.losses import sample_mse, weighted_mse
-from dynst.windows import WindowBatch
+from dynst.windows.dataset import WindowBatch
 
 __all__ = ["WhatIf"]
 

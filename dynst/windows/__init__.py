@@ -1,4 +1,4 @@
-"""Field to tensors: splits, scaling, windows. The one place where NumPy becomes torch."""
+"""Splits, scaling, windows as arrays; `dynst.windows.dataset` alone makes tensors of them, for who trains."""
 
 from dynst.domain.split import (
     SPLITS,
@@ -10,9 +10,9 @@ from dynst.domain.split import (
     thin,
     window_starts,
 )
-from dynst.windows.dataset import WindowBatch, WindowDataset, forecast_origin_times
 from dynst.windows.design import Design, design, fit_starts, snapshots
 from dynst.windows.gaps import GapModel
+from dynst.windows.reader import forecast_origin_times
 from dynst.windows.scaling import Scaling
 from dynst.windows.time_modes import TimeModes
 
@@ -23,8 +23,6 @@ __all__ = [
     "Scaling",
     "Split",
     "TimeModes",
-    "WindowBatch",
-    "WindowDataset",
     "design",
     "fit_starts",
     "forecast_origin_times",

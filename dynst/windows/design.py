@@ -10,8 +10,8 @@ from numpy import ndarray
 
 from dynst.domain import Field, Window
 from dynst.domain.split import thin
-from dynst.windows.dataset import WindowReader
 from dynst.windows.gaps import GapModel
+from dynst.windows.reader import WindowReader
 from dynst.windows.scaling import Scaling
 from dynst.windows.time_modes import TimeModes, known_share
 

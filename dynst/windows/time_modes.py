@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from dynst.domain import Field, Window
 from dynst.domain.split import thin
-from dynst.windows.dataset import WindowReader
+from dynst.windows.reader import WindowReader
 from dynst.windows.scaling import Scaling
 
 __all__ = ["LONG", "TimeModes", "known_share"]

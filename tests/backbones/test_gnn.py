@@ -16,7 +16,8 @@ from dynst.backbones.gnn import GNN
 from dynst.domain import Covariate, Field, Frame, GraphLayout, GridLayout, Sites, Window
 from dynst.domain.graphs import drawing, nearest_neighbours, of_edges
 from dynst.errors import ConfigError
-from dynst.evaluation import LinearJudge, refit
+from dynst.evaluation import LinearJudge
+from dynst.evaluation.refit import refit
 from dynst.sparsity import MaskState
 from dynst.training import build_forecaster
 from dynst.windows import Scaling, split_by_time

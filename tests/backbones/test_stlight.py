@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from dynst.backbones import STLight, STLightCore
 from dynst.backbones.depthwise import DilatedDepthwise
+from dynst.backbones.stlight import STLight, STLightCore
 from dynst.domain import GridLayout
 from dynst.errors import ConfigError
 

@@ -13,11 +13,10 @@ from dynst.domain import Field, Frame, GridLayout, Sites, Window
 from dynst.domain.graphs import drawing, nearest_neighbours, of_edges
 from dynst.domain.sites import Role
 from dynst.errors import BudgetError, ConfigError
-from dynst.planners import PLANNERS, find_planner
+from dynst.planners import PLANNERS, TRAINED, find_planner
 from dynst.planners.base import Task
 from dynst.windows import split_record
 
-TRAINED = {"dynst", "one_shot"}  # they train a network: their own tests hold them to the same promises
 QUICK = sorted(set(PLANNERS) - TRAINED)
 LINEAR = ("dynst_linear", "forward")
 FIXED, FORBIDDEN = (3, 22), (0, 7, 8, 29)

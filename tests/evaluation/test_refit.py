@@ -5,7 +5,8 @@ import pytest
 
 from dynst.domain import Field, GridLayout, Sites, Window
 from dynst.errors import ConfigError
-from dynst.evaluation import LinearJudge, refit
+from dynst.evaluation import LinearJudge
+from dynst.evaluation.refit import refit
 from dynst.windows import Scaling, split_by_time
 
 WINDOW = Window(2, 2)

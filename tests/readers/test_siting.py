@@ -10,8 +10,7 @@ import shapely
 from dynst.domain import Frame, GraphLayout, GridLayout, Plan, Sites
 from dynst.domain.graphs import nearest_neighbours
 from dynst.errors import DataError
-from dynst.export.geojson import GEOJSON
-from dynst.export.table import CSV
+from dynst.export import EXPORTERS
 from dynst.readers.siting import stations_on
 
 LONGITUDE, LATITUDE = np.meshgrid(np.arange(-10.0, 2.0), np.arange(58.0, 50.0, -1.0))
@@ -101,7 +100,7 @@ FRAMES = {
 }
 
 
-@pytest.mark.parametrize("exporter", [GEOJSON, CSV], ids=["geojson", "csv"])
+@pytest.mark.parametrize("exporter", [EXPORTERS["geojson"], EXPORTERS["csv"]], ids=["geojson", "csv"])
 @pytest.mark.parametrize("sites", FRAMES.values(), ids=FRAMES)
 def test_our_own_exports_come_back_by_name_and_by_place(tmp_path, sites, exporter):
     """A plan that was exported is the same network again, also on sites that are called otherwise."""
@@ -131,7 +130,7 @@ def test_names_without_positions_find_the_nodes_of_a_graph(tmp_path):
     found = stations_on(sites, ring, tmp_path / "list.txt")
     assert (found.selected.tolist(), found.names) == ([2, 1], ("C", "B b"))
     plan = Plan(np.array([3, 0]), np.zeros(2), 2, sites, "by_hand")
-    GEOJSON.write(plan, tmp_path / "plan.geojson", layout=ring)
+    EXPORTERS["geojson"].write(plan, tmp_path / "plan.geojson", layout=ring)
     assert stations_on(sites, ring, tmp_path / "plan.geojson").selected.tolist() == [3, 0]
     (tmp_path / "wrong.txt").write_text("C\nBb\nQ\n")
     assert 'site "Bb" is unknown. Did you mean "B b"?' in refused(sites, ring, tmp_path / "wrong.txt")

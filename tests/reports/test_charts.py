@@ -6,7 +6,8 @@ import vl_convert
 
 from dynst.domain import Frame, GridLayout, Plan, Sites
 from dynst.domain.curve import FRAMES, Curve
-from dynst.reports import curve_chart, importance_map
+from dynst.reports.curve_chart import curve_chart
+from dynst.reports.map_chart import importance_map
 from dynst.reports.shades import shades_of
 
 

@@ -11,7 +11,7 @@ from dynst.domain import GridLayout, Plan, Sites
 from dynst.domain.curve import Curve
 from dynst.domain.graphs import nearest_neighbours
 from dynst.errors import BudgetError, ConfigError, DataError
-from dynst.reports import budget_map, comparison_map, verdict_chart
+from dynst.reports.explore import budget_map, comparison_map, verdict_chart
 
 LAT, LON = np.meshgrid(np.linspace(50, 45, 5), np.linspace(0, 10, 8), indexing="ij")
 SITES = Sites(LON.ravel(), LAT.ravel())

@@ -11,7 +11,8 @@ import pytest
 from dynst.domain import Frame, Plan, Sites
 from dynst.domain.graphs import drawing, nearest_neighbours, of_edges, of_triangles
 from dynst.domain.space import wrap_longitude
-from dynst.reports import importance_map, marks
+from dynst.reports import marks
+from dynst.reports.map_chart import importance_map
 from dynst.reports.raster import site_of_pixel
 from dynst.reports.view import view_of
 

@@ -6,7 +6,7 @@ import io
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dynst.reports import csv_text, markdown
+from dynst.reports.tables import csv_text, markdown
 
 texts = st.text(alphabet=st.characters(exclude_categories=("Cs", "Cc")), max_size=12)
 

@@ -14,7 +14,8 @@ from dynst.errors import CheckpointError, ConfigError, DataError
 from dynst.sparsity import Evidence, MaskState, Schedule, SensorMask
 from dynst.training import MaskedForecaster, Recipe, TrainingState, WhatIf, restore_training, save_training, train
 from dynst.training.loop import window_order
-from dynst.windows import Scaling, WindowDataset
+from dynst.windows import Scaling
+from dynst.windows.dataset import WindowDataset
 
 N, WINDOW = 12, Window(2, 2)
 

@@ -10,7 +10,8 @@ import torch
 
 from dynst.domain import Channel, Field, GridLayout, Sites, Window
 from dynst.errors import DataError
-from dynst.windows import Scaling, WindowDataset, design, fit_starts, snapshots, window_starts
+from dynst.windows import Scaling, design, fit_starts, snapshots, window_starts
+from dynst.windows.dataset import WindowDataset
 
 
 def make(steps=40, n=3, missing=0.0, channels=None, seed=0):
