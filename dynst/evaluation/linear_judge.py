@@ -234,7 +234,7 @@ class LinearJudge:
         return self.score(np.arange(len(self.sites)), on=on)
 
     def climatology(self, *, on: Block = "test") -> Score:
-        """Errors of forecasting each site's training mean."""
+        """Errors of forecasting each site's climatology."""
         block = self._read(on)
         size = block.targets[0].size
         nothing = (np.zeros((len(block.targets[rows]), size), np.float32) for rows in self._chunks(block))
@@ -244,15 +244,15 @@ class LinearJudge:
         )
 
     def persistence(self, *, on: Block = "test") -> Score:
-        """Errors of forecasting the last known value of each site, measured by a sensor or not."""
+        """Errors of forecasting the last known anomaly of each site, measured by a sensor or not."""
         block, field = self._read(on), self._field(on)
         p, n, c = block.targets.shape[1:]
-        scaling, t = self.scaling.select(field.predicted), self.window.history
+        t = self.window.history
 
         def last() -> Iterator[Float[ndarray, "b r"]]:
             for rows in self._chunks(block):
-                past = np.stack([field.series.read(s, s + t) for s in block.starts[rows].tolist()])
-                anomaly = scaling.apply(past[..., field.predicted])
+                past = np.stack([self.scaling.anomalies(field, s, s + t) for s in block.starts[rows].tolist()])
+                anomaly = past[..., field.predicted]
                 known = np.isfinite(anomaly) if field.has_missing else None
                 yield persistence(anomaly, steps=p, observed=known).reshape(len(past), p * n * c)
 

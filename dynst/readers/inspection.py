@@ -358,6 +358,7 @@ def _outline(found: Survey) -> Field:
     return Field(
         series=ArraySeries(np.zeros((found.steps, 1, 1))),
         time=found.time,
+        clock=found.clock,
         run=found.runs.run,
         sites=Sites(np.zeros(1), np.zeros(1)),
         layout=GridLayout((1, 1), np.zeros(1, np.int64)),

@@ -97,5 +97,5 @@ class NetworkJudge:
         return self._linear.persistence()
 
     def climatology(self) -> Score:
-        """Errors of forecasting each site's training mean."""
+        """Errors of forecasting each site's climatology."""
         return self._linear.climatology()

@@ -25,7 +25,7 @@ __all__ = ["WindowBatch", "WindowDataset", "WindowReader", "forecast_origin_time
 
 @dataclass(frozen=True, eq=False)
 class WindowBatch:
-    """History and future of some windows, standardised; a missing value is 0 (its site's mean) and not observed.
+    """History and future of some windows, standardised; a missing value is 0 (its climatology) and not observed.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class WindowBatch:
         The predicted channels of the future.
     inputs_observed, targets_observed : Bool[Tensor, "..."] or None
         Which values are measured rather than missing; None when the field misses none. What a site never measured in
-        the training block stays unobserved later: there is no mean to measure it from, and nothing was learnt of it.
+        the training block stays unobserved later: it has no climatology, and nothing was learnt of it.
     """
 
     inputs: Float[Tensor, "b t n c_in"]
@@ -70,11 +70,13 @@ class WindowReader:
         )
         self._inverse = tuple(np.float32(1) / part.std for _, part, _ in self._parts)
         self._learnt = tuple(part.share > 0 for _, part, _ in self._parts)
+        self._calendar = scaling.climatology if scaling.climatology.waves else None
 
     @property
     def future(self) -> Float[ndarray, "p n c"]:
         """All channels after the history of the window read last, standardised; a missing value is NaN."""
-        return self.scaling.apply(self._buffer[self.window.history :])
+        anomalies: ndarray = (self._buffer[self.window.history :] - self.scaling.mean) / self.scaling.std
+        return anomalies
 
     def read(
         self,
@@ -86,6 +88,8 @@ class WindowReader:
     ) -> None:
         """Fill the arrays with the window that starts at step `start`; missing values become 0 and False."""
         self.field.series.read_into(start, self._buffer)
+        if self._calendar is not None:
+            self._buffer -= self._calendar.beyond_mean(self.field.clock.at(slice(start, start + len(self._buffer))))
         outs, masks = (inputs, targets), (inputs_observed, targets_observed)
         parts = zip(self._parts, self._inverse, self._learnt, outs, masks, strict=True)
         for (channels, scaling, times), inverse, learnt, out, mask in parts:
