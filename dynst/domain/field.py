@@ -215,8 +215,8 @@ class Field:
             clock = Clock.of(self.time) if self.clock.days is None else self.clock
             counted = clock.counted(self.time, self.run, anew=bool(self.cases))
             object.__setattr__(self, "clock", counted)
-        if len(self.clock.steps) != steps:
-            raise DataError(f"a field of {steps} steps needs a clock of as many; {len(self.clock.steps)} came.")
+        if len(self.clock) != steps:
+            raise DataError(f"a field of {steps} steps needs a clock of as many; {len(self.clock)} came.")
 
     @classmethod
     def of(

@@ -33,12 +33,16 @@ _LEAST_CASES = 3
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Three parts of one record; no window of one touches a step of another. `how` says it in words."""
+    """Three parts of one record; no window of one touches a step of another.
+
+    `how` says it in words, `by_run` whether the parts are whole runs rather than blocks of time.
+    """
 
     train: Field
     valid: Field
     test: Field
     how: str = "in time order"
+    by_run: bool = False
 
     def __repr__(self) -> str:
         return f"Split({self.train.steps} / {self.valid.steps} / {self.test.steps} steps)"
@@ -105,7 +109,7 @@ def split_by_run(field: Field, window: Window, *, shares: tuple[float, float, fl
     given = ", as its makers list them" if _given_parts(field) else ""
     given += f", {left} in no list left out" if left else ""
     alone = "; with one test run, intervals speak of that run alone" if len(test.cases) == 1 else ""
-    return _checked(Split(train, valid, test, f"by run ({names} runs{given}{alone})"), field, window)
+    return _checked(Split(train, valid, test, f"by run ({names} runs{given}{alone})", by_run=True), field, window)
 
 
 def split_by_time(field: Field, window: Window, *, shares: tuple[float, float, float] = (0.65, 0.17, 0.18)) -> Split:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["data_card", "fact_rows"]
+from dynst.domain.durations import said_span
+
+__all__ = ["climatology_words", "data_card", "fact_rows", "window_words"]
 
 
 def fact_rows(found: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -25,8 +27,10 @@ def fact_rows(found: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows += [("note", note) for note in data.get("notes", ())]
     if "window" in found:
         window, split, budget, planner = (found[key] for key in ("window", "split", "budget", "planner"))
+        rows.append(("window", window_words(window["history"], window["horizon"], data["cadence"])))
+        if "climatology" in found:
+            rows.append(("climatology", climatology_words(found["climatology"])))
         rows += [
-            ("window", f"{window['history']} steps read, {window['horizon']} forecast"),
             (
                 "split",
                 ", ".join(f"{name} {split[name]['windows']}" for name in ("train", "validation", "test"))
@@ -37,6 +41,38 @@ def fact_rows(found: Mapping[str, Any]) -> list[tuple[str, str]]:
             *([("backbone", planner["backbone"])] if planner["name"] == "dynst" else []),
         ]
     return rows
+
+
+def window_words(history: int, horizon: int, cadence: str) -> str:
+    """Steps that are read and forecast, and how long they are.
+
+    Examples
+    --------
+    >>> window_words(4, 2, "6 h"), window_words(4, 2, "1 step")
+    ('4 steps read (1 day), 2 forecast (12 h)', '4 steps read, 2 forecast')
+    """
+    read, ahead = (said_span(steps, cadence) for steps in (history, horizon))
+    if not read or not ahead:
+        return f"{history} steps read, {horizon} forecast"
+    return f"{history} steps read ({read}), {horizon} forecast ({ahead})"
+
+
+def climatology_words(found: Mapping[str, Any]) -> str:
+    """What anomalies are taken from, and what it is worth.
+
+    Examples
+    --------
+    >>> climatology_words({"terms": "year+day", "words": "year + day", "error": {"mean": 1.084, "year+day": 0.971}})
+    'year + day (error 1.084 -> 0.971 sd on three folds)'
+    >>> climatology_words({"terms": "mean", "words": "mean", "error": {"mean": 1.0, "day": 0.999}})
+    'mean of each site (on three folds: mean 1.000, day 0.999 sd)'
+    """
+    error = found["error"]
+    if found["terms"] != "mean":
+        return f"{found['words']} (error {error['mean']:.3f} -> {error[found['terms']]:.3f} sd on three folds)"
+    if len(error) < 2:
+        return "mean of each site"
+    return "mean of each site (on three folds: " + ", ".join(f"{k} {v:.3f}" for k, v in error.items()) + " sd)"
 
 
 def data_card(found: Mapping[str, Any]) -> list[tuple[str, str]]:

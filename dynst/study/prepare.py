@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 
@@ -16,10 +17,13 @@ from dynst.domain import Field, GraphLayout, Window
 from dynst.domain.split import Split, split_record, window_starts
 from dynst.errors import ConfigError, DataError
 from dynst.planners import find_planner
+from dynst.planners.base import Task
 from dynst.readers import read
 from dynst.study.event import Event, Listener, nobody
+from dynst.windows.choice import ClimatologyChoice, choose_climatology
+from dynst.windows.climatology import MEAN
 
-__all__ = ["Prepared", "describe", "prepare"]
+__all__ = ["Prepared", "climatology_facts", "climatology_of", "describe", "prepare"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +40,8 @@ class Prepared:
         Number of sensors.
     planner, why : str
         Who plans, and why.
+    climatology : ClimatologyChoice
+        What anomalies are taken from, and the errors by which it was chosen.
     """
 
     study: Study
@@ -45,6 +51,12 @@ class Prepared:
     budget: int
     planner: str
     why: str
+    climatology: ClimatologyChoice = ClimatologyChoice(MEAN, {})  # noqa: RUF009 - never changed
+
+    def task(self, budget: int | None = None) -> Task:
+        """What the planners are given; a budget other than the study's, if one is named."""
+        split, calendar = self.split, self.climatology.calendar
+        return Task.make(split.train, split.valid, self.window, budget or self.budget, calendar)
 
     @property
     def fingerprint(self) -> str:
@@ -80,6 +92,7 @@ class Prepared:
                 "predict": tuple(channel.name for channel in self.field.channels if channel.predict),
                 "history": self.window.history,
                 "horizon": self.window.prediction,
+                "climatology": str(self.climatology.calendar),
                 "sensors": self.budget if self.study.sparsity is None else None,
                 "planner": self.planner,
                 "out": None,
@@ -93,6 +106,7 @@ class Prepared:
         return {
             "data": describe(self.field),
             "window": {"history": window.history, "horizon": window.prediction, "stride": window.stride},
+            "climatology": climatology_facts(self.climatology),
             "split": {
                 name: {"steps": block.steps, "windows": len(window_starts(block, window))}
                 for name, block in blocks.items()
@@ -115,20 +129,59 @@ def prepare(study: Study, *, listen: Listener = nobody) -> Prepared:
         find_planner(study.planner)
     listen(Event("read", study.data))
     field = read(study.data, observe=study.observe or None, predict=study.predict or None, hints=study.hints)
-    try:
-        window = study.window(field.steps, longest=max(stop - start for start, stop in field.runs))
-        split = split_record(field, window, by=study.split)
-    except DataError as error:
-        raise DataError(f"{field.name}: {error}") from error
+    window, split = _cut(study, field)
     if isinstance(field.layout, GraphLayout) and (study.backbone == "stlight" or study.patch is not None):
         what = "backbone stlight needs" if study.backbone == "stlight" else "patch is an option of stlight, which needs"
         raise ConfigError(
             f"{what} a grid; the sites of {field.name} form a graph ({field.layout.words}): leave it out."
         )
     planner, why = study.chosen_planner(len(window_starts(split.train, window)))
-    prepared = Prepared(study, field, window, split, study.budget(field.sites), planner, why)
+    budget = study.budget(field.sites)
+    climatology = _climatology(study, field, window, split)
+    prepared = Prepared(study, field, window, split, budget, planner, why, climatology)
     listen(Event("read", field.name, facts=prepared.facts()))
     return prepared
+
+
+def climatology_of(study: Study, field: Field) -> ClimatologyChoice:
+    """What the study would take anomalies from on this record.
+
+    Raises
+    ------
+    DataError, ConfigError
+        If the record cannot be split, or does not allow the climatology that is asked for.
+    """
+    return _climatology(study, field, *_cut(study, field))
+
+
+def _cut(study: Study, field: Field) -> tuple[Window, Split]:
+    longest = max(stop - start for start, stop in field.runs)
+    try:
+        window = study.window(field.steps, longest=longest, cadence=field.cadence)
+        return window, split_record(field, window, by=study.split)
+    except DataError as error:
+        raise DataError(f"{field.name}: {error}") from error
+
+
+def _climatology(study: Study, field: Field, window: Window, split: Split) -> ClimatologyChoice:
+    """Chosen on training and validation time alone."""
+    if split.by_run:
+        held = {*split.test.cases}
+        known = field.pick([number for number, name in enumerate(field.cases) if name not in held])
+    else:
+        known = field.between(0, field.steps - split.test.steps - window.embargo)
+    return choose_climatology(known, wanted=study.climatology, cycle=study.cycle)
+
+
+def climatology_facts(choice: ClimatologyChoice) -> dict[str, object]:
+    """The climatology and its evidence, as JSON types; `error` is over the folds, in standard deviations."""
+    return {
+        "terms": str(choice.calendar),
+        "words": choice.calendar.words,
+        "cycle": choice.calendar.cycle,
+        "error": {name: math.exp(fmean(map(math.log, errors))) for name, errors in choice.evidence.items()},
+        "folds": {name: list(errors) for name, errors in choice.evidence.items()},
+    }
 
 
 def describe(field: Field) -> dict[str, object]:

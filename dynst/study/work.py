@@ -119,8 +119,7 @@ class _Work:
 
     def run(self) -> None:
         """All stages; afterwards the folder is complete."""
-        split, window = self.prepared.split, self.prepared.window
-        task = Task.make(split.train, split.valid, window, self.prepared.budget)
+        task = self.prepared.task()
         plan = self._chosen(task)
         plans, skipped = self._baselines(task) if self.study.compare != "none" else ({}, {})
         self._judge(task, {self.prepared.planner: [plan]} | plans, skipped)

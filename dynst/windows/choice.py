@@ -14,15 +14,17 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from dynst.domain import Field
+from dynst.domain.clock import Unit
 from dynst.domain.split import thin
 from dynst.errors import ConfigError
-from dynst.windows.climatology import MEAN, TERMS, Calendar, Term, wave_values, waves_of, with_mean
+from dynst.windows.climatology import MEAN, TERMS, Calendar, Term, Wave, wave_values, waves_of, with_mean
 from dynst.windows.normal import NormalSums, reference_of
 
 __all__ = ["ClimatologyChoice", "choose_climatology"]
 
 _SHARES = (0.55, 0.70, 0.85, 1.0)  # of the time: each fold is fitted to one and scored up to the next
 _GROUPS = 3  # of experiments, each left out once
+_LENGTHS: dict[Term, tuple[Unit, float]] = {"year": ("years", 1.0), "week": ("days", 7.0), "day": ("days", 1.0)}
 _CYCLES = 3  # full ones that a fit must see
 _BETTER = 0.01  # mean log error that a richer climatology must win, over all folds
 _SITES, _STEPS = 400, 4000
@@ -106,7 +108,7 @@ def _refusal(field: Field, term: Term, cycle: int | None, *, share: float) -> st
     """Why the times of a record do not allow a term, if so, when a fit sees the first `share` of them."""
     if term == "cycle":
         return _cycle_refusal(field, cycle or 0, share)
-    unit, length = ("years", 1.0) if term == "year" else ("days", 7.0 if term == "week" else 1.0)
+    unit, length = _LENGTHS[term]
     clock = field.clock
     if not clock.has(unit):
         return f"{field.name} has no dates, so it cannot follow a {term}. Give --cycle STEPS."
@@ -135,7 +137,9 @@ def _cycle_refusal(field: Field, cycle: int, share: float) -> str:
 
 
 def _errors(field: Field, candidates: list[Calendar]) -> dict[str, tuple[float, ...]]:
-    """Error of each candidate on each fold."""
+    """Error of each candidate on each fold; nothing where there is no choice."""
+    if len(candidates) < 2:
+        return {}
     waves = [waves_of(field.clock, calendar) for calendar in candidates]
     every = list(dict.fromkeys(wave for some in waves for wave in some))
     place = {wave: column for column, wave in enumerate(every, start=1)}
@@ -169,17 +173,17 @@ class _Sample(NamedTuple):
         area: ndarray = np.repeat(self.field.sites.weight[self.sites], len(self.field.predicted))
         return area
 
-    def folds(self, waves: list) -> Iterator[tuple[NormalSums, NormalSums]]:
+    def folds(self, waves: list[Wave]) -> Iterator[tuple[NormalSums, NormalSums]]:
         """Sums of the steps that each fold is fitted to, and of those it is scored on."""
         parts = self._sums(waves)
-        if self.field.cases:
+        if self._by_run:
             for held in range(len(parts)):
                 yield reduce(add, [part for i, part in enumerate(parts) if i != held]), parts[held]
         else:
             for held in range(1, len(parts)):
                 yield reduce(add, parts[:held]), parts[held]
 
-    def _sums(self, waves: list) -> list[NormalSums]:
+    def _sums(self, waves: list[Wave]) -> list[NormalSums]:
         """Sums of each part of the record."""
         part = self._part
         reference: ndarray | None = None
@@ -198,9 +202,13 @@ class _Sample(NamedTuple):
         return [one for one in sums if one is not None]
 
     @property
+    def _by_run(self) -> bool:
+        return len(self.field.cases) > 1
+
+    @property
     def _part(self) -> Int[ndarray, " s"]:
         """Number of the part of each step: of time, or of every third run where runs are experiments."""
-        if self.field.cases:
+        if self._by_run:
             number = np.unique(self.field.run, return_inverse=True)[1]
             return np.asarray(number[self.steps] % min(_GROUPS, len(self.field.cases)))
         return np.searchsorted(np.array(_SHARES[:-1]) * self.field.steps, self.steps, side="right")
@@ -217,7 +225,7 @@ def _error(sample: _Sample, fitted: NormalSums, held: NormalSums, columns: Int[n
     """Root mean squared error on the held part, in standard deviations from the mean of the fitted part."""
     mean = np.zeros(1, np.int64)
     spread = fitted.on(mean).departures(fitted.on(mean).solve())
-    left = held.on(columns).departures(fitted.on(columns).solve())
+    left = held.on(columns).departures(fitted.on(columns).solve(len(sample.field.predicted)))
     learnt = fitted.count > 0
     weight = sample.weight * learnt
     c = len(sample.field.predicted)

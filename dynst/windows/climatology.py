@@ -146,17 +146,17 @@ class Fitted(NamedTuple):
 
     climatology: Climatology
     square: Float[ndarray, "n c"]
-    count: Float[ndarray, "n c"]
+    values: Float[ndarray, "n c"]
 
 
 def fit_climatology(field: Field, calendar: Calendar, *, block_bytes: int = _BLOCK_BYTES) -> Fitted:
     """Least squares over all steps of `field`, a block in memory at a time; missing values do not count.
 
-    Amplitudes have a small ridge: a site of few values stays near its mean. One without any value has zeros.
+    Amplitudes have a small ridge: a site of few values has the season of the others. One without any has zeros.
     """
     _, n, c = field.series.shape
     waves = waves_of(field.clock, calendar)
-    fits = [_fit_columns(field, waves, part, block_bytes) for part in _parts(n * c, len(waves), field.has_missing)]
+    fits = [_fit_columns(field, waves, part, block_bytes) for part in _parts(n, c, len(waves), own=field.has_missing)]
     solved, square, count = (np.concatenate(part) for part in zip(*fits, strict=True))
     amplitude = np.ascontiguousarray(solved[:, 1:].T, np.float32).reshape(len(waves), n, c)
     climatology = Climatology(solved[:, 0].reshape(n, c), waves, amplitude)
@@ -206,11 +206,12 @@ def _told_apart(gram: Float[ndarray, "f f"]) -> list[bool]:
     return kept
 
 
-def _parts(columns: int, waves: int, own: bool) -> Iterator[slice]:
-    """All columns at once, or as many as may have products of waves of their `own`."""
-    most = max(1, _PRODUCT_BYTES // (8 * (waves + 1) ** 2)) if own else columns
-    for start in range(0, columns, most):
-        yield slice(start, min(start + most, columns))
+def _parts(sites: int, channels: int, waves: int, *, own: bool) -> Iterator[slice]:
+    """All columns at once, or those of as many sites as may have products of waves of their `own`."""
+    each = 8 * channels * (waves + 1) ** 2
+    most = max(1, _PRODUCT_BYTES // each) if own else sites
+    for start in range(0, sites, most):
+        yield slice(start * channels, min(start + most, sites) * channels)
 
 
 def _fit_columns(
@@ -229,7 +230,7 @@ def _fit_columns(
         sums = more if sums is None else sums + more
         start += len(block)
     assert sums is not None, "a training block has steps"
-    solved = sums.solve()
+    solved = sums.solve(len(field.channels))
     departures = sums.departures(solved)
     solved[:, 0] += reference
     return solved, departures, sums.count

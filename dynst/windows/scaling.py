@@ -90,11 +90,13 @@ class Scaling:
     @property
     def mean(self) -> Float[ndarray, "n c"]:
         """Mean of each site and channel, in the channel's unit."""
-        return self.climatology.mean
+        mean: ndarray = self.climatology.mean
+        return mean
 
     def expected(self, field: Field, start: int, stop: int) -> Float[ndarray, "time n c"]:
         """The climatology at the steps ``start <= step < stop`` of a field, in physical units, float32."""
-        return self.climatology.beyond_mean(field.clock.at(slice(start, stop))) + self.mean
+        usual = self._usual(field.clock.at(slice(start, stop)))
+        return np.broadcast_to(usual, (stop - start, *self.mean.shape))
 
     def anomalies(self, field: Field, start: int, stop: int) -> Float[ndarray, "time n c"]:
         """Standardised anomalies at the steps ``start <= step < stop`` of a field, float32; missing stays NaN."""
@@ -127,10 +129,10 @@ class Scaling:
 
     def _usual(self, clock: Clock | None) -> Float[ndarray, "*s n c"]:
         if not self.climatology.waves:
-            return self.mean
+            return np.asarray(self.mean)
         if clock is None:
             raise ValueError("a climatology with a calendar needs the times of the values: give their clock")
-        return self.climatology.beyond_mean(clock) + self.mean
+        return np.asarray(self.climatology.beyond_mean(clock) + self.mean)
 
     def _standardised(self, values: Float[ndarray, "time n c"], clock: Clock) -> Float[ndarray, "time n c"]:
         """The same, in place."""
