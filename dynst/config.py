@@ -11,12 +11,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from dynst.domain import Field as Record
 from dynst.domain import Sites, Window
+from dynst.domain.calendar import Calendar
 from dynst.domain.durations import is_duration, steps_of
+from dynst.domain.split import Split, split_record
 from dynst.errors import ConfigError, unknown_name
 from dynst.planners import PLANNERS
 from dynst.readers import DEFAULT_SAMPLE, Hints
-from dynst.windows.climatology import TERMS
 
 __all__ = ["Study", "is_path"]
 
@@ -97,11 +99,10 @@ def _terms(value: object) -> object:
     """``auto`` as it is; else words joined by plus signs, in one order."""
     if not isinstance(value, str) or value == "auto":
         return value
-    words = [word.strip() for word in value.lower().split("+")]
-    for word in words:
-        if word not in {"mean", *TERMS}:
-            raise ValueError(unknown_name("climatology", word, ("auto", "mean", *TERMS)).rstrip("."))
-    return "+".join(term for term in TERMS if term in words) or "mean"
+    try:
+        return str(Calendar.parse(value))
+    except ConfigError as error:
+        raise ValueError(str(error).rstrip(".")) from None
 
 
 Steps = Annotated[Annotated[int, Field(ge=1)] | str, BeforeValidator(_steps_or_time)]
@@ -264,6 +265,18 @@ class Study(BaseModel):
         """
         history, horizon = (_in_steps(self, option, cadence) for option in ("history", "horizon"))
         return Window.for_record(steps, history=history, prediction=horizon, stride=self.stride, longest=longest)
+
+    def cut(self, record: Record) -> tuple[Window, Split]:
+        """The window, and training, validation and test of a record.
+
+        Raises
+        ------
+        ConfigError, DataError
+            If the record is too short, or cannot be split as asked.
+        """
+        longest = max(stop - start for start, stop in record.runs)
+        window = self.window(record.steps, longest=longest, cadence=record.cadence)
+        return window, split_record(record, window, by=self.split)
 
     def budget(self, sites: Sites) -> int:
         """How many sensors: as asked, or 20 but at most a tenth of the sites."""

@@ -51,7 +51,7 @@ def inspect(  # noqa: PLR0917  # typer makes an option of each parameter; all ar
         return
     from dynst.config import Study
     from dynst.readers import inspect as look
-    from dynst.study.facts import climatology_words
+    from dynst.windows.choice import climatology_words
 
     told = {"stations": stations, "graph": graph, "layout": layout, "sites": sites, "spacing": spacing, "split": split}
     told |= {"climatology": climatology, "cycle": cycle}
@@ -75,11 +75,13 @@ def inspect(  # noqa: PLR0917  # typer makes an option of each parameter; all ar
 
 def _climatology(study: Study, found: Inspection) -> dict[str, object] | None:
     """What a fit would take anomalies from, and why; None where the record was not read, or a fit would stop."""
-    from dynst.study.prepare import climatology_facts, climatology_of
+    from dynst.domain.split import before_test
+    from dynst.windows.choice import choose_climatology
 
     if found.record is None:
         return None
-    return climatology_facts(climatology_of(study, found.record))
+    known = before_test(found.record, *study.cut(found.record))
+    return choose_climatology(known, wanted=study.climatology, cycle=study.cycle).facts()
 
 
 def _planner(study: Study, found: Inspection) -> tuple[str | None, str, str | None]:

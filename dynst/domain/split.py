@@ -17,6 +17,7 @@ from dynst.errors import ConfigError, DataError, unknown_name
 __all__ = [
     "SPLITS",
     "Split",
+    "before_test",
     "rolling_origins",
     "split_by_run",
     "split_by_time",
@@ -75,6 +76,20 @@ def split_record(
     if by != "time" and len(field.cases) >= _LEAST_CASES:
         return split_by_run(field, window, shares=shares)
     return split_by_time(field, window, shares=shares)
+
+
+def before_test(field: Field, window: Window, split: Split) -> Field:
+    """Training and validation time of a record, with the embargo between them: what every choice is made on.
+
+    Parameters
+    ----------
+    field, window, split
+        A record, and what `split_record` made of it with the window.
+    """
+    if split.by_run:
+        held = set(split.test.cases)
+        return field.pick([number for number, name in enumerate(field.cases) if name not in held])
+    return field.between(0, field.steps - split.test.steps - window.embargo)
 
 
 def split_by_run(field: Field, window: Window, *, shares: tuple[float, float, float] = (0.65, 0.17, 0.18)) -> Split:

@@ -11,10 +11,10 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from dynst.domain import Field, Frame, GraphLayout, Layout, Plan, Sites, Window
+from dynst.domain.calendar import MEAN, Calendar
 from dynst.domain.split import window_starts
 from dynst.errors import DataError, DynstError
 from dynst.planners.farthest import farthest_point, hop_gaps
-from dynst.windows.climatology import MEAN, Calendar
 from dynst.windows.design import Design, design, fit_starts, snapshots
 from dynst.windows.gaps import GapModel
 from dynst.windows.scaling import Scaling

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from dynst.domain.durations import said_span
+from dynst.windows.choice import climatology_words
 
-__all__ = ["climatology_words", "data_card", "fact_rows", "window_words"]
+__all__ = ["data_card", "fact_rows", "window_words"]
 
 
 def fact_rows(found: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -55,24 +56,6 @@ def window_words(history: int, horizon: int, cadence: str) -> str:
     if not read or not ahead:
         return f"{history} steps read, {horizon} forecast"
     return f"{history} steps read ({read}), {horizon} forecast ({ahead})"
-
-
-def climatology_words(found: Mapping[str, Any]) -> str:
-    """What anomalies are taken from, and what it is worth.
-
-    Examples
-    --------
-    >>> climatology_words({"terms": "year+day", "words": "year + day", "error": {"mean": 1.084, "year+day": 0.971}})
-    'year + day (error 1.084 -> 0.971 sd on three folds)'
-    >>> climatology_words({"terms": "mean", "words": "mean", "error": {"mean": 1.0, "day": 0.999}})
-    'mean of each site (on three folds: mean 1.000, day 0.999 sd)'
-    """
-    error = found["error"]
-    if found["terms"] != "mean":
-        return f"{found['words']} (error {error['mean']:.3f} -> {error[found['terms']]:.3f} sd on three folds)"
-    if len(error) < 2:
-        return "mean of each site"
-    return "mean of each site (on three folds: " + ", ".join(f"{k} {v:.3f}" for k, v in error.items()) + " sd)"
 
 
 def data_card(found: Mapping[str, Any]) -> list[tuple[str, str]]:

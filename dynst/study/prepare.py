@@ -7,23 +7,22 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import fmean
 
 import numpy as np
 
 from dynst.backbones import BACKBONES, backbone_for
 from dynst.config import Study, is_path
 from dynst.domain import Field, GraphLayout, Window
-from dynst.domain.split import Split, split_record, window_starts
+from dynst.domain.calendar import MEAN
+from dynst.domain.split import Split, before_test, window_starts
 from dynst.errors import ConfigError, DataError
 from dynst.planners import find_planner
 from dynst.planners.base import Task
 from dynst.readers import read
 from dynst.study.event import Event, Listener, nobody
 from dynst.windows.choice import ClimatologyChoice, choose_climatology
-from dynst.windows.climatology import MEAN
 
-__all__ = ["Prepared", "climatology_facts", "climatology_of", "describe", "prepare"]
+__all__ = ["Prepared", "describe", "prepare"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +105,7 @@ class Prepared:
         return {
             "data": describe(self.field),
             "window": {"history": window.history, "horizon": window.prediction, "stride": window.stride},
-            "climatology": climatology_facts(self.climatology),
+            "climatology": self.climatology.facts(),
             "split": {
                 name: {"steps": block.steps, "windows": len(window_starts(block, window))}
                 for name, block in blocks.items()
@@ -129,7 +128,10 @@ def prepare(study: Study, *, listen: Listener = nobody) -> Prepared:
         find_planner(study.planner)
     listen(Event("read", study.data))
     field = read(study.data, observe=study.observe or None, predict=study.predict or None, hints=study.hints)
-    window, split = _cut(study, field)
+    try:
+        window, split = study.cut(field)
+    except DataError as error:
+        raise DataError(f"{field.name}: {error}") from error
     if isinstance(field.layout, GraphLayout) and (study.backbone == "stlight" or study.patch is not None):
         what = "backbone stlight needs" if study.backbone == "stlight" else "patch is an option of stlight, which needs"
         raise ConfigError(
@@ -137,51 +139,11 @@ def prepare(study: Study, *, listen: Listener = nobody) -> Prepared:
         )
     planner, why = study.chosen_planner(len(window_starts(split.train, window)))
     budget = study.budget(field.sites)
-    climatology = _climatology(study, field, window, split)
+    known = before_test(field, window, split)
+    climatology = choose_climatology(known, wanted=study.climatology, cycle=study.cycle)
     prepared = Prepared(study, field, window, split, budget, planner, why, climatology)
     listen(Event("read", field.name, facts=prepared.facts()))
     return prepared
-
-
-def climatology_of(study: Study, field: Field) -> ClimatologyChoice:
-    """What the study would take anomalies from on this record.
-
-    Raises
-    ------
-    DataError, ConfigError
-        If the record cannot be split, or does not allow the climatology that is asked for.
-    """
-    return _climatology(study, field, *_cut(study, field))
-
-
-def _cut(study: Study, field: Field) -> tuple[Window, Split]:
-    longest = max(stop - start for start, stop in field.runs)
-    try:
-        window = study.window(field.steps, longest=longest, cadence=field.cadence)
-        return window, split_record(field, window, by=study.split)
-    except DataError as error:
-        raise DataError(f"{field.name}: {error}") from error
-
-
-def _climatology(study: Study, field: Field, window: Window, split: Split) -> ClimatologyChoice:
-    """Chosen on training and validation time alone."""
-    if split.by_run:
-        held = {*split.test.cases}
-        known = field.pick([number for number, name in enumerate(field.cases) if name not in held])
-    else:
-        known = field.between(0, field.steps - split.test.steps - window.embargo)
-    return choose_climatology(known, wanted=study.climatology, cycle=study.cycle)
-
-
-def climatology_facts(choice: ClimatologyChoice) -> dict[str, object]:
-    """The climatology and its evidence, as JSON types; `error` is over the folds, in standard deviations."""
-    return {
-        "terms": str(choice.calendar),
-        "words": choice.calendar.words,
-        "cycle": choice.calendar.cycle,
-        "error": {name: math.exp(fmean(map(math.log, errors))) for name, errors in choice.evidence.items()},
-        "folds": {name: list(errors) for name, errors in choice.evidence.items()},
-    }
 
 
 def describe(field: Field) -> dict[str, object]:

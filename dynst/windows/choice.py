@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import reduce
 from itertools import combinations
 from operator import add
-from typing import NamedTuple
+from statistics import fmean
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
 from dynst.domain import Field
+from dynst.domain.calendar import MEAN, TERMS, Calendar, Term
 from dynst.domain.clock import Unit
 from dynst.domain.split import thin
 from dynst.errors import ConfigError
-from dynst.windows.climatology import MEAN, TERMS, Calendar, Term, Wave, wave_values, waves_of, with_mean
+from dynst.windows.climatology import Wave, wave_values, waves_of, with_mean
 from dynst.windows.normal import NormalSums, reference_of
 
-__all__ = ["ClimatologyChoice", "choose_climatology"]
+__all__ = ["ClimatologyChoice", "choose_climatology", "climatology_words"]
 
 _SHARES = (0.55, 0.70, 0.85, 1.0)  # of the time: each fold is fitted to one and scored up to the next
 _GROUPS = 3  # of experiments, each left out once
@@ -46,6 +48,35 @@ class ClimatologyChoice(NamedTuple):
 
     calendar: Calendar
     evidence: dict[str, tuple[float, ...]]
+
+    def facts(self) -> dict[str, object]:
+        """The same as JSON types; `error` is the mean over the folds."""
+        return {
+            "terms": str(self.calendar),
+            "words": self.calendar.words,
+            "cycle": self.calendar.cycle,
+            "error": {name: math.exp(fmean(map(math.log, errors))) for name, errors in self.evidence.items()},
+            "folds": {name: list(errors) for name, errors in self.evidence.items()},
+        }
+
+
+def climatology_words(facts: Mapping[str, Any]) -> str:
+    """What anomalies are taken from and what it is worth, from `ClimatologyChoice.facts`.
+
+    Examples
+    --------
+    >>> climatology_words({"terms": "year+day", "words": "year + day", "error": {"mean": 1.084, "year+day": 0.971}})
+    'year + day (error 1.084 -> 0.971 sd on three folds)'
+    >>> climatology_words({"terms": "mean", "words": "mean", "error": {"mean": 1.0, "day": 0.999}})
+    'mean of each site (error on three folds: mean 1.000, day 0.999 sd)'
+    """
+    error = facts["error"]
+    if facts["terms"] != "mean":
+        return f"{facts['words']} (error {error['mean']:.3f} -> {error[facts['terms']]:.3f} sd on three folds)"
+    if len(error) < 2:
+        return "mean of each site"
+    listed = ", ".join(f"{name} {value:.3f}" for name, value in error.items())
+    return f"mean of each site (error on three folds: {listed} sd)"
 
 
 def choose_climatology(field: Field, *, wanted: str = "auto", cycle: int | None = None) -> ClimatologyChoice:
@@ -74,6 +105,8 @@ def choose_climatology(field: Field, *, wanted: str = "auto", cycle: int | None 
         raise ConfigError(f"cycle: {reason}")
     if wanted != "auto":
         calendar = Calendar.parse(wanted, cycle=cycle)
+        if "cycle" in calendar.terms and cycle is None:
+            raise ConfigError("climatology cycle has no length. Give --cycle STEPS.")
         for term in calendar.terms:
             if reason := _refusal(field, term, cycle, share=1.0):
                 raise ConfigError(f"climatology {term}: {reason}")

@@ -9,8 +9,9 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from dynst.domain import Clock, Field
+from dynst.domain.calendar import MEAN, Calendar
 from dynst.errors import DataError
-from dynst.windows.climatology import MEAN, Calendar, Climatology, Fitted, fit_climatology
+from dynst.windows.climatology import Climatology, Fitted, fit_climatology
 
 __all__ = ["Scaling"]
 
