@@ -17,6 +17,7 @@ __all__ = ["Clock", "Unit"]
 
 Unit = Literal["days", "years", "steps"]
 
+_MONTH = 27.9  # days
 _DAY = np.timedelta64(1, "D") / np.timedelta64(1, "ns")
 
 
@@ -79,9 +80,12 @@ class Clock:
         return replace(self, steps=steps)
 
     def _instants(self, time: Shaped[ndarray, " time"]) -> Float[ndarray, " time"]:
-        """Time as numbers that grow evenly: days if there are any."""
-        instants: ndarray = time.astype(np.float64) if self.days is None else self.days
-        return instants
+        """Time as numbers that grow evenly: days if there are any, months where steps are as long."""
+        if self.days is None:
+            return time.astype(np.float64)
+        if time.dtype.kind == "M" and self.stride("days") > _MONTH:
+            return time.astype("datetime64[M]").astype(np.float64)
+        return self.days
 
     def __len__(self) -> int:
         return max(len(values) for values in (self.days, self.steps, ()) if values is not None)

@@ -49,7 +49,7 @@ class LinearJudge:
 
     Where the record has gaps: a missing target never counts in an error; for training it is what `GapModel` expects
     of it. A sensor that is silent reads what the model expects from the other sensors of the plan at that step; on
-    fields of more than 16 000 inputs (sites times channels times steps) it reads 0, the mean of its site. What a site
+    fields of more than 16 000 inputs (sites times channels times steps) it reads 0, what is usual there. What a site
     never measured in the training block is neither input nor target.
 
     Parameters
@@ -200,7 +200,7 @@ class LinearJudge:
     ) -> Iterator[Score]:
         """Errors while some of the sensors are silent, for each set of failed sites; the forecaster is not made anew.
 
-        It was made for all of `selected`; a silent sensor reads 0, the mean of its site.
+        It was made for all of `selected`; a silent sensor reads 0, the climatology of its site.
         """
         selected = self._checked(selected)
         basis, block = self._basis, self._read(on)
@@ -226,7 +226,7 @@ class LinearJudge:
         return self._modes.steps(patterns).reshape(len(flat), -1)
 
     def floor(self, *, on: Block = "test") -> Score:
-        """Errors of the forecaster with no sensor: for a linear one without intercept, the mean of each site."""
+        """Errors of the forecaster with no sensor: for a linear one without intercept, the climatology."""
         return self.climatology(on=on)
 
     def ceiling(self, *, on: Block = "test") -> Score:

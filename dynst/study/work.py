@@ -223,9 +223,15 @@ class _Work:
         def progress(what: str, done: int, total: int) -> None:
             self._say("judge", what, done, total)
 
-        question = self.prepared.question
         curve = judge_ladder(
-            plans, judge, budgets, gaps=skipped, costs=self._costs(), question=question, progress=progress
+            plans,
+            judge,
+            budgets,
+            gaps=skipped,
+            costs=self._costs(),
+            question=self.prepared.question,
+            climatology=self.prepared.climatology.calendar.words,
+            progress=progress,
         )
         save_curve(curve, path)
 

@@ -70,7 +70,7 @@ class Scaling:
         Raises
         ------
         DataError
-            If a channel has no value at all, or never differs from its climatology at any site.
+            If a channel has no value at all, or never varies at any site.
         """
         usual, square, count = fit_climatology(field, climatology) if climatology.terms else _means(field)
         values = count.sum(axis=0)
@@ -83,7 +83,10 @@ class Scaling:
         std = np.sqrt(square.sum(axis=0) / values)
         for channel, deviation, magnitude in zip(field.channels, std, np.abs(mean).max(axis=0), strict=True):
             if not deviation > _NOTHING * magnitude:
-                raise DataError(_constant(channel.name, field.steps, usual))
+                raise DataError(
+                    f'channel "{channel.name}" never varies in the training block of {field.steps} steps: there is '
+                    f"nothing to forecast. Leave it out, or give a longer record."
+                )
         share = (count / field.steps).astype(np.float32)
         usual = Climatology(mean.astype(np.float32), usual.waves, usual.amplitude)
         return cls(usual, std.astype(np.float32), site_std.astype(np.float32), share)
@@ -151,18 +154,6 @@ def _means(field: Field) -> Fitted:
         moments.add(block, np.isfinite(block) if field.has_missing else None)
     nothing = np.zeros((0, *moments.mean.shape), np.float32)
     return Fitted(Climatology(moments.mean, (), nothing), moments.square, moments.count)
-
-
-def _constant(channel: str, steps: int, usual: Climatology) -> str:
-    if usual.waves:
-        return (
-            f'channel "{channel}" follows its climatology exactly in the training block of {steps} steps: nothing is '
-            "left for sensors to tell. Give --climatology mean, or leave it out."
-        )
-    return (
-        f'channel "{channel}" never varies in the training block of {steps} steps: there is nothing to forecast. '
-        "Leave it out, or give a longer record."
-    )
 
 
 class _Moments:
