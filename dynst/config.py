@@ -11,7 +11,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from dynst.domain import Field as Record
 from dynst.domain import Sites, Window
+from dynst.domain.calendar import Calendar
+from dynst.domain.durations import is_duration, steps_of
+from dynst.domain.split import Split, split_record
 from dynst.errors import ConfigError, unknown_name
 from dynst.planners import PLANNERS
 from dynst.readers import DEFAULT_SAMPLE, Hints
@@ -48,7 +52,7 @@ _TABLES: dict[str, dict[str, str]] = {
         "path": "data",
         **{key: key for key in ("observe", "predict", "stations", "graph", "layout", "sites", "spacing", "split")},
     },
-    "window": {"history": "history", "horizon": "horizon", "stride": "stride"},
+    "window": {key: key for key in ("history", "horizon", "stride", "climatology", "cycle")},
     "budget": {"sparsity": "sparsity", "sensors": "sensors"},
     "planner": {
         "name": "planner",
@@ -77,6 +81,31 @@ def _no_switch(value: object) -> object:
 Count = Annotated[int, Field(ge=1), BeforeValidator(_no_switch)]
 Share = Annotated[float, Field(ge=0, lt=1), BeforeValidator(_no_switch)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+
+
+def _steps_or_time(value: object) -> object:
+    """A number of steps, or a duration as text."""
+    if not isinstance(value, str):
+        return _no_switch(value)
+    if is_duration(value):
+        return value
+    try:
+        return int(value)
+    except ValueError:
+        raise ValueError(f'"{value}" came; a number of steps or a time like 12h or 2d is expected') from None
+
+
+def _terms(value: object) -> object:
+    """``auto`` as it is; else words joined by plus signs, in one order."""
+    if not isinstance(value, str) or value == "auto":
+        return value
+    try:
+        return str(Calendar.parse(value))
+    except ConfigError as error:
+        raise ValueError(str(error).rstrip(".")) from None
+
+
+Steps = Annotated[Annotated[int, Field(ge=1)] | str, BeforeValidator(_steps_or_time)]
 Said = Annotated[str | None, BeforeValidator(lambda value: None if value == "" else value)]  # "" takes it back
 
 
@@ -108,9 +137,11 @@ class Study(BaseModel):
     spacing: Annotated[float | None, Field(gt=0, allow_inf_nan=False), BeforeValidator(_no_switch)] = None
     split: Literal["auto", "run", "time"] = "auto"
 
-    history: Count | None = None
-    horizon: Count | None = None
+    history: Steps | None = None
+    horizon: Steps | None = None
     stride: Count = 1
+    climatology: Annotated[str, BeforeValidator(_terms)] = "auto"
+    cycle: Annotated[int, Field(ge=2), BeforeValidator(_no_switch)] | None = None
 
     sparsity: Share | None = None
     sensors: Count | None = None
@@ -159,6 +190,8 @@ class Study(BaseModel):
             raise ValueError(
                 f"planner dynst_linear trains no network: for the backbone {self.backbone} choose planner dynst"
             )
+        if "cycle" in self.climatology.split("+") and self.cycle is None:
+            raise ValueError("climatology cycle has no length: give --cycle STEPS")
         asked = self._switches
         if asked and (self.planner not in ("auto", "dynst") or self.backbone == "linear"):
             other = f"planner {self.planner}" if self.planner != "auto" else "the linear backbone"
@@ -210,11 +243,40 @@ class Study(BaseModel):
             stations=self.stations, graph=self.graph, layout=self.layout, sites=self.sites, spacing=self.spacing
         )
 
-    def window(self, steps: int, *, longest: int | None = None) -> Window:
-        """The window, chosen from the lengths of the record and of its longest run where it is not given."""
-        return Window.for_record(
-            steps, history=self.history, prediction=self.horizon, stride=self.stride, longest=longest
-        )
+    def window(self, steps: int, *, longest: int | None = None, cadence: str = "1 step") -> Window:
+        """The window, chosen from the lengths of the record and of its longest run where it is not given.
+
+        Parameters
+        ----------
+        steps, longest : int, int or None
+            Steps of the record and of its longest run.
+        cadence : str
+            The step in words, for a history or horizon given as a time.
+
+        Raises
+        ------
+        ConfigError
+            If a time is no whole number of steps.
+
+        Examples
+        --------
+        >>> Study(history="2d", horizon="12h").window(400, cadence="6 h")
+        Window(history=8, prediction=2, stride=1)
+        """
+        history, horizon = (_in_steps(self, option, cadence) for option in ("history", "horizon"))
+        return Window.for_record(steps, history=history, prediction=horizon, stride=self.stride, longest=longest)
+
+    def cut(self, record: Record) -> tuple[Window, Split]:
+        """The window, and training, validation and test of a record.
+
+        Raises
+        ------
+        ConfigError, DataError
+            If the record is too short, or cannot be split as asked.
+        """
+        longest = max(stop - start for start, stop in record.runs)
+        window = self.window(record.steps, longest=longest, cadence=record.cadence)
+        return window, split_record(record, window, by=self.split)
 
     def budget(self, sites: Sites) -> int:
         """How many sensors: as asked, or 20 but at most a tenth of the sites."""
@@ -279,6 +341,11 @@ class Study(BaseModel):
             if lines:
                 tables.append("\n".join([f"[{table}]", *lines]))
         return "\n\n".join(tables)
+
+
+def _in_steps(study: Study, option: str, cadence: str) -> int | None:
+    value: int | str | None = getattr(study, option)
+    return steps_of(value, cadence, option=option) if isinstance(value, str) else value
 
 
 def is_path(data: str) -> bool:

@@ -4,7 +4,7 @@ Penalised least squares ``min_W |Y - X W|^2 / m + penalty |W|^2`` from the histo
 whole future field. All targets share one factorisation, so every penalty of a wide grid costs next to nothing,
 and no target is cut to leading modes: what a truncated basis leaves out would make errors look too small.
 
-There is no intercept: inputs and targets are anomalies from each site's training mean.
+There is no intercept: inputs and targets are anomalies from each site's climatology.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ def persistence(
     steps : int
         Lead times.
     observed : Bool[ndarray, "m t n c"] or None
-        Which values are measured. The last measured one persists; where there is none, the mean (0).
+        Which values are measured. The last measured one persists; where there is none, the climatology (0).
 
     Examples
     --------
@@ -45,7 +45,7 @@ def persistence(
 
 
 def climatology(history: Float[ndarray, "m t n c"], *, steps: int) -> Float[ndarray, "m p n c"]:
-    """The training mean of each site, which is 0 for standardised anomalies, for each of `steps` lead times.
+    """The climatology of each site, which is 0 for standardised anomalies, for each of `steps` lead times.
 
     Examples
     --------

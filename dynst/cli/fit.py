@@ -47,9 +47,18 @@ def fit(  # noqa: PLR0917  # typer makes an option of each parameter; all are pa
         str | None,
         _data(metavar="NAME", help="run: whole experiments. time: blocks. Default: run if there are 3."),
     ] = None,
-    history: Annotated[int | None, _data(help="Steps read. Default: from the record's length.")] = None,
-    horizon: Annotated[int | None, _data(help="Steps forecast. Default: from the record's length.")] = None,
+    history: Annotated[
+        str | None, _data(metavar="STEPS", help="Steps read, or a time: 2d. Default: from the record's length.")
+    ] = None,
+    horizon: Annotated[
+        str | None, _data(metavar="STEPS", help="Steps forecast, or a time: 12h. Default: from the record's length.")
+    ] = None,
     stride: Annotated[int | None, _data(help="Steps between windows. Default: 1.")] = None,
+    climatology: Annotated[
+        str | None,
+        _data(metavar="A+B", help="What is usual: mean, day, week, year, cycle. Default: by the record's own error."),
+    ] = None,
+    cycle: Annotated[int | None, _data(metavar="STEPS", help="Steps of a cycle, for records without dates.")] = None,
     sparsity: Annotated[float | None, _budget(help="Share of the sites without a sensor, from 0 to below 1.")] = None,
     sensors: Annotated[
         int | None, _budget(help="The same budget as a count. Default: 20, at most a tenth of the sites.")

@@ -34,6 +34,13 @@ def inspect(  # noqa: PLR0917  # typer makes an option of each parameter; all ar
         str | None,
         typer.Option(metavar="NAME", help="run: whole experiments. time: blocks. Default: run if there are 3."),
     ] = None,
+    climatology: Annotated[
+        str | None,
+        typer.Option(metavar="A+B", help="What is usual: mean, day, week, year, cycle. Default: by its own error."),
+    ] = None,
+    cycle: Annotated[
+        int | None, typer.Option(metavar="STEPS", help="Steps of a cycle, for records without dates.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")] = False,
 ) -> None:
     """Show what is in the data: variables, units, sites, graph, cadence, gaps, missing values; what fit would do."""
@@ -44,21 +51,37 @@ def inspect(  # noqa: PLR0917  # typer makes an option of each parameter; all ar
         return
     from dynst.config import Study
     from dynst.readers import inspect as look
+    from dynst.windows.choice import climatology_words
 
     told = {"stations": stations, "graph": graph, "layout": layout, "sites": sites, "spacing": spacing, "split": split}
+    told |= {"climatology": climatology, "cycle": cycle}
     study = Study.load(None, {"data": data, "observe": observe, "predict": predict, **told})
     found = look(
         data, observe=study.observe or None, predict=study.predict or None, hints=study.hints, split=study.split
     )
     planner, why, backbone = _planner(study, found)
+    usual = _climatology(study, found)
     if as_json:
         named = None if planner is None else f"{planner} ({why})"
-        show_json(found.as_dict() | {"planner": named, "backbone": backbone})
+        show_json(found.as_dict() | {"planner": named, "backbone": backbone, "climatology": usual})
         return
     rows = found.rows()
     if planner is not None:
+        words = climatology_words(usual) if usual else "fit chooses: the record is too large to read for a look"
+        rows.append(("climatology", words))
         rows.append(("fit planner", f"{planner} ({why}){f', backbone {backbone}' if backbone else ''}"))
     show_facts(found.name, rows)
+
+
+def _climatology(study: Study, found: Inspection) -> dict[str, object] | None:
+    """What a fit would take anomalies from, and why; None where the record was not read, or a fit would stop."""
+    from dynst.domain.split import before_test
+    from dynst.windows.choice import choose_climatology
+
+    if found.record is None:
+        return None
+    known = before_test(found.record, *study.cut(found.record))
+    return choose_climatology(known, wanted=study.climatology, cycle=study.cycle).facts()
 
 
 def _planner(study: Study, found: Inspection) -> tuple[str | None, str, str | None]:

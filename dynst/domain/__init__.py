@@ -1,5 +1,6 @@
 """The nouns: labelled arrays and their rules. NumPy and xarray only; no torch, no files."""
 
+from dynst.domain.clock import Clock
 from dynst.domain.curve import FRAMES, Curve, CurveRow
 from dynst.domain.field import ArraySeries, Channel, Covariate, Field, Series
 from dynst.domain.layout import GraphLayout, GridLayout, Layout
@@ -11,6 +12,7 @@ __all__ = [
     "FRAMES",
     "ArraySeries",
     "Channel",
+    "Clock",
     "Covariate",
     "Curve",
     "CurveRow",

@@ -100,7 +100,7 @@ class Curve:
         ``valid_total``, the RMSE on validation windows in training standard deviations; ``plan_seconds``,
         ``judge_seconds``, ``plan_peak_mb`` (planner, sparsity, seed). ``mae`` is NaN where errors came from inner
         products alone. The attribute ``unobserved`` names channels without any observed test target at some lead time:
-        ``total`` leaves these out.
+        ``total`` leaves these out. The attribute ``climatology`` says what the climatology follows beside the mean.
         Coordinates: ``budget`` (sparsity), ``units`` (channel); lead times count steps from 1.
 
     Examples
@@ -200,6 +200,11 @@ class Curve:
     def units(self) -> tuple[str, ...]:
         """Unit of each channel."""
         return tuple(str(unit) for unit in self.data["units"].values)
+
+    @property
+    def climatology(self) -> str:
+        """What the climatology of the frames follows: ``mean``, or parts of the calendar such as ``year + day``."""
+        return str(self.data.attrs.get("climatology", "mean"))
 
     def at(self, budget: int) -> xr.Dataset:
         """The curve at one budget.

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from dynst.domain.clock import Clock
 from dynst.domain.layout import Layout
 from dynst.domain.sites import Sites
 from dynst.errors import DataError
@@ -185,6 +186,9 @@ class Field:
         What is known of each site beforehand and never measured by a sensor: height, kind of node.
     source : dict
         Where it came from: paths, fingerprint, notes of the reader; goes into provenance.
+    clock : Clock
+        Where in day and year each step stands. Made of `time` if left out; a reader gives it where the calendar of a
+        model has dates that datetime64 cannot hold.
 
     Examples
     --------
@@ -209,6 +213,7 @@ class Field:
     cases: tuple[str, ...] = ()
     covariates: tuple[Covariate, ...] = ()
     source: dict[str, object] = field(default_factory=dict)
+    clock: Clock = field(default_factory=Clock)
 
     def __post_init__(self) -> None:
         steps, n, c = self.series.shape
@@ -234,6 +239,12 @@ class Field:
             channel.predict for channel in self.channels
         ):
             raise DataError("a field needs at least one observed and one predicted channel.")
+        if self.clock.steps is None:
+            clock = Clock.of(self.time) if self.clock.days is None else self.clock
+            counted = clock.counted(self.time, self.run, anew=bool(self.cases))
+            object.__setattr__(self, "clock", counted)
+        if len(self.clock) != steps:
+            raise DataError(f"a field of {steps} steps needs a clock of as many; {len(self.clock)} came.")
 
     @classmethod
     def of(
@@ -301,6 +312,7 @@ class Field:
             series=_SliceSeries(self.series, start, max(start, stop)),
             time=self.time[start:stop],
             run=self.run[start:stop],
+            clock=self.clock.at(slice(start, stop)),
             cases=tuple(self.cases[i] for i in touched) if self.cases else (),
         )
 
@@ -323,6 +335,7 @@ class Field:
             series=_JoinedSeries(self.series, tuple(spans)),
             time=self.time[steps],
             run=self.run[steps],
+            clock=self.clock.at(steps),
             cases=tuple(self.cases[number] for number in sorted(set(numbers))) if self.cases else (),
         )
 
@@ -370,5 +383,6 @@ def join_blocks(first: Field, second: Field) -> Field:
         series=_ChainedSeries(first.series, second.series),
         time=np.concatenate([first.time, second.time]),
         run=np.concatenate([first.run, second.run + shift]),
+        clock=first.clock.then(second.clock),
         cases=first.cases + second.cases,
     )

@@ -17,6 +17,7 @@ from dynst.errors import ConfigError, DataError, unknown_name
 __all__ = [
     "SPLITS",
     "Split",
+    "before_test",
     "rolling_folds",
     "rolling_origins",
     "split_by_run",
@@ -36,12 +37,16 @@ _FOLD_ENDS = (0.55, 0.70, 0.85, 1.0)
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Three parts of one record; no window of one touches a step of another. `how` says it in words."""
+    """Three parts of one record; no window of one touches a step of another.
+
+    `how` says it in words, `by_run` whether the parts are whole runs rather than blocks of time.
+    """
 
     train: Field
     valid: Field
     test: Field
     how: str = "in time order"
+    by_run: bool = False
 
     def __repr__(self) -> str:
         return f"Split({self.train.steps} / {self.valid.steps} / {self.test.steps} steps)"
@@ -76,6 +81,20 @@ def split_record(
     return split_by_time(field, window, shares=shares)
 
 
+def before_test(field: Field, window: Window, split: Split) -> Field:
+    """Training and validation time of a record, with the embargo between them: what every choice is made on.
+
+    Parameters
+    ----------
+    field, window, split
+        A record, and what `split_record` made of it with the window.
+    """
+    if split.by_run:
+        held = set(split.test.cases)
+        return field.pick([number for number, name in enumerate(field.cases) if name not in held])
+    return field.between(0, field.steps - split.test.steps - window.embargo)
+
+
 def split_by_run(field: Field, window: Window, *, shares: tuple[float, float, float] = (0.65, 0.17, 0.18)) -> Split:
     """Whole runs for training, validation and test: what is learnt in some experiments is judged in others.
 
@@ -108,7 +127,7 @@ def split_by_run(field: Field, window: Window, *, shares: tuple[float, float, fl
     given = ", as its makers list them" if _given_parts(field) else ""
     given += f", {left} in no list left out" if left else ""
     alone = "; with one test run, intervals speak of that run alone" if len(test.cases) == 1 else ""
-    return _checked(Split(train, valid, test, f"by run ({names} runs{given}{alone})"), field, window)
+    return _checked(Split(train, valid, test, f"by run ({names} runs{given}{alone})", by_run=True), field, window)
 
 
 def split_by_time(field: Field, window: Window, *, shares: tuple[float, float, float] = (0.65, 0.17, 0.18)) -> Split:

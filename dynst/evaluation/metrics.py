@@ -44,7 +44,7 @@ def bias(sums: ErrorSums) -> Float[ndarray, "p c"]:
 def acc(sums: ErrorSums) -> Float[ndarray, "p c"]:
     """Anomaly correlation per lead time and channel: 1 for the right pattern, 0 for one that says nothing.
 
-    Uncentred, weighted by area, over sites and windows together; anomalies are from the training mean of each site.
+    Uncentred, weighted by area, over sites and windows together; anomalies are from the climatology of each site.
     The climatology itself has 0 by convention; where the truth never leaves it, or nothing is observed, there is NaN.
     The published alternatives - centred in each map, a mean of the correlations of single maps, a climatology for each
     day of the year - give other figures.

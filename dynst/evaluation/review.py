@@ -129,7 +129,7 @@ class NetworkReview:
     units : str
         Unit of all errors.
     network : Change
-        Error of the network, against that of forecasting each site's mean with no station.
+        Error of the network, against that of forecasting each site's climatology with no station.
     floor, ceiling : float
         Error with no station, and with one at every site.
     rivals : tuple of Rival
@@ -215,8 +215,8 @@ class NetworkReview:
             frame += f", with one at each of the {n} sites {self.said(self.ceiling)}"
         skill = {
             "better": "",
-            "tie": " These test windows cannot tell that from forecasting each site's mean.",
-            "worse": " That is worse than forecasting each site's mean.",
+            "tie": " These test windows cannot tell that from forecasting each site's climatology.",
+            "worse": " That is worse than forecasting each site's climatology.",
         }[self.network.verdict]
         return f"{who} the field with an error of {self.said(self.network.error)}; {frame}.{skill}"
 

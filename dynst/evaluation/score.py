@@ -183,7 +183,7 @@ class ErrorTally:
     ) -> None:
         """Count the standardised errors of some windows where the target is observed; `error` is overwritten.
 
-        `truth` are the standardised targets: anomalies from each site's training mean.
+        `truth` are the standardised targets: anomalies from each site's climatology.
         """
         groups = self._weights.shape[1]
         if observed is None:

@@ -26,7 +26,7 @@ class ErrorSums:
         Sum of the weights of the observed targets.
     product, truth : Float[ndarray, "p c"]
         Sums of weight times forecast times truth, and of weight times squared truth, both as anomalies from the
-        training mean of each site: with `square` they give the anomaly correlation. NaN where the truth was not given.
+        climatology of each site: with `square` they give the anomaly correlation. NaN where the truth was not given.
 
     Examples
     --------
@@ -66,7 +66,7 @@ class ErrorSums:
     ) -> ErrorSums:
         """Sums over some windows; a target that is not `observed` (bool, like `error`) does not count.
 
-        `truth` are anomalies from the training mean of each site; without them there is no anomaly correlation.
+        `truth` are anomalies from the climatology of each site; without them there is no anomaly correlation.
         """
         if observed is None:
             count = np.full(error.shape[1::2], len(error) * float(weight.sum()))

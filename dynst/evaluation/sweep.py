@@ -52,7 +52,7 @@ class Judge(Protocol):
         """Errors of no change."""
 
     def climatology(self) -> Score:
-        """Errors of the training mean."""
+        """Errors of the climatology of each site."""
 
 
 def ladder(sites: Sites, *, budget: int | None = None, sparsities: Sequence[float] = LADDER) -> tuple[int, ...]:
@@ -76,6 +76,7 @@ def judge_ladder(
     gaps: Mapping[str, str] | None = None,
     costs: Costs | None = None,
     question: tuple[str, int] | None = None,
+    climatology: str = "mean",
     progress: Progress | None = None,
 ) -> Curve:
     """Errors of all plans at all budgets, of the frames, and of every pair on the same windows.
@@ -90,7 +91,7 @@ def judge_ladder(
         Numbers of sensors; each ranking is cut there.
     gaps : mapping of str to str, or None
         Planners that made no plan, with the reason: a marked gap in the curve.
-    costs, question
+    costs, question, climatology
         As in `curve_of`.
     progress : callable or None
         Called as ``progress(what, done, total)`` before each score.
@@ -114,7 +115,7 @@ def judge_ladder(
     reasons: dict[tuple[str, int], str] = {(name, k): why for name, why in gaps.items() for k in budgets}
     for name, k, score in _scores(plans, judge, budgets, reasons, progress):
         scores.setdefault((name, k), []).append(score)
-    return curve_of(judge, names, budgets, scores, reasons, costs=costs, question=question)
+    return curve_of(judge, names, budgets, scores, reasons, costs=costs, question=question, climatology=climatology)
 
 
 def summary(curve: Curve, budget: int) -> list[dict[str, str | float]]:
@@ -180,6 +181,7 @@ def curve_of(
     *,
     costs: Costs | None = None,
     question: tuple[str, int] | None = None,
+    climatology: str = "mean",
 ) -> Curve:
     """The curve of scores that are at hand.
 
@@ -199,6 +201,8 @@ def curve_of(
         ``plan_seconds``, ``judge_seconds``, ``plan_peak_mb``: figures like `scores`; what is not known is NaN.
     question : tuple of str and int, or None
         Planner and budget that the study was made for: against random plans they are no part of a family.
+    climatology : str
+        What the climatology follows, in words: ``year + day``.
     """
     first = next(iter(scores.values()))[0]
     errors, extra = figures(names, budgets, scores)
@@ -223,7 +227,7 @@ def curve_of(
         against=names,
         extra=extra,
         regions=regions_in(scores),
-        attrs=_drawn(first) | _unobserved(judge, first),
+        attrs={"climatology": climatology} | _drawn(first) | _unobserved(judge, first),
     )
 
 

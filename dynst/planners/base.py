@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from dynst.domain import Field, Frame, GraphLayout, Layout, Plan, Sites, Window
+from dynst.domain.calendar import MEAN, Calendar
 from dynst.domain.split import window_starts
 from dynst.errors import DataError, DynstError
 from dynst.planners.farthest import farthest_point, hop_gaps
@@ -45,7 +46,7 @@ class Task:
     window : Window
         History and horizon of the forecast.
     scaling : Scaling
-        Means and deviations of the training field.
+        Climatology and deviations of the training field.
     budget : int
         Number of sensors.
     cache : dict
@@ -68,9 +69,9 @@ class Task:
         self.sites.check_budget(self.budget)
 
     @classmethod
-    def make(cls, train: Field, valid: Field, window: Window, budget: int) -> Task:
-        """A task whose scaling is fitted on the training field."""
-        return cls(train, valid, window, Scaling.fit(train), budget)
+    def make(cls, train: Field, valid: Field, window: Window, budget: int, climatology: Calendar = MEAN) -> Task:
+        """A task whose scaling is fitted on the training field, with a climatology of that calendar."""
+        return cls(train, valid, window, Scaling.fit(train, climatology), budget)
 
     def with_budget(self, budget: int) -> Task:
         """The same task for another number of sensors; what was computed is shared."""

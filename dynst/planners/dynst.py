@@ -213,7 +213,13 @@ def _schedule(task: Task, mask: MaskState, steps: int, *, curve: str, interval: 
 def _study(task: Task, seed: int, mask: MaskState, options: dict[str, Any]) -> dict[str, object]:
     """What must agree for a checkpoint to be of this study, in JSON types."""
     content = hashlib.sha256()
-    for array in (task.scaling.mean, task.scaling.std, task.sites.role, mask.active.numpy()):
+    for array in (
+        task.scaling.mean,
+        task.scaling.climatology.amplitude,
+        task.scaling.std,
+        task.sites.role,
+        mask.active.numpy(),
+    ):
         content.update(np.ascontiguousarray(array).tobytes())
     window = task.window
     return {

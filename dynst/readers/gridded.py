@@ -146,6 +146,7 @@ def _assemble(found: Survey, series: Series, cells: np.ndarray, missing: float, 
     field = Field(
         series=series,
         time=found.time,
+        clock=found.clock,
         run=found.runs.run,
         sites=sites,
         layout=GridLayout(grid.shape, cells, periodic=grid.periodic),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,8 @@ class Inspection:
     `split` and `split_windows` hold steps and windows for training, validation and test; `worst_sites` the names of
     sites that miss most of what they measure at all, with the share; `partial` is how many sites measure some of the
     channels only. `graph` is None on a grid, `cases` names the runs that are
-    experiments of their own.
+    experiments of their own. `record` is the field itself; None where it is too large to be read for a look, and where
+    a fit would stop.
     """
 
     data: str
@@ -121,10 +122,13 @@ class Inspection:
     worst_sites: Mapping[str, float] | None = None
     split_windows: tuple[int, int, int] = (0, 0, 0)
     split_how: str = ""
+    record: Field | None = field(default=None, repr=False, compare=False)
 
     def as_dict(self) -> dict[str, object]:
         """Plain numbers, texts, lists and dicts."""
-        return asdict(self)
+        plain = asdict(replace(self, record=None))
+        del plain["record"]
+        return plain
 
     def rows(self) -> list[tuple[str, str]]:
         """Lines of a table: what, and how it is."""
@@ -296,6 +300,7 @@ def _describe(data: str, field: Field, variables: list[VariableInfo], cut: _Cut,
         reader=str(field.source.get("reader", "")),
         variables=variables,
         outline=field,
+        read=True,
         grid=str(field.source.get("grid", layout.words)),
         periodic=isinstance(layout, GridLayout) and layout.periodic,
         cells=math.prod(layout.shape) if isinstance(layout, GridLayout) else len(field.sites),
@@ -336,6 +341,7 @@ def _describe_large(data: str, found: Survey, variables: list[VariableInfo], cut
         reader="gridded",
         variables=variables,
         outline=_outline(found),
+        read=False,
         grid=f"{grid.kind} {grid.shape[0]} x {grid.shape[1]}",
         periodic=grid.periodic,
         cells=grid.x.size,
@@ -358,6 +364,7 @@ def _outline(found: Survey) -> Field:
     return Field(
         series=ArraySeries(np.zeros((found.steps, 1, 1))),
         time=found.time,
+        clock=found.clock,
         run=found.runs.run,
         sites=Sites(np.zeros(1), np.zeros(1)),
         layout=GridLayout((1, 1), np.zeros(1, np.int64)),
@@ -371,6 +378,7 @@ def _outline(found: Survey) -> Field:
 def _inspection(
     *,
     outline: Field,
+    read: bool,
     counted: bool,
     frame: Frame,
     missing: float,
@@ -420,6 +428,7 @@ def _inspection(
         fingerprint=str(outline.source.get("fingerprint", "")),
         notes=tuple(notes),
         problem=problem,
+        record=outline if read and not problem else None,
         **rest,
     )
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
-from dynst.domain import ArraySeries, Channel, Covariate, Field, Frame, GraphLayout, Series, Sites
+from dynst.domain import ArraySeries, Channel, Clock, Covariate, Field, Frame, GraphLayout, Series, Sites
 from dynst.domain.graphs import nearest_neighbours, of_triangles
 from dynst.errors import DataError
 from dynst.readers.cache import Slab, convert
@@ -60,6 +60,7 @@ class MeshRecord:
     cadence: str
     frame: Frame = Frame.PLANAR
     unit: str = ""
+    clock: Clock = field(default_factory=Clock)
     triangles: Int[ndarray, "f 3"] | None = None
     pairs: Int[ndarray, "2 e"] | None = None
     area: Float[ndarray, " n"] | None = None
@@ -139,6 +140,7 @@ def field_of(record: MeshRecord, *, cache_dir: Path | None = None) -> Field:
     return Field(
         series=series,
         time=record.time,
+        clock=record.clock,
         run=record.run,
         sites=sites,
         layout=layout,

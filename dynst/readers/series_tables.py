@@ -166,7 +166,7 @@ def _long(table: Table, wanted: Wanted, time: str, station: str) -> Record:
     record = Record(
         where,
         values32,
-        Times(np.asarray(unique), times.unit, times.note),
+        replace(times, values=np.asarray(unique)),
         tuple(str(name) for name in names),
         channels,
         notes=(*said, *notes),

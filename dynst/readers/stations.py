@@ -234,6 +234,7 @@ def _assemble(record: Record, runs: Runs, cases: tuple[str, ...], places: Places
     return Field(
         series=ArraySeries(record.values if whole else record.values[:, keep]),
         time=record.times.values if record.times.decoded else np.arange(len(record.values)),
+        clock=record.times.clock(runs.run, anew=bool(cases)),
         run=runs.run,
         sites=sites,
         layout=layout,

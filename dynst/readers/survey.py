@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
-from dynst.domain import Channel
+from dynst.domain import Channel, Clock
 from dynst.errors import ConfigError, DataError, unknown_name
 from dynst.readers.cache import Slab
 from dynst.readers.grids import Grid
@@ -61,6 +61,7 @@ class Survey:
     found: Found
     channels: tuple[Channel, ...] = ()
     time: ndarray = field(default_factory=lambda: np.zeros(0))
+    clock: Clock = field(default_factory=Clock)
     runs: Runs = field(default_factory=lambda: Runs(np.zeros(0, np.int64), "1 step"))
     notes: tuple[str, ...] = ()
     picks: tuple[_Pick, ...] = ()
@@ -139,7 +140,8 @@ class Survey:
         )
         time = shared.values if shared.decoded else np.arange(len(shared.values))
         notes = self._notes(quantities, axes, shared, runs)
-        return replace(self, channels=channels, time=time, runs=runs, picks=picks, notes=notes)
+        clock = shared.clock(runs.run)
+        return replace(self, channels=channels, time=time, clock=clock, runs=runs, picks=picks, notes=notes)
 
     def _match(self, asked: Sequence[str] | None, names: list[str]) -> set[str]:
         if asked is None:
@@ -271,14 +273,14 @@ def survey(path: str, *, cache_dir: Path | None = None) -> Survey:
 def _axis(quantity: Quantity) -> tuple[Times, ndarray, ndarray, bool]:
     """Times of all files in order, the file and the step of each, and whether they had to be sorted."""
     times = [piece.times for piece in quantity.pieces]
-    if len({axis.decoded for axis in times}) > 1 or len({axis.unit for axis in times}) > 1:
+    if len({(axis.decoded, axis.unit, axis.since, axis.calendar) for axis in times}) > 1:
         raise DataError(f"{quantity.variable}: the files count time in different units. Give all of them one calendar.")
     values = np.concatenate([axis.values for axis in times])
     piece = np.repeat(np.arange(len(times)), [len(axis.values) for axis in times])
     step = np.concatenate([np.arange(len(axis.values)) for axis in times])
     order = np.argsort(values, kind="stable")
     values = values[order]
-    whole = Times(values, times[0].unit, times[0].note)
+    whole = replace(times[0], values=values)
     twice = np.flatnonzero(values[1:] == values[:-1])
     if len(twice):
         files = sorted({Path(quantity.pieces[piece[order[i + d]]].file).name for i in twice[:1] for d in (0, 1)})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cftime  # type: ignore[import-untyped]  # it ships no types
 import numpy as np
@@ -14,6 +14,7 @@ from jaxtyping import Int, Shaped
 from numpy import ndarray
 from xarray.coders import CFDatetimeCoder
 
+from dynst.domain import Clock
 from dynst.errors import DataError
 
 __all__ = ["Runs", "Times", "decode_times", "find_runs", "join"]
@@ -28,11 +29,16 @@ _SHORT |= {f"{word}s": short for word, short in _SHORT.items()} | _COUNTED
 
 @dataclass(frozen=True, eq=False)
 class Times:
-    """One time axis: datetime64[ns], or numbers in some unit where the calendar could not be decoded."""
+    """One time axis: datetime64[ns], or numbers in some unit where the calendar could not be decoded.
+
+    `since` and `calendar` are then what the file says of the numbers (``days since 1850-01-01``, ``noleap``).
+    """
 
     values: Shaped[ndarray, " t"]
     unit: str = "step"
     note: str = ""
+    since: str = ""
+    calendar: str = ""
 
     @property
     def decoded(self) -> bool:
@@ -43,6 +49,11 @@ class Times:
         """The time of step `i`, for a message."""
         value = self.values[i]
         return str(value.astype("datetime64[m]")) if self.decoded else f"{float(value):g}"
+
+    def clock(self, run: Int[ndarray, " t"], *, anew: bool = False) -> Clock:
+        """Where in day and year each step stands, in the calendar of the file; with `anew` every run begins at 0."""
+        dates = Clock.of(self.values) if self.decoded else _model_dates(self.values, self.since, self.calendar)
+        return dates.counted(self.values, run, anew=anew)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +97,8 @@ def decode_times(values: Shaped[ndarray, " t"], attrs: Mapping[str, object], *, 
         values,
         unit=units.split(" since ", maxsplit=1)[0].strip(),
         note=f"the time unit {said} gives no civil date, so steps are counted by number",
+        since=units,
+        calendar=calendar,
     )
 
 
@@ -125,6 +138,22 @@ def _dates(values: ndarray, units: str, calendar: str) -> ndarray | None:
     return np.array([np.datetime64(date.isoformat(), "ns") for date in dates])
 
 
+_MODEL_YEARS = {"noleap": 365, "365_day": 365, "all_leap": 366, "366_day": 366, "360_day": 360}
+
+
+def _model_dates(values: ndarray, since: str, calendar: str) -> Clock:
+    """The clock of a calendar whose years are all of one length; an empty one of any other."""
+    if calendar not in _MODEL_YEARS or " since " not in since:
+        return Clock()
+    try:
+        dates = cftime.num2date(values, since, calendar)
+        days = cftime.date2num(dates, "days since 0001-01-01", calendar)
+    except (ValueError, OverflowError, TypeError):
+        return Clock()
+    days = np.asarray(days, np.float64)
+    return Clock(days=days, years=1 + days / _MODEL_YEARS[calendar], weeks=False)
+
+
 def join(axes: Sequence[Times], *, where: str) -> Times:
     """The times that all axes share, in order.
 
@@ -143,7 +172,7 @@ def join(axes: Sequence[Times], *, where: str) -> Times:
             f"{where}: the variables share no time ({axes[0].say(0)} and {axes[-1].say(0)} come first). "
             "Choose variables or files of one period."
         )
-    return Times(np.sort(shared), axes[0].unit, axes[0].note)
+    return replace(axes[0], values=np.sort(shared))
 
 
 def find_runs(times: Times, *, where: str) -> Runs:

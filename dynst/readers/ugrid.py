@@ -136,6 +136,7 @@ def read_ugrid(path: str, file: Path, wanted: Wanted) -> MeshRecord:
         points=points,
         channels=channels,
         time=times.values if times.decoded else np.arange(len(times.values)),
+        clock=times.clock(runs.run),
         run=runs.run,
         cadence=runs.cadence,
         frame=Frame.GEOGRAPHIC if geographic else Frame.PLANAR,

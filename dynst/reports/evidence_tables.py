@@ -17,6 +17,7 @@ __all__ = [
     "compared",
     "curve_rows",
     "figure_rows",
+    "frame_words",
     "interval",
     "lead_rows",
     "region_rows",
@@ -48,7 +49,7 @@ def budget_rows(curve: Curve, planner: str, budget: int) -> list[Row]:
     shown = curve.channels[:_CHANNELS] if len(curve.channels) > 1 else ()
     rows = []
     for row in sorted(table, key=lambda row: row.is_frame):
-        line: Row = {"planner": _named(row), with_unit("error", row.units): row.error}
+        line: Row = {"planner": _named(row, curve), with_unit("error", row.units): row.error}
         line |= {with_unit(name, units[name]): row.per_channel[name] for name in shown}
         rows.append(line | _versus(row, curve, planner, budget))
     remarks = any(row["remark"] for row in rows)
@@ -71,7 +72,7 @@ def curve_rows(curve: Curve, planner: str) -> list[Row]:
     tables = {budget: {row.planner: row for row in curve.table(budget)} for budget in budgets}
     order = sorted(curve.planners, key=lambda name: (name in FRAMES, name != planner))
     return [
-        {"planner": FRAME_WORDS.get(name, name)} | {str(budget): tables[budget][name].error for budget in budgets}
+        {"planner": frame_words(name, curve)} | {str(budget): tables[budget][name].error for budget in budgets}
         for name in order
     ]
 
@@ -88,7 +89,7 @@ def figure_rows(curve: Curve, planner: str, budget: int) -> list[Row]:
     for channel, unit in list(zip(curve.channels, curve.units, strict=True))[:_CHANNELS]:
         for name in _shown(curve, planner, budget):
             cell = here.sel(planner=name, channel=channel)
-            line: Row = {"channel": with_unit(channel, unit), "planner": FRAME_WORDS.get(name, name)}
+            line: Row = {"channel": with_unit(channel, unit), "planner": frame_words(name, curve)}
             line |= {word: float(cell[key]) for key, word in words.items() if key in cell}
             rows.append(line | _skills(here.sel(channel=channel)["rmse"], name))
     return rows
@@ -155,8 +156,14 @@ def with_unit(name: str, unit: str) -> str:
     return name if unit in ("", "1") else f"{name} ({unit})"
 
 
-def _named(row: CurveRow) -> str:
-    return FRAME_WORDS.get(row.planner, row.planner) + (f" x {row.seeds}" if row.seeds > 1 else "")
+def frame_words(name: str, curve: Curve) -> str:
+    """A planner or frame as a reader meets it for the first time; a climatology says what it follows."""
+    words = FRAME_WORDS.get(name, name)
+    return f"{words} ({curve.climatology})" if name == "climatology" else words
+
+
+def _named(row: CurveRow, curve: Curve) -> str:
+    return frame_words(row.planner, curve) + (f" x {row.seeds}" if row.seeds > 1 else "")
 
 
 def _versus(row: CurveRow, curve: Curve, planner: str, budget: int) -> Row:

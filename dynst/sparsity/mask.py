@@ -20,7 +20,7 @@ class SensorMask(nn.Module):
 
     Forward, a stream is multiplied by the support alone, so the values of an inactive site have no influence.
     Backward, the gate is straight through: ``dL/dscore_s = sum over b, f of x[b,s,f] * dL/dx_eff[b,s,f]``, for
-    active and inactive sites alike. Since scaling comes first, zero means *the mean of the site*.
+    active and inactive sites alike. Since scaling comes first, zero means *the climatology of the site*.
 
     Parameters
     ----------

@@ -113,8 +113,7 @@ class Desk:
     def _planning(self) -> Task:
         if self._task is None:
             self._linear = None
-            split, window = self._prepared.split, self._prepared.window
-            self._task = Task.make(split.train, split.valid, window, self._prepared.budget)
+            self._task = self._prepared.task()
         return self._task
 
     def _score(self, cell: Cell) -> Gap | None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["data_card", "fact_rows"]
+from dynst.domain.durations import said_span
+from dynst.windows.choice import climatology_words
+
+__all__ = ["data_card", "fact_rows", "window_words"]
 
 
 def fact_rows(found: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -25,8 +28,10 @@ def fact_rows(found: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows += [("note", note) for note in data.get("notes", ())]
     if "window" in found:
         window, split, budget, planner = (found[key] for key in ("window", "split", "budget", "planner"))
+        rows.append(("window", window_words(window["history"], window["horizon"], data["cadence"])))
+        if "climatology" in found:
+            rows.append(("climatology", climatology_words(found["climatology"])))
         rows += [
-            ("window", f"{window['history']} steps read, {window['horizon']} forecast"),
             (
                 "split",
                 ", ".join(f"{name} {split[name]['windows']}" for name in ("train", "validation", "test"))
@@ -37,6 +42,20 @@ def fact_rows(found: Mapping[str, Any]) -> list[tuple[str, str]]:
             *([("backbone", planner["backbone"])] if planner["name"] == "dynst" else []),
         ]
     return rows
+
+
+def window_words(history: int, horizon: int, cadence: str) -> str:
+    """Steps that are read and forecast, and how long they are.
+
+    Examples
+    --------
+    >>> window_words(4, 2, "6 h"), window_words(4, 2, "1 step")
+    ('4 steps read (1 day), 2 forecast (12 h)', '4 steps read, 2 forecast')
+    """
+    read, ahead = (said_span(steps, cadence) for steps in (history, horizon))
+    if not read or not ahead:
+        return f"{history} steps read, {horizon} forecast"
+    return f"{history} steps read ({read}), {horizon} forecast ({ahead})"
 
 
 def data_card(found: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -59,7 +59,7 @@ def judged(
         _check_record(prepared, folder, name)
         desk = Desk(prepared, folder, matrix)
         _make(prepared, desk, store, matrix, workers=workers, name=name, listen=listen)
-        return {judge: _curve(desk.linear(), store, matrix, judge, prepared.question) for judge in matrix.judges}
+        return {judge: _curve(desk.linear(), store, matrix, judge, prepared) for judge in matrix.judges}
 
 
 def save_curve(curve: Curve, path: Path) -> None:
@@ -181,7 +181,7 @@ def _jobs(missing: Sequence[Cell], matrix: Matrix) -> list[Job]:
     return jobs
 
 
-def _curve(linear: LinearJudge, store: Store, matrix: Matrix, judge: str, question: tuple[str, int]) -> Curve:
+def _curve(linear: LinearJudge, store: Store, matrix: Matrix, judge: str, prepared: Prepared) -> Curve:
     """The curve of one judge, from what its cells hold."""
     scores: dict[tuple[str, int], list[Score]] = {}
     reasons: dict[tuple[str, int], list[str]] = {}
@@ -205,7 +205,8 @@ def _curve(linear: LinearJudge, store: Store, matrix: Matrix, judge: str, questi
     _drop_other_windows(scores, reasons)
     said = {place: several[0] for place, several in reasons.items() if place not in scores}
     names = [*matrix.planners, *FRAMES]
-    return curve_of(linear, names, matrix.budgets, scores, said, costs=costs, question=question)
+    usual, question = prepared.climatology.calendar.words, prepared.question
+    return curve_of(linear, names, matrix.budgets, scores, said, costs=costs, question=question, climatology=usual)
 
 
 def _drop_other_windows(scores: dict[tuple[str, int], list[Score]], reasons: dict[tuple[str, int], list[str]]) -> None:

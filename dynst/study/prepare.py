@@ -13,10 +13,13 @@ import numpy as np
 from dynst.backbones import BACKBONES, backbone_for
 from dynst.config import Study, is_path
 from dynst.domain import Field, GraphLayout, Window
-from dynst.domain.split import Split, split_record, window_starts
+from dynst.domain.calendar import MEAN
+from dynst.domain.split import Split, before_test, window_starts
 from dynst.errors import ConfigError, DataError
 from dynst.planners import find_planner
+from dynst.planners.base import Task
 from dynst.study.event import Event, Listener, nobody
+from dynst.windows.choice import ClimatologyChoice, choose_climatology
 
 __all__ = ["Prepared", "describe", "prepare"]
 
@@ -35,6 +38,8 @@ class Prepared:
         Number of sensors.
     planner, why : str
         Who plans, and why.
+    climatology : ClimatologyChoice
+        What anomalies are taken from, and the errors by which it was chosen.
     """
 
     study: Study
@@ -44,6 +49,12 @@ class Prepared:
     budget: int
     planner: str
     why: str
+    climatology: ClimatologyChoice = ClimatologyChoice(MEAN, {})  # noqa: RUF009 - never changed
+
+    def task(self, budget: int | None = None) -> Task:
+        """What the planners are given; a budget other than the study's, if one is named."""
+        split, calendar = self.split, self.climatology.calendar
+        return Task.make(split.train, split.valid, self.window, budget or self.budget, calendar)
 
     @property
     def fingerprint(self) -> str:
@@ -79,6 +90,7 @@ class Prepared:
                 "predict": tuple(channel.name for channel in self.field.channels if channel.predict),
                 "history": self.window.history,
                 "horizon": self.window.prediction,
+                "climatology": str(self.climatology.calendar),
                 "sensors": self.budget if self.study.sparsity is None else None,
                 "planner": self.planner,
                 "out": None,
@@ -92,6 +104,7 @@ class Prepared:
         return {
             "data": describe(self.field),
             "window": {"history": window.history, "horizon": window.prediction, "stride": window.stride},
+            "climatology": self.climatology.facts(),
             "split": {
                 name: {"steps": block.steps, "windows": len(window_starts(block, window))}
                 for name, block in blocks.items()
@@ -117,8 +130,7 @@ def prepare(study: Study, *, listen: Listener = nobody) -> Prepared:
     listen(Event("read", study.data))
     field = read(study.data, observe=study.observe or None, predict=study.predict or None, hints=study.hints)
     try:
-        window = study.window(field.steps, longest=max(stop - start for start, stop in field.runs))
-        split = split_record(field, window, by=study.split)
+        window, split = study.cut(field)
     except DataError as error:
         raise DataError(f"{field.name}: {error}") from error
     if isinstance(field.layout, GraphLayout) and (study.backbone == "stlight" or study.patch is not None):
@@ -127,7 +139,10 @@ def prepare(study: Study, *, listen: Listener = nobody) -> Prepared:
             f"{what} a grid; the sites of {field.name} form a graph ({field.layout.words}): leave it out."
         )
     planner, why = study.chosen_planner(len(window_starts(split.train, window)))
-    prepared = Prepared(study, field, window, split, study.budget(field.sites), planner, why)
+    budget = study.budget(field.sites)
+    known = before_test(field, window, split)
+    climatology = choose_climatology(known, wanted=study.climatology, cycle=study.cycle)
+    prepared = Prepared(study, field, window, split, budget, planner, why, climatology)
     listen(Event("read", field.name, facts=prepared.facts()))
     return prepared
 

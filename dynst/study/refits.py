@@ -36,6 +36,8 @@ def regions_of_study(prepared: Prepared, notes: list[str] | None = None) -> Regi
 def linear_judge(prepared: Prepared, regions: Regions, *, scaling: Scaling | None = None) -> LinearJudge:
     """The judge of a study; `scaling` if it is at hand."""
     split, window = prepared.split, prepared.window
+    if scaling is None:
+        scaling = Scaling.fit(split.train, prepared.climatology.calendar)
     return LinearJudge(split, window, scaling=scaling, seed=prepared.study.seed, regions=regions)
 
 
@@ -99,5 +101,5 @@ class NetworkJudge:
         return self._linear.persistence()
 
     def climatology(self) -> Score:
-        """Errors of forecasting each site's training mean."""
+        """Errors of forecasting each site's climatology."""
         return self._linear.climatology()

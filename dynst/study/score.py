@@ -67,9 +67,8 @@ def score(
     for note in (span, *siting.notes):
         listen(Event("read", note=f"Note: {note}"))
     listen(Event("score", "fit the judge"))
-    split, window = prepared.split, prepared.window
-    task = Task.make(split.train, split.valid, window, len(siting.selected))
-    judge = LinearJudge(split, window, scaling=task.scaling, seed=study.seed)
+    task = prepared.task(len(siting.selected))
+    judge = LinearJudge(prepared.split, prepared.window, scaling=task.scaling, seed=study.seed)
     return review_network(
         judge,
         siting.selected,

@@ -67,7 +67,7 @@ def stability_of(
     Parameters
     ----------
     prepared : Prepared
-        The study. Of it only the planner's name is used: the data come with the task.
+        The study. Of it only the planner's name and the climatology are used: the data come with the task.
     task : Task
         What was planned.
     plan : Plan
@@ -101,7 +101,7 @@ def stability_of(
             elif path is not None and path.is_file():
                 chosen[name] = _fitting(load_plan(path)[0], plan)
             else:
-                chosen[name] = _planned(prepared.planner, task, part(), seed, settings)
+                chosen[name] = _planned(prepared, task, part(), seed, settings)
                 if path is not None:
                     with whole(path) as draft:
                         save_plan(chosen[name], task.train.layout, draft)
@@ -114,9 +114,11 @@ def stability_of(
     return Stability(plan.planner, plan.sites, plan.selected, tuple(chosen), others, radius, tuple(left_out))
 
 
-def _planned(name: str, task: Task, part: Field, seed: int, options: Mapping[str, object]) -> Plan:
-    own = task if part is task.train else Task.make(part, task.valid, task.window, task.budget)
-    return find_planner(name).plan(own, seed=seed, **options)
+def _planned(prepared: Prepared, task: Task, part: Field, seed: int, options: Mapping[str, object]) -> Plan:
+    own = task
+    if part is not task.train:
+        own = Task.make(part, task.valid, task.window, task.budget, prepared.climatology.calendar)
+    return find_planner(prepared.planner).plan(own, seed=seed, **options)
 
 
 def _fitting(made: Plan, plan: Plan) -> Plan:

@@ -122,8 +122,7 @@ class _Work:
 
     def run(self) -> None:
         """All stages; afterwards the folder is complete."""
-        split, window = self.prepared.split, self.prepared.window
-        task = Task.make(split.train, split.valid, window, self.prepared.budget)
+        task = self.prepared.task()
         plan = self._chosen(task)
         plans, skipped = self._baselines(task) if self.study.compare != "none" else ({}, {})
         self._judge(task, {self.prepared.planner: [plan]} | plans, skipped)
@@ -227,9 +226,15 @@ class _Work:
         def progress(what: str, done: int, total: int) -> None:
             self._say("judge", what, done, total)
 
-        question = self.prepared.question
         curve = judge_ladder(
-            plans, judge, budgets, gaps=skipped, costs=self._costs(), question=question, progress=progress
+            plans,
+            judge,
+            budgets,
+            gaps=skipped,
+            costs=self._costs(),
+            question=self.prepared.question,
+            climatology=self.prepared.climatology.calendar.words,
+            progress=progress,
         )
         save_curve(curve, path)
 

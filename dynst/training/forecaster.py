@@ -14,7 +14,7 @@ __all__ = ["MaskedForecaster"]
 class MaskedForecaster(nn.Module):
     """Morph, mask, backbone, unmorph.
 
-    The forecast is an anomaly from each site's mean. Adding the last observed value to it was tried and left out:
+    The forecast is an anomaly from the climatology. Adding the last observed value to it was tried and left out:
     it lowers the validation error of a dense network on two of three records (by a sixth), but with sensors at half
     of the sites it raises it on all three (by up to a quarter) and with 20 sensors it gains nothing: where no sensor
     stands there is no last value.

@@ -26,7 +26,7 @@ __all__ = ["WindowBatch", "WindowDataset"]
 
 @dataclass(frozen=True, eq=False)
 class WindowBatch:
-    """History and future of some windows, standardised; a missing value is 0 (its site's mean) and not observed.
+    """History and future of some windows, standardised; a missing value is 0 (its climatology) and not observed.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class WindowBatch:
         The predicted channels of the future.
     inputs_observed, targets_observed : Bool[Tensor, "..."] or None
         Which values are measured rather than missing; None when the field misses none. What a site never measured in
-        the training block stays unobserved later: there is no mean to measure it from, and nothing was learnt of it.
+        the training block stays unobserved later: it has no climatology, and nothing was learnt of it.
     """
 
     inputs: Float[Tensor, "b t n c_in"]

@@ -68,12 +68,7 @@ class GapModel:
         alive = np.flatnonzero(scaling.site_std.ravel() > 0)
         probes = np.sort(np.random.default_rng(seed).permutation(alive)[:_PROBES])
         steps = thin(np.arange(field.steps), max(50, min(_STEPS, _VALUES // (n * c))), seed=seed)
-        values = np.empty((len(steps), n, c), np.float32)
-        for row, step in enumerate(steps.tolist()):
-            field.series.read_into(step, values[row : row + 1])
-        values -= scaling.mean
-        values /= scaling.std
-        flat = values.reshape(len(steps), n * c)
+        flat = scaling.anomalies_at(field, steps).reshape(len(steps), n * c)
         told, known = _known(flat[:, probes])
         modes = leading_modes(told, rank)
         w, noise = modes.patterns * modes.amplitude, np.full(len(probes), _mean_square(told, known))

@@ -31,11 +31,13 @@ class WindowReader:
         )
         self._inverse = tuple(np.float32(1) / part.std for _, part, _ in self._parts)
         self._learnt = tuple(part.share > 0 for _, part, _ in self._parts)
+        self._calendar = scaling.climatology if scaling.climatology.waves else None
 
     @property
     def future(self) -> Float[ndarray, "p n c"]:
         """All channels after the history of the window read last, standardised; a missing value is NaN."""
-        return self.scaling.apply(self._buffer[self.window.history :])
+        anomalies: ndarray = (self._buffer[self.window.history :] - self.scaling.mean) / self.scaling.std
+        return anomalies
 
     def read(
         self,
@@ -47,6 +49,8 @@ class WindowReader:
     ) -> None:
         """Fill the arrays with the window that starts at step `start`; missing values become 0 and False."""
         self.field.series.read_into(start, self._buffer)
+        if self._calendar is not None:
+            self._buffer -= self._calendar.beyond_mean(self.field.clock.at(slice(start, start + len(self._buffer))))
         outs, masks = (inputs, targets), (inputs_observed, targets_observed)
         parts = zip(self._parts, self._inverse, self._learnt, outs, masks, strict=True)
         for (channels, scaling, times), inverse, learnt, out, mask in parts:

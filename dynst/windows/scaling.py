@@ -1,15 +1,17 @@
-"""Mean per site and deviation per channel, fitted on the training block in one streaming pass."""
+"""Climatology per site and deviation per channel, fitted on the training block in one streaming pass."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
-from dynst.domain import Field
+from dynst.domain import Clock, Field
+from dynst.domain.calendar import MEAN, Calendar
 from dynst.errors import DataError
+from dynst.windows.climatology import Climatology, Fitted, fit_climatology
 
 __all__ = ["Scaling"]
 
@@ -19,16 +21,16 @@ _NOTHING = 1e-12  # deviation / magnitude below which a channel of float32 value
 
 @dataclass(frozen=True, eq=False)
 class Scaling:
-    """Anomalies from each site's own mean, in units of the channel's standard deviation.
+    """Anomalies from each site's own climatology, in units of the channel's standard deviation.
 
-    The mean is taken per site, so that 0 - what an unobserved site reads - is the local climate and not, say,
-    the mean of the globe. The deviation is one per channel, so that a standardised error is proportional to the
-    physical one at every site.
+    The climatology is taken per site, so that 0 - what an unobserved site reads - is the local climate and not, say,
+    the mean of the globe. It is a mean, or a mean and waves of a `Calendar`. The deviation is one per channel, so that
+    a standardised error is proportional to the physical one at every site.
 
     Parameters
     ----------
-    mean : Float[ndarray, "n c"]
-        Mean of each site and channel, in the channel's unit. A site without any training value has the channel's mean.
+    climatology : Climatology
+        Of each site and channel, in the channel's unit. A site without any training value has the channel's mean.
     std : Float[ndarray, "c"]
         Root mean square of the anomalies over all sites, in the channel's unit.
     site_std : Float[ndarray, "n c"]
@@ -36,6 +38,8 @@ class Scaling:
     share : Float[ndarray, "n c"]
         Share of the training steps at which each site reports each channel. Where it is 0 nothing can be learnt:
         such a value is no input and no target, whatever comes later.
+    calendar : Calendar
+        What the climatology follows beside the mean.
 
     Examples
     --------
@@ -49,66 +53,114 @@ class Scaling:
     [4.0, 4.0]
     """
 
-    mean: Float[ndarray, "n c"]
+    climatology: Climatology
     std: Float[ndarray, " c"]
     site_std: Float[ndarray, "n c"]
     share: Float[ndarray, "n c"]
+    calendar: Calendar = MEAN
 
     @classmethod
-    def fit(cls, field: Field) -> Scaling:
+    def fit(cls, field: Field, climatology: Calendar = MEAN) -> Scaling:
         """Statistics of all steps of `field`, a block in memory at a time; missing values do not count.
+
+        Parameters
+        ----------
+        field : Field
+            The training block.
+        climatology : Calendar
+            What the climatology follows beside the mean.
 
         Raises
         ------
         DataError
             If a channel has no value at all, or never varies at any site.
         """
-        moments = _Moments(np.zeros(field.series.shape[1:]))
-        for block in field.blocks(_BLOCK_BYTES):
-            moments.add(block, np.isfinite(block) if field.has_missing else None)
-        count = moments.count.sum(axis=0)
-        for channel, values in zip(field.channels, count, strict=True):
-            if not values:
+        usual, square, count = fit_climatology(field, climatology) if climatology.terms else _means(field)
+        values = count.sum(axis=0)
+        for channel, known in zip(field.channels, values, strict=True):
+            if not known:
                 raise DataError(f'channel "{channel.name}" has no value in the training block of {field.steps} steps.')
-        with np.errstate(invalid="ignore"):
-            site_std = np.sqrt(np.where(moments.count > 0, moments.square / moments.count, 0.0))
-        overall = (moments.mean * moments.count).sum(axis=0) / count
-        mean = np.where(moments.count > 0, moments.mean, overall)
-        std = np.sqrt(moments.square.sum(axis=0) / count)
+        site_std = np.sqrt(square / np.maximum(count, 1.0))
+        overall = (usual.mean * count).sum(axis=0) / values
+        mean = np.where(count > 0, usual.mean, overall)
+        std = np.sqrt(square.sum(axis=0) / values)
         for channel, deviation, magnitude in zip(field.channels, std, np.abs(mean).max(axis=0), strict=True):
             if not deviation > _NOTHING * magnitude:
                 raise DataError(
                     f'channel "{channel.name}" never varies in the training block of {field.steps} steps: there is '
                     f"nothing to forecast. Leave it out, or give a longer record."
                 )
-        share = (moments.count / field.steps).astype(np.float32)
-        return cls(mean.astype(np.float32), std.astype(np.float32), site_std.astype(np.float32), share)
+        share = (count / field.steps).astype(np.float32)
+        usual = Climatology(mean.astype(np.float32), usual.waves, usual.amplitude)
+        return cls(usual, std.astype(np.float32), site_std.astype(np.float32), share, climatology)
 
-    def apply(self, values: Float[ndarray, "*s n c"]) -> Float[ndarray, "*s n c"]:
-        """Standardised anomalies of physical values; missing stays NaN."""
-        anomalies: ndarray = (values - self.mean) / self.std
+    @property
+    def mean(self) -> Float[ndarray, "n c"]:
+        """Mean of each site and channel, in the channel's unit."""
+        mean: ndarray = self.climatology.mean
+        return mean
+
+    def expected(self, field: Field, start: int, stop: int) -> Float[ndarray, "time n c"]:
+        """The climatology at the steps ``start <= step < stop`` of a field, in physical units, float32."""
+        usual = self._usual(field.clock.at(slice(start, stop)))
+        return np.broadcast_to(usual, (stop - start, *self.mean.shape))
+
+    def anomalies(self, field: Field, start: int, stop: int) -> Float[ndarray, "time n c"]:
+        """Standardised anomalies at the steps ``start <= step < stop`` of a field, float32; missing stays NaN."""
+        return self._standardised(field.series.read(start, stop), field.clock.at(slice(start, stop)))
+
+    def anomalies_at(self, field: Field, steps: Int[ndarray, " k"]) -> Float[ndarray, "k n c"]:
+        """Standardised anomalies at single steps of a field, float32; missing stays NaN."""
+        values = np.empty((len(steps), *field.series.shape[1:]), np.float32)
+        for row, step in enumerate(steps.tolist()):
+            field.series.read_into(step, values[row : row + 1])
+        return self._standardised(values, field.clock.at(steps))
+
+    def apply(self, values: Float[ndarray, "*s n c"], clock: Clock | None = None) -> Float[ndarray, "*s n c"]:
+        """Standardised anomalies of physical values; missing stays NaN.
+
+        `clock` holds the times along the first axis; a climatology that is a mean alone needs none.
+        """
+        anomalies: ndarray = (values - self._usual(clock)) / self.std
         return anomalies
 
-    def undo(self, values: Float[ndarray, "*s n c"]) -> Float[ndarray, "*s n c"]:
-        """Physical values of standardised anomalies."""
-        physical: ndarray = values * self.std + self.mean
+    def undo(self, values: Float[ndarray, "*s n c"], clock: Clock | None = None) -> Float[ndarray, "*s n c"]:
+        """Physical values of standardised anomalies; `clock` as for `apply`."""
+        physical: ndarray = values * self.std + self._usual(clock)
         return physical
-
-    def anomalies(self, field: Field, start: int, stop: int) -> Float[ndarray, "steps n c"]:
-        """Standardised anomalies of some steps of a field; missing stays NaN."""
-        return self.apply(field.series.read(start, stop))
-
-    def expected(self, field: Field, start: int, stop: int) -> Float[ndarray, "steps n c"]:
-        """Climatology at some steps of a field, in the channels' units."""
-        return np.broadcast_to(self.mean, (stop - start, *self.mean.shape))
 
     def refitted(self, field: Field) -> Scaling:
         """The same kind of climatology fitted on another block."""
-        return Scaling.fit(field)
+        return Scaling.fit(field, self.calendar)
 
     def select(self, channels: ndarray) -> Scaling:
         """The same for some of the channels, by index."""
-        return Scaling(self.mean[:, channels], self.std[channels], self.site_std[:, channels], self.share[:, channels])
+        usual = self.climatology.select(channels)
+        return Scaling(usual, self.std[channels], self.site_std[:, channels], self.share[:, channels], self.calendar)
+
+    def _usual(self, clock: Clock | None) -> Float[ndarray, "*s n c"]:
+        if not self.climatology.waves:
+            return np.asarray(self.mean)
+        if clock is None:
+            raise ValueError("a climatology with a calendar needs the times of the values: give their clock")
+        return np.asarray(self.climatology.beyond_mean(clock) + self.mean)
+
+    def _standardised(self, values: Float[ndarray, "time n c"], clock: Clock) -> Float[ndarray, "time n c"]:
+        """The same, in place."""
+        if self.climatology.waves:
+            values -= self.climatology.beyond_mean(clock)
+        values -= self.mean
+        values /= self.std
+        return values
+
+
+def _means(field: Field) -> Fitted:
+    """The mean of each site and channel; a channel's own sum of squares stays exact beside a large mean."""
+    moments = _Moments(np.zeros(field.series.shape[1:]))
+    for block in field.blocks(_BLOCK_BYTES):
+        moments.add(block, np.isfinite(block) if field.has_missing else None)
+    nothing = np.zeros((0, *moments.mean.shape), np.float32)
+    return Fitted(Climatology(moments.mean, (), nothing), moments.square, moments.count)
 
 
 class _Moments:

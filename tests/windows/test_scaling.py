@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dynst.domain import Channel, Field, GridLayout, Sites, Window
+from dynst.domain import Channel, Clock, Field, GridLayout, Sites, Window
 from dynst.errors import DataError
 from dynst.windows import Scaling, scaling, split_by_time
 
@@ -104,7 +104,7 @@ def test_memory_does_not_grow_with_the_record():
 
     def peak(steps):
         small = field_of(np.zeros((2, 500, 1)))
-        field = replace(small, series=Endless(steps), time=np.arange(steps), run=np.zeros(steps, int))
+        field = replace(small, series=Endless(steps), time=np.arange(steps), run=np.zeros(steps, int), clock=Clock())
         tracemalloc.start()
         try:
             Scaling.fit(field)
