@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -23,6 +23,7 @@ __all__ = ["ClosedFormJudge", "PlanForecaster"]
 _Scored = Literal["valid", "test"]
 
 
+@runtime_checkable
 class PlanForecaster(Protocol):
     """The forecaster of one plan."""
 
