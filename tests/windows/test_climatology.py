@@ -9,7 +9,8 @@ from dynst.domain.split import before_test, split_record
 from dynst.errors import ConfigError, DataError
 from dynst.readers import read
 from dynst.readers.times import decode_times
-from dynst.windows import Scaling, WindowDataset, snapshots
+from dynst.windows import Scaling, snapshots
+from dynst.windows.dataset import WindowDataset
 from dynst.windows.choice import choose_climatology, climatology_words
 from dynst.windows.climatology import fit_climatology, waves_of
 
