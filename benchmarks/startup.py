@@ -1,4 +1,4 @@
-"""How soon `dynst --help` answers, in fresh processes beside a bare interpreter, and what it loads.
+"""How soon `dynst --help` answers and `dynst.fit` begins to read, in fresh processes, and what they load.
 
 Run: python benchmarks/startup.py [repeats]
 """
@@ -25,6 +25,13 @@ print(*[name for name in {HEAVY!r} if name in sys.modules])
 """
 
 
+FIT = f"""
+import sys
+from dynst import fit
+print(*[name for name in {HEAVY!r} if name in sys.modules])
+"""
+
+
 def python(*arguments: str) -> str:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
@@ -40,17 +47,20 @@ def processor_seconds() -> float:
 
 
 def main(repeats: int = 9) -> int:
-    bare, answer = interleaved(
+    bare, answer, fit = interleaved(
         lambda: python("-c", "pass"),
         lambda: python("-m", "dynst", "--help"),
+        lambda: python("-c", FIT),
         repeats=repeats,
         warm_up=2,
         clock=processor_seconds,
     )
     loaded = python("-c", LOADED).split()
+    before_reading = python("-c", FIT).split()
     rows = [
         Row("dynst --help, seconds", f"bare interpreter {bare * 1e3:.0f} ms", answer, 0.3, at_most=True),
         Row("heavy modules it loads", ", ".join(loaded) or "none", len(loaded), 0, at_most=True),
+        Row("dynst.fit before it reads, seconds", ", ".join(before_reading) or "nothing heavy", fit, 1.2, at_most=True),
     ]
     return show("Start-up", rows)
 
