@@ -10,14 +10,14 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.spatial import KDTree
 
-from dynst.backbones.spacetime import Anomalies, Form, block_toeplitz, completed, distances_between
+from dynst.backbones.spacetime import Anomalies, Form, completed, distances_between
 
-__all__ = ["MANY", "DenseForecaster", "Misfit", "are_many"]
+__all__ = ["MANY", "DenseForecaster", "Misfit", "Nearest", "are_many", "carried", "persisting"]
 
 MANY = 1200
 """Readings in the histories of all sensors above which some of the sensors stand for all."""
@@ -26,6 +26,9 @@ _STEPS = 2  # of a history: on dense networks older ones add little
 
 Misfit = Float[ndarray, "p two"]
 """Share of the misfit now that is added at each lead from 0: at sites with a sensor, and at the others."""
+
+Nearest = tuple[Int[ndarray, " s"], Bool[ndarray, " s"]]
+"""Place among the sensors of the one nearest to each target, and which targets carry it themselves."""
 
 
 def are_many(sensors: int, channels: int, history: int) -> bool:
@@ -49,7 +52,7 @@ class DenseForecaster:
     sites : Int[ndarray, "k"]
         Where the sensors are.
     form : Form
-        Of the covariance; its taper and its persistence are not used.
+        Of the covariance and of the forecast; no taper, and persistence is not damped.
     history, leads : int
         Steps of a history, and of a forecast.
     misfit : Float[ndarray, "p two"] or None
@@ -75,10 +78,12 @@ class DenseForecaster:
         self._steps = min(history, _STEPS)
         self._used = self._spread_evenly()
         self._series = record.readings(sites[self._used])
+        self._variance = np.maximum(np.einsum("mq,mq->q", self._series, self._series) / len(self._series), 1e-6)
         self._memory = record.autocorrelation(self._steps + leads)
-        own = self._own()
-        self._variance = np.maximum(np.diagonal(own[0]), 1e-6)
-        self.system = block_toeplitz(own)
+        self._starts = record.windows(self._steps + leads)
+        histories = self._series[self._starts[:, None] + np.arange(self._steps)]
+        self._inputs = histories.reshape(len(histories), -1)
+        self.system = self._own()
         self.system.flat[:: len(self.system) + 1] += form.noise * np.tile(self._variance, self._steps)
         self._solver = cho_factor(self.system)
 
@@ -90,14 +95,9 @@ class DenseForecaster:
     def forecast(self, readings: Float[ndarray, "b t k ci"]) -> Float[ndarray, "b p s co"]:
         """The present field, then the field at each lead; a missing reading is NaN."""
         fields = self.interpolated(readings)
-        if self._misfit is None:
-            return fields
-        misfit = self.misfits(readings)
-        nearest, own = self.nearest
-        for place, sites in enumerate((own, ~own)):
-            added = misfit[:, None, nearest[sites]] * self._misfit[:, place, None, None].astype(np.float32)
-            fields[:, :, sites] += added
-        return fields
+        if self._misfit is not None:
+            fields = carried(fields, self.misfits(readings), self.nearest, self._misfit)
+        return persisting(fields, self.form.persistence)
 
     def interpolated(self, readings: Float[ndarray, "b t k ci"]) -> Float[ndarray, "b p s co"]:
         """What the system alone forecasts."""
@@ -142,20 +142,19 @@ class DenseForecaster:
         even = np.unique(np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int))
         return order[even]
 
-    def _own(self) -> Float[ndarray, "t q q"]:
-        """Covariance among the series of the system at each lag."""
+    def _own(self) -> Float[ndarray, "F F"]:
+        """Covariance among the histories of the system."""
         record, form, series = self.record, self.form, self._series
-        m, q = series.shape
-        earlier = record.earlier(series, self._steps).reshape(m, -1)
-        sample = (earlier.T @ series).reshape(self._steps, q, q).astype(float) / m
-        still = form.memory * sample[0]
+        exact = self._inputs.astype(float)
+        sample = exact.T @ exact / len(exact)
+        still = form.memory * (series.T @ series).astype(float) / len(series)
         if form.kernel > 0:
-            deviation = np.sqrt(np.maximum(np.diagonal(sample[0]), 1e-6))
+            deviation = np.sqrt(self._variance)
             places = self._places(self.sites[self._used])
             fall = np.exp(-distances_between(places, places) / record.length)
-            channels = np.eye(len(record.observed))
-            still = still + form.kernel * np.kron(fall, channels) * np.outer(deviation, deviation)
-        return form.sample * sample + self._memory[: self._steps, None, None] * still
+            still += form.kernel * np.kron(fall, np.eye(len(record.observed))) * np.outer(deviation, deviation)
+        lag = np.abs(np.subtract.outer(np.arange(self._steps), np.arange(self._steps)))
+        return form.sample * sample + np.kron(self._memory[lag], still)
 
     def _solved(self, readings: Float[ndarray, "b t k ci"]) -> Float[ndarray, "b F"]:
         some = readings[:, -self._steps :, self._used]
@@ -167,28 +166,16 @@ class DenseForecaster:
     ) -> Float[ndarray, "b c"]:
         """Forecast of some targets at a lead: through the steps of training time, so no large product is made."""
         record, form = self.record, self.form
-        steps = solved.reshape(len(solved), self._steps, -1)
-        memory = self._memory[lead : lead + self._steps][::-1]
-        still = np.einsum("btq,t->bq", steps, memory)
-        weights = form.memory * (still @ self._series.T.astype(float))
-        for step in range(self._steps):
-            lag = lead + self._steps - 1 - step
-            shifted = self._shifted(lag)
-            weights += form.sample * (steps[:, step] @ shifted.T.astype(float))
         every = len(columns) == record.targets.shape[1]
         targets = record.targets if every else record.targets[:, columns]
-        made = (weights / len(targets)).astype(np.float32) @ targets
+        by_window = (solved.astype(np.float32) @ self._inputs.T) * np.float32(form.sample / len(self._inputs))
+        made = by_window @ targets[self._starts + self._steps - 1 + lead]
+        memory = self._memory[lead : lead + self._steps][::-1]
+        still = np.einsum("btq,t->bq", solved.reshape(len(solved), self._steps, -1), memory).astype(np.float32)
+        if form.memory > 0:
+            made += (still @ self._series.T) * np.float32(form.memory / len(targets)) @ targets
         if form.kernel > 0:
-            made += form.kernel * self._by_distance(still, columns)
-        return made
-
-    def _shifted(self, lag: int) -> Float[ndarray, "m q"]:
-        """The series `lag` steps earlier."""
-        record, made = self.record, np.zeros_like(self._series)
-        if lag >= len(made):
-            return made
-        same = record.stretch[lag:] == record.stretch[: len(made) - lag]
-        made[lag:] = self._series[: len(made) - lag] * same[:, None]
+            made += np.float32(form.kernel) * self._by_distance(still, columns)
         return made
 
     def _by_distance(self, still: Float[ndarray, "b q"], columns: Int[ndarray, " c"]) -> Float[ndarray, "b c"]:
@@ -224,7 +211,7 @@ class DenseForecaster:
         return points[sites]
 
     @cached_property
-    def nearest(self) -> tuple[Int[ndarray, " s"], ndarray]:
+    def nearest(self) -> Nearest:
         """Place in `sites` of the sensor nearest to each target, and which targets carry it themselves."""
         place = np.full(len(self.record.weight), -1)
         place[self.sites] = np.arange(len(self.sites))
@@ -233,3 +220,22 @@ class DenseForecaster:
             return np.maximum(place[self.targets], 0), own
         _, nearest = KDTree(self.record.points[self.sites]).query(self.record.points[self.targets])
         return np.where(own, place[self.targets], nearest), own
+
+
+def carried(
+    fields: Float[ndarray, "b p s co"], misfit: Float[ndarray, "b k co"], nearest: Nearest, share: Misfit
+) -> Float[ndarray, "b p s co"]:
+    """The forecast with shares of the misfit added at each lead."""
+    sensor, own = nearest
+    at = np.where(own, share[:, :1], share[:, 1:]).astype(np.float32)
+    made: ndarray = fields + misfit[:, None, sensor] * at[:, :, None]
+    return made
+
+
+def persisting(fields: Float[ndarray, "b p s co"], weight: float) -> Float[ndarray, "b p s co"]:
+    """The mean with the present field at each lead after it; `weight` is that of the present field."""
+    if weight == 0:
+        return fields
+    made = (1 - np.float32(weight)) * fields + np.float32(weight) * fields[:, :1]
+    made[:, 0] = fields[:, 0]
+    return made

@@ -13,9 +13,12 @@ The covariance of a lag mixes the sample, the sample at lag 0 with a common memo
 Each part is positive semidefinite, so their mixture is. Readings that are missing are filled with what the
 same covariance expects of them given all others: that is exactly the forecast from the readings that came.
 
+`S` is the mean product over the windows of training time, so it is semidefinite and has no end effects.
+
 The hybrid alone loses what lies outside the sample's patterns. So a second forecast starts from the present field
 (the reading at a sensor, the estimate elsewhere), damps it for each site and lead, and adds a ridge regression on
-the sensors for what is left. The default is the mean of both (docs/method.md).
+the sensors for what is left. A third one lets the present field persist as it is. The default is the mean of the
+first two; the others are for records where they are clearly better (docs/method.md).
 
 Sources: Gandin 1963; Cressie and Wikle 2011, chapter 6; Hamill and Snyder 2000 and Lorenc 2003 (hybrid
 covariances); Gaspari and Cohn 1999 (tapers).
@@ -23,7 +26,7 @@ covariances); Gaspari and Cohn 1999 (tapers).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -40,11 +43,12 @@ __all__ = [
     "Form",
     "Sensors",
     "SpaceTimeForecaster",
-    "block_toeplitz",
     "completed",
     "distances_between",
+    "history_inputs",
 ]
 
+_WINDOWS = 2000  # of training time, about: more tell little
 _PAIRED = 400  # sites whose pairs tell the length of the correlation
 _BINS = 30  # of distance
 _LEAST = 1e-6  # variance, in squared standard deviations, below which a series counts as constant
@@ -69,7 +73,9 @@ class Form:
     noise : float
         Variance of the noise of a sensor, as a share of the variance of its series.
     persistence : float
-        Weight of damped persistence with ridge, from 0 (the hybrid alone) to 1.
+        Weight of persistence beside the hybrid, from 0 (the hybrid alone) to 1.
+    damped : bool
+        Whether persistence is damped and has a ridge for what is left; else the present field stays as it is.
     """
 
     memory: float = 0.5
@@ -77,6 +83,7 @@ class Form:
     taper: float = np.inf
     noise: float = 0.1
     persistence: float = 0.5
+    damped: bool = True
 
     @property
     def sample(self) -> float:
@@ -138,14 +145,19 @@ class Anomalies:
         """The observed channels of some sites, site-major."""
         return self._columns(self.values[:, sites], self.observed)
 
-    def earlier(self, series: Float[ndarray, "m q"], lags: int) -> Float[ndarray, "m l q"]:
-        """The series `lag` steps earlier, for each lag from 0; 0 where that is in another stretch."""
-        made = np.zeros((len(series), lags, series.shape[1]), np.float32)
-        made[:, 0] = series
-        for lag in range(1, min(lags, len(series))):
-            same = self.stretch[lag:] == self.stretch[:-lag]
-            made[lag:, lag] = series[:-lag] * same[:, None]
-        return made
+    def windows(self, length: int) -> Int[ndarray, " w"]:
+        """First step of each window of `length` steps that lies in one stretch.
+
+        Raises
+        ------
+        DataError
+            If there is none.
+        """
+        starts = np.arange(len(self.values) - length + 1)
+        starts = starts[self.stretch[starts] == self.stretch[starts + length - 1]]
+        if not len(starts):
+            raise DataError(f"training time holds no window of {length} steps. Shorten history and horizon.")
+        return starts[:: max(1, len(starts) // _WINDOWS)]
 
     def autocorrelation(self, lags: int) -> Float[ndarray, " l"]:
         """Correlation with the same series `lag` steps later, pooled over sites and channels; 1 at lag 0."""
@@ -214,7 +226,7 @@ class Anomalies:
 
 @dataclass(frozen=True, eq=False)
 class Sensors:
-    """What one plan reads in training time: its series, and their products with themselves and with all targets.
+    """What one plan reads in training time: its histories, and their products with themselves and with all targets.
 
     Parameters
     ----------
@@ -222,41 +234,75 @@ class Sensors:
         Training time.
     sites : Int[ndarray, "k"]
         Where the sensors are.
-    history, leads : int
-        Steps of a history, and of a forecast.
-    out : Float[ndarray, "l q N"]
-        Mean product of each series with each target `lag` steps later, for ``history + leads`` lags; float32.
-    own : Float[ndarray, "t q q"]
-        Mean product of two series, the second `lag` steps later, for `history` lags.
+    filters : Float[ndarray, "t f"]
+        Orthonormal patterns in time by which a history is read; the unit matrix reads its steps as they are.
+    out : Float[ndarray, "p F N"]
+        Mean product of each input with each target at lead 0 and later; float32. Inputs are pattern-major.
+    own : Float[ndarray, "F F"]
+        Mean product of two inputs.
+    now_out, now_own : Float[ndarray, "q N"], Float[ndarray, "q q"]
+        The same of readings and targets of one step.
     places : Float[ndarray, "k d"] or None
         Where the sensors are, if not all of them are among the sites of `record`; their site is then -1.
     """
 
     record: Anomalies
     sites: Int[ndarray, " k"]
-    history: int
-    leads: int
-    out: Float[ndarray, "l q N"]
-    own: Float[ndarray, "t q q"]
+    filters: Float[ndarray, "t f"]
+    out: Float[ndarray, "p F N"]
+    own: Float[ndarray, "F F"]
+    now_out: Float[ndarray, "q N"]
+    now_own: Float[ndarray, "q q"]
     places: Float[ndarray, "k d"] | None = None
 
     @classmethod
-    def of(cls, record: Anomalies, sites: Int[ndarray, " k"], *, history: int, leads: int) -> Sensors:
-        """The sensors of a plan."""
-        series = record.readings(sites)
-        m, q = series.shape
-        earlier = record.earlier(series, history + leads).reshape(m, -1)
-        out = (earlier.T @ record.targets).reshape(history + leads, q, -1)
-        out /= np.float32(m)
-        own = (earlier[:, : history * q].T @ series).reshape(history, q, q).astype(float) / m
-        return cls(record, sites, history, leads, out, own)
+    def of(
+        cls,
+        record: Anomalies,
+        sites: Int[ndarray, " k"],
+        *,
+        history: int,
+        leads: int,
+        filters: Float[ndarray, "t f"] | None = None,
+    ) -> Sensors:
+        """The sensors of a plan; a history is read by its steps if no `filters` are given."""
+        filters = np.eye(history) if filters is None else filters
+        series, targets = record.readings(sites), record.targets
+        starts = record.windows(history + leads)
+        inputs = history_inputs(series[starts[:, None] + np.arange(history)], filters).astype(np.float32)
+        out = np.empty((leads + 1, inputs.shape[1], targets.shape[1]), np.float32)
+        for lead in range(leads + 1):
+            np.matmul(inputs.T, targets[starts + history - 1 + lead], out=out[lead])
+        out /= np.float32(len(starts))
+        own = _gram(inputs)  # exact: noise may be a millionth of it
+        now_own = _gram(series)
+        now_out = series.T @ targets / np.float32(len(series))
+        return cls(record, sites, filters, out, own, now_out, now_own)
+
+    @property
+    def history(self) -> int:
+        """Steps of a history."""
+        return len(self.filters)
+
+    @property
+    def leads(self) -> int:
+        """Steps of a forecast."""
+        return len(self.out) - 1
 
     def part(self, places: Int[ndarray, " j"]) -> Sensors:
         """Some of the sensors, by place in `sites`; what all of them share is not computed again."""
         width = len(self.record.observed)
         rows = (places[:, None] * width + np.arange(width)).ravel()
-        own = self.own[:, rows[:, None], rows]
-        return Sensors(self.record, self.sites[places], self.history, self.leads, self.out[:, rows], own)
+        patterns = np.arange(self.filters.shape[1])[:, None]
+        inputs = (patterns * len(self.now_own) + rows).ravel()
+        return replace(
+            self,
+            sites=self.sites[places],
+            out=self.out[:, inputs],
+            own=self.own[np.ix_(inputs, inputs)],
+            now_out=self.now_out[rows],
+            now_own=self.now_own[np.ix_(rows, rows)],
+        )
 
     def onto(self, targets: Int[ndarray, " s"]) -> Sensors:
         """The same sensors with some of the sites as targets, in increasing order; others are forecast no more."""
@@ -265,8 +311,14 @@ class Sensors:
         kept = record.at(targets)
         place = np.full(len(record.weight), -1)
         place[targets] = np.arange(len(targets))
-        out = np.ascontiguousarray(self.out[:, :, columns])
-        return replace(self, record=kept, sites=place[self.sites], out=out, places=self._places)
+        return replace(
+            self,
+            record=kept,
+            sites=place[self.sites],
+            out=np.ascontiguousarray(self.out[:, :, columns]),
+            now_out=self.now_out[:, columns],
+            places=self._places,
+        )
 
     @cached_property
     def _places(self) -> Float[ndarray, "k d"] | None:
@@ -277,8 +329,8 @@ class Sensors:
 
     @cached_property
     def variance(self) -> Float[ndarray, " q"]:
-        """Mean square of each series."""
-        return np.maximum(np.diagonal(self.own[0]), _LEAST)
+        """Mean square of each series of readings."""
+        return np.maximum(np.diagonal(self.now_own), _LEAST)
 
     @cached_property
     def measured(self) -> tuple[Int[ndarray, " p"], Int[ndarray, " p"]]:
@@ -324,8 +376,6 @@ class SpaceTimeForecaster:
         What the plan reads.
     form : Form
         Of the covariance and of the forecast.
-    filters : Float[ndarray, "t f"] or None
-        Orthonormal patterns in time by which a long history is read; its steps as they are if left out.
 
     Examples
     --------
@@ -335,20 +385,19 @@ class SpaceTimeForecaster:
     >>> sensors = Sensors.of(record, np.array([1]), history=2, leads=2)
     >>> forecaster = SpaceTimeForecaster(sensors, Form(noise=1e-4, memory=0.0, persistence=0.0))
     >>> forecast = forecaster.forecast(wave[None, 100:102, 1:2, None])  # two steps at one site tell the phase
-    >>> forecast.shape, bool(np.abs(forecast[0, :, :, 0] - wave[101:104]).max() < 0.1)
+    >>> forecast.shape, bool(np.abs(forecast[0, :, :, 0] - wave[101:104]).max() < 0.05)
     ((1, 3, 3, 1), True)
     """
 
-    def __init__(self, sensors: Sensors, form: Form, *, filters: Float[ndarray, "t f"] | None = None) -> None:
+    def __init__(self, sensors: Sensors, form: Form) -> None:
         self.sensors, self.form = sensors, form
-        self.filters = np.eye(sensors.history) if filters is None else filters
-        self._plain = filters is None
-        self._memory = sensors.record.autocorrelation(sensors.history + sensors.leads)
-        self._mix()
-        noise = np.diag(np.tile(sensors.variance, self.filters.shape[1]))
-        self.system = self._between(self._own) + form.noise * noise
+        steps = sensors.record.autocorrelation(sensors.history + sensors.leads)
+        self._memory = np.stack([sensors.filters.T @ steps[lead:][: sensors.history][::-1] for lead in self._every])
+        self._mix(steps)
+        noise = np.tile(sensors.variance, sensors.filters.shape[1])
+        self.system = self._own + form.noise * np.diag(noise)
         self._solver = cho_factor(self.system)
-        if form.persistence > 0:
+        if form.persistence > 0 and form.damped:
             self._damp(noise)
 
     @property
@@ -359,7 +408,28 @@ class SpaceTimeForecaster:
     def forecast(self, readings: Float[ndarray, "b t k ci"]) -> Float[ndarray, "b p n co"]:
         """The present field, then the field at each lead; a missing reading is NaN."""
         inputs, present = self.inputs(readings)
-        return self._shaped(self._leads(inputs, present, self.form.persistence))
+        share = self.form.persistence
+        hybrid = self._hybrid(inputs)
+        if share == 0:
+            return self._shaped(hybrid)
+        kept = self._damped if self.form.damped else self._unchanged
+        return self._shaped(_mean_of(hybrid, lambda field: kept(field, inputs, present), share))
+
+    def parts(self, readings: Float[ndarray, "b t k ci"]) -> tuple[Float[ndarray, "b p n co"], ...]:
+        """The hybrid forecast, damped persistence with ridge, and the present field as it is.
+
+        Raises
+        ------
+        AttributeError
+            If the form holds no damped persistence.
+        """
+        inputs, present = self.inputs(readings)
+        hybrid = np.stack(list(self._hybrid(inputs)), axis=1)
+        damped, unchanged = (
+            np.stack([hybrid[:, 0], *kept(hybrid[:, 0], inputs, present)], axis=1)
+            for kept in (self._damped, self._unchanged)
+        )
+        return tuple(self._shaped(np.moveaxis(fields, 1, 0)) for fields in (hybrid, damped, unchanged))
 
     def deviation(self, missing: Bool[ndarray, "t k ci"] | None = None) -> Float[ndarray, "p n co"]:
         """Standard deviation of the error of the hybrid forecast at lead 0 and later; needs no reading.
@@ -368,152 +438,110 @@ class SpaceTimeForecaster:
         """
         record, covariance = self.sensors.record, self._known_part(missing)
         made = np.empty((self.sensors.leads + 1, len(record.variance)))
-        for lead in range(len(made)):
+        for lead in self._every:
             cross = self._cross(lead)
             told = np.einsum("fn,fn->n", cross, covariance @ cross)
             made[lead] = np.maximum(record.variance - told, 1e-4 * record.variance + _LEAST)
         return np.sqrt(made).reshape(len(made), len(record.weight), -1)
 
     def inputs(self, readings: Float[ndarray, "b t k ci"]) -> tuple[Float[ndarray, "b F"], Float[ndarray, "b q"]]:
-        """What the forecaster reads, complete, and the present readings; what was missing is filled."""
-        sensors = self.sensors
-        steps = readings.reshape(len(readings), sensors.history, -1).astype(float)
-        flat = np.einsum("tf,btq->bfq", self.filters, steps) if not self._plain else steps
-        inputs = completed(flat.reshape(len(steps), -1), self.system)
-        return inputs, steps[:, -1]
+        """What the forecaster reads, complete, and the present readings; what was missing of these stays NaN."""
+        steps = readings.reshape(len(readings), self.sensors.history, -1)
+        return completed(history_inputs(steps, self.sensors.filters), self.system), steps[:, -1]
 
-    def _mix(self) -> None:
+    @property
+    def _every(self) -> range:
+        return range(self.sensors.leads + 1)
+
+    def _shaped(self, leads: Iterable[Float[ndarray, "b N"]]) -> Float[ndarray, "b p n co"]:
+        fields = np.stack(list(leads), axis=1)
+        return fields.reshape(*fields.shape[:2], len(self.sensors.record.weight), -1)
+
+    def _mix(self, steps: Float[ndarray, " l"]) -> None:
         """The parts of the covariance: what has its own lags, and what shares the common memory."""
         sensors, form = self.sensors, self.form
         own, out = sensors.own, sensors.out
-        still_own, still_out = form.memory * own[0], np.float32(form.memory) * out[0]
+        still_own, still_out = form.memory * sensors.now_own, np.float32(form.memory) * sensors.now_out
         if np.isfinite(form.taper):
             fade_own, fade_out = sensors.fading(form.taper)
-            own, out = own * fade_own, out * fade_out
+            patterns = sensors.filters.shape[1]
+            own, out = own * np.tile(fade_own, (patterns, patterns)), out * np.tile(fade_out, (patterns, 1))
             still_own, still_out = still_own * fade_own, still_out * fade_out
         if form.kernel > 0:
             kernel_own, kernel_out = sensors.kernel()
             still_own = still_own + form.kernel * kernel_own
             still_out = still_out + np.float32(form.kernel) * kernel_out
-        self._lagged, self._still = out, still_out
-        memory = self._memory[: sensors.history, None, None]
-        self._own = form.sample * own + memory * still_own
-
-    def _between(self, own: Float[ndarray, "t q q"]) -> Float[ndarray, "F F"]:
-        """Covariance of the inputs from that of the series at each lag."""
-        full = block_toeplitz(own)
-        if self._plain:
-            return full
-        t, q = own.shape[:2]
-        steps = full.reshape(t, q, t, q)
-        read = np.einsum("tf,tqur,ug->fqgr", self.filters, steps, self.filters, optimize=True)
-        size = self.filters.shape[1] * q
-        return read.reshape(size, size)
-
-    def _ahead(self, out: Float[ndarray, "l q N"], lead: int) -> Float[ndarray, "F N"]:
-        """Covariance of the inputs with the targets at a lead, from that of each lag."""
-        window = out[lead : lead + self.sensors.history][::-1]
-        if self._plain:
-            return window.reshape(-1, out.shape[2])
-        flat = window.reshape(len(window), -1)
-        read = self.filters.T.astype(np.float32) @ flat
-        return read.reshape(-1, out.shape[2])
-
-    def _remembered(self, lead: int) -> Float[ndarray, " f"]:
-        """Common memory from each input step to a lead."""
-        return self.filters.T @ self._memory[lead : lead + self.sensors.history][::-1]
+        self._out, self._still = out, still_out
+        lag = np.abs(np.subtract.outer(np.arange(sensors.history), np.arange(sensors.history)))
+        memory = sensors.filters.T @ steps[lag] @ sensors.filters
+        self._own = form.sample * own + np.kron(memory, still_own)
 
     def _cross(self, lead: int) -> Float[ndarray, "F N"]:
         """Covariance of the inputs with the targets at a lead; float32."""
-        made = np.float32(self.form.sample) * self._ahead(self._lagged, lead)
-        memory = self._remembered(lead).astype(np.float32)
-        made += np.multiply.outer(memory, self._still).reshape(made.shape)
+        made = np.float32(self.form.sample) * self._out[lead]
+        made += np.multiply.outer(self._memory[lead].astype(np.float32), self._still).reshape(made.shape)
         return made
 
-    def _damp(self, noise: Float[ndarray, "F F"]) -> None:
+    def _hybrid(self, inputs: Float[ndarray, "b F"]) -> Iterator[Float[ndarray, "b N"]]:
+        """The hybrid forecast at lead 0 and later, one after the other."""
+        solved = cho_solve(self._solver, inputs.T).T
+        patterns = solved.reshape(len(solved), self.sensors.filters.shape[1], -1)
+        sample = (self.form.sample * solved).astype(np.float32)
+        for lead in self._every:
+            still = np.einsum("bfq,f->bq", patterns, self._memory[lead]).astype(np.float32)
+            field = still @ self._still
+            if self.form.sample > 0:
+                field += sample @ self._out[lead]
+            yield field
+
+    def _damp(self, noise: Float[ndarray, " F"]) -> None:
         """Damped persistence of the present field: factors of each site and lead, and the ridge for what is left."""
         sensors, record = self.sensors, self.sensors.record
-        sample = self._between(sensors.own)
-        self._ridge_solver = cho_factor(sample + _RIDGE * noise)
+        self._ridge_solver = cho_factor(sensors.own + _RIDGE * np.diag(noise))
         estimate = cho_solve(self._solver, self._cross(0).astype(float)).astype(np.float32)
-        shared = sample.astype(np.float32) @ estimate  # inputs with the present field
+        shared = sensors.own.astype(np.float32) @ estimate  # inputs with the present field
         square = np.einsum("fn,fn->n", shared, estimate).astype(float)
         _, columns = sensors.measured
         square[columns] = record.variance[columns]
+        shared[:, columns] = sensors.out[0][:, columns]
         self._with_present = shared
-        shared[:, columns] = self._ahead(sensors.out, 0)[:, columns]
         self._factors = np.ones((sensors.leads + 1, len(square)), np.float32)
-        for lead in range(1, sensors.leads + 1):
-            product = np.einsum("fn,fn->n", estimate, self._ahead(sensors.out, lead)).astype(float)
+        for lead in self._every[1:]:
+            product = np.einsum("fn,fn->n", estimate, sensors.out[lead]).astype(float)
             product[columns] = self._later(lead)
             self._factors[lead] = _damping(product, square, record.target_weight)
 
     def _later(self, lead: int) -> Float[ndarray, " p"]:
         """Mean product of each measured target with itself `lead` steps later."""
         record, (_, columns) = self.sensors.record, self.sensors.measured
+        starts = record.windows(lead + 1)
         targets = record.targets[:, columns]
-        if lead >= len(targets):
-            return np.zeros(len(columns))
-        same = (record.stretch[lead:] == record.stretch[:-lead]).astype(np.float32)
-        return np.einsum("mp,mp,m->p", targets[lead:], targets[:-lead], same) / len(targets)
-
-    def parts(self, readings: Float[ndarray, "b t k ci"]) -> tuple[Float[ndarray, "b p n co"], ...]:
-        """The hybrid forecast, and damped persistence with ridge; their present field is the same.
-
-        Raises
-        ------
-        AttributeError
-            If the form holds no persistence.
-        """
-        inputs, present = self.inputs(readings)
-        return tuple(
-            self._shaped(self._leads(inputs, present, share)) for share in (0.0, 1.0)
-        )
-
-    def _shaped(self, leads: Iterator[Float[ndarray, "b N"]]) -> Float[ndarray, "b p n co"]:
-        fields = np.stack(list(leads), axis=1)
-        return fields.reshape(*fields.shape[:2], len(self.sensors.record.weight), -1)
-
-    def _leads(
-        self, inputs: Float[ndarray, "b F"], present: Float[ndarray, "b q"], share: float
-    ) -> Iterator[Float[ndarray, "b N"]]:
-        """Fields at lead 0 and later, one after the other, with so much persistence."""
-        leads = range(1, self.sensors.leads + 1)
-        solved = cho_solve(self._solver, inputs.T).T
-        field = self._hybrid(solved, 0)
-        yield field
-        damped = self._damped(field, inputs, present) if share > 0 else None
-        for lead in leads:
-            if damped is None:
-                yield self._hybrid(solved, lead)
-            elif share == 1:
-                yield next(damped)
-            else:
-                mean = np.float32(share) * next(damped)
-                mean += np.float32(1 - share) * self._hybrid(solved, lead)
-                yield mean
+        product: ndarray = np.einsum("mp,mp->p", targets[starts], targets[starts + lead], dtype=float)
+        return product / len(starts)
 
     def _damped(
         self, field: Float[ndarray, "b N"], inputs: Float[ndarray, "b F"], present: Float[ndarray, "b q"]
     ) -> Iterator[Float[ndarray, "b N"]]:
         """Damped persistence with ridge at lead 1 and later."""
-        readings, columns = self.sensors.measured
-        start = field.copy()
-        known = present[:, readings]
-        start[:, columns] = np.where(np.isfinite(known), known, field[:, columns])
         ridge = cho_solve(self._ridge_solver, inputs.T).T.astype(np.float32)
-        start -= ridge @ self._with_present
-        for lead in range(1, self.sensors.leads + 1):
-            yield self._factors[lead] * start + ridge @ self._ahead(self.sensors.out, lead)
+        start = self._present_field(field, present) - ridge @ self._with_present
+        for lead in self._every[1:]:
+            yield self._factors[lead] * start + ridge @ self.sensors.out[lead]
 
-    def _hybrid(self, solved: Float[ndarray, "b F"], lead: int) -> Float[ndarray, "b N"]:
-        """The hybrid forecast at a lead."""
-        steps = solved.reshape(len(solved), self.filters.shape[1], -1)
-        still = np.einsum("bfq,f->bq", steps, self._remembered(lead)).astype(np.float32)
-        made: ndarray = still @ self._still
-        if self.form.sample > 0:
-            made += (self.form.sample * solved).astype(np.float32) @ self._ahead(self._lagged, lead)
-        return made
+    def _unchanged(
+        self, field: Float[ndarray, "b N"], inputs: Float[ndarray, "b F"], present: Float[ndarray, "b q"]
+    ) -> Iterator[Float[ndarray, "b N"]]:
+        """The present field at lead 1 and later."""
+        start = self._present_field(field, present)
+        return (start for _ in self._every[1:])
+
+    def _present_field(self, field: Float[ndarray, "b N"], present: Float[ndarray, "b q"]) -> Float[ndarray, "b N"]:
+        """The reading where a sensor reports, the estimate elsewhere."""
+        readings, columns = self.sensors.measured
+        known = present[:, readings].astype(np.float32)
+        start = field.copy()
+        start[:, columns] = np.where(np.isfinite(known), known, field[:, columns])
+        return start
 
     def _known_part(self, missing: Bool[ndarray, "t k ci"] | None) -> Float[ndarray, "F F"]:
         """The inverse of the system over what comes, 0 elsewhere; float32."""
@@ -527,7 +555,7 @@ class SpaceTimeForecaster:
     def _read_whole(self, missing: Bool[ndarray, "t k ci"]) -> Bool[ndarray, " F"]:
         """Inputs that can be read although some readings are missing."""
         gone = missing.reshape(self.sensors.history, -1)
-        touched = (self.filters != 0).T.astype(int) @ gone.astype(int)
+        touched = (self.sensors.filters != 0).T.astype(int) @ gone.astype(int)
         return (touched == 0).ravel()
 
 
@@ -578,15 +606,24 @@ class ErrorBar:
         return half
 
 
-def block_toeplitz(own: Float[ndarray, "t q q"]) -> Float[ndarray, "F F"]:
-    """Covariance of a history, time-major, from that of its series at each lag."""
-    steps, q = own.shape[:2]
-    full = np.empty((steps, q, steps, q))
-    for first in range(steps):
-        for second in range(steps):
-            ahead = own[abs(second - first)]
-            full[first, :, second] = ahead if second >= first else ahead.T
-    return full.reshape(steps * q, steps * q)
+def history_inputs(steps: Float[ndarray, "b t q"], filters: Float[ndarray, "t f"]) -> Float[ndarray, "b F"]:
+    """Histories read by patterns in time, pattern-major; NaN where a pattern reads a value that is missing."""
+    if len(filters) == filters.shape[1]:
+        return steps.reshape(len(steps), -1)
+    read = np.einsum("tf,btq->bfq", filters, steps)
+    return read.reshape(len(steps), -1)
+
+
+def _mean_of(
+    hybrid: Iterator[Float[ndarray, "b N"]],
+    kept: Callable[[Float[ndarray, "b N"]], Iterator[Float[ndarray, "b N"]]],
+    share: float,
+) -> Iterator[Float[ndarray, "b N"]]:
+    """The present field of the hybrid, then its mean with what is kept of that field."""
+    field = next(hybrid)
+    yield field
+    for other, persisting in zip(hybrid, kept(field), strict=True):
+        yield np.float32(1 - share) * other + np.float32(share) * persisting
 
 
 def completed(inputs: Float[ndarray, "b F"], system: Float[ndarray, "F F"]) -> Float[ndarray, "b F"]:
@@ -621,6 +658,13 @@ def distances_between(first: Float[ndarray, "k d"], second: Float[ndarray, "n d"
     square += np.square(second).sum(axis=1)
     np.maximum(square, 0.0, out=square)
     return np.sqrt(square, out=square)
+
+
+def _gram(values: Float[ndarray, "m q"]) -> Float[ndarray, "q q"]:
+    """Mean products of columns in float64."""
+    exact = values.astype(float)
+    product: ndarray = exact.T @ exact
+    return product / len(values)
 
 
 def _spread(factor: Float[ndarray, "k n"], rows: int, columns: int) -> Float[ndarray, "q N"]:

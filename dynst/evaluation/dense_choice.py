@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from numpy import ndarray
 
-from dynst.backbones.dense_sensors import DenseForecaster, Misfit
+from dynst.backbones.dense_sensors import DenseForecaster, Misfit, carried, persisting
 from dynst.backbones.spacetime import Anomalies, Form
 from dynst.domain import Frame, Window
 from dynst.domain.split import Split
@@ -19,7 +19,8 @@ from dynst.windows.scaling import Scaling
 __all__ = ["choose_dense_form"]
 
 _SHAPES = (Form(memory=0.25, kernel=0.5), Form(memory=0.0, kernel=0.5), Form(memory=0.5), Form(memory=0.0))
-_NOISES = (0.01, 0.1, 1.0)
+_NOISES = (1e-5, 0.01, 0.1, 1.0)
+_PERSISTENCE = (0.0, 0.5, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,22 +29,26 @@ class _Trial:
 
     forecaster: DenseForecaster
     fields: Float[ndarray, "b p s co"]
-    misfit: Float[ndarray, "b s co"]
-    own: Bool[ndarray, " s"]
+    misfit: Float[ndarray, "b k co"]
     truth: Float[ndarray, "b p s co"]
     weight: Float[ndarray, " s"]
 
-    def carried(self, share: Misfit) -> Float[ndarray, "b p s co"]:
-        """The forecast with such shares of the misfit added."""
-        at = np.where(self.own, share[:, :1], share[:, 1:])
-        return self.fields + self.misfit[:, None] * at[:, :, None]
+    @property
+    def at_targets(self) -> Float[ndarray, "b s co"]:
+        """The misfit that each target could take over."""
+        return self.misfit[:, self.forecaster.nearest[0]]
+
+    def forecast(self, share: Misfit, persistence: float) -> Float[ndarray, "b p s co"]:
+        """With such shares of the misfit and so much of the present field."""
+        fields = carried(self.fields, self.misfit, self.forecaster.nearest, share)
+        return persisting(fields, persistence)
 
 
 def choose_dense_form(split: Split, scaling: Scaling, window: Window, budget: int, *, seed: int = 0) -> FormChoice:
     """The form with the least error on the folds of `choose_form`, under one random plan of so many sensors."""
     rng = np.random.default_rng(seed)
     placed = split.train.sites.frame is not Frame.SCHEMATIC
-    forms = [replace(shape, noise=noise, persistence=0.0) for shape, noise in product(_SHAPES, _NOISES)]
+    forms = [replace(shape, noise=noise, persistence=0.0, damped=False) for shape, noise in product(_SHAPES, _NOISES)]
     forms = [form for form in forms if placed or not form.local]
     legal = split.train.sites.legal
     trials: dict[Form, list[_Trial]] = {form: [] for form in forms}
@@ -53,11 +58,18 @@ def choose_dense_form(split: Split, scaling: Scaling, window: Window, budget: in
         for form in forms:
             trials[form].append(_trial(fold, record, plan, form))
     shares = {form: _shares(trials[form]) for form in forms}
-    tried = {form: _error(trials[form], shares[form]) for form in forms}
-    form = min(tried, key=lambda form: tried[form])
-    ratios = [(trial.carried(shares[form]) - trial.truth) / trial.forecaster.deviation() for trial in trials[form]]
-    bar = error_bar(ratios, [trial.weight for trial in trials[form]])
-    return FormChoice(form, bar, min(budget, len(legal)), float(np.exp(tried[form])), tried, shares[form])
+    tried = {
+        replace(form, persistence=weight): _error(trials[form], shares[form], weight)
+        for form, weight in product(forms, _PERSISTENCE)
+    }
+    best = min(tried, key=lambda form: tried[form])
+    hybrid = replace(best, persistence=0.0)
+    share, made = shares[hybrid], trials[hybrid]
+    ratios = [
+        (trial.forecast(share, best.persistence) - trial.truth) / trial.forecaster.deviation() for trial in made
+    ]
+    bar = error_bar(ratios, [trial.weight for trial in made])
+    return FormChoice(best, bar, min(budget, len(legal)), float(np.exp(tried[best])), tried, share)
 
 
 def _trial(fold: Fold, record: Anomalies, plan: Int[ndarray, " k"], form: Form) -> _Trial:
@@ -66,12 +78,10 @@ def _trial(fold: Fold, record: Anomalies, plan: Int[ndarray, " k"], form: Form) 
         record, plan, form, history=window.history, leads=window.prediction, targets=targets
     )
     readings = fold.windows.readings(plan, fold.part.observed)
-    nearest, own = forecaster.nearest
     return _Trial(
         forecaster,
         forecaster.interpolated(readings),
-        forecaster.misfits(readings)[:, nearest],
-        own,
+        forecaster.misfits(readings),
         fold.truth,
         record.weight[targets],
     )
@@ -84,20 +94,21 @@ def _shares(trials: list[_Trial]) -> Misfit:
     for place in range(2):
         product_sum, square = np.zeros(leads), 0.0
         for trial in trials:
-            at = trial.own if place == 0 else ~trial.own
+            own = trial.forecaster.nearest[1]
+            at = own if place == 0 else ~own
             error = np.nan_to_num(trial.truth - trial.fields)[:, :, at]
-            misfit = trial.misfit[:, at]
+            misfit = trial.at_targets[:, at]
             product_sum += np.einsum("bpsc,bsc->p", error, misfit)
             square += float(np.square(misfit).sum())
         made[:, place] = np.clip(product_sum / max(square, 1e-9), 0.0, 1.0)
     return made
 
 
-def _error(trials: list[_Trial], share: Misfit) -> float:
+def _error(trials: list[_Trial], share: Misfit, persistence: float) -> float:
     """Mean log error relative to the climatology."""
     logs = [
         np.log(
-            rmse(trial.carried(share), trial.truth, trial.weight)
+            rmse(trial.forecast(share, persistence), trial.truth, trial.weight)
             / rmse(np.zeros_like(trial.truth), trial.truth, trial.weight)
         )
         for trial in trials

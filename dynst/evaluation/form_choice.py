@@ -24,7 +24,7 @@ _TARGETS = 200  # sites whose errors are compared, at most
 _WINDOWS = 100  # of a fold
 _LARGE = 100  # sensors above which one plan a fold is enough
 _CLEARLY = 0.005  # by which a part of the forecast must beat the mean of both, in mean log error
-_NOISES = (0.01, 0.1, 0.3, 1.0)
+_NOISES = (1e-5, 0.001, 0.01, 0.1, 1.0)
 SHAPES = (
     Form(memory=0.5),
     Form(memory=0.0),
@@ -35,9 +35,6 @@ SHAPES = (
     Form(memory=0.0, kernel=0.5),
 )
 """Mixtures that were best on some record and budget of the study (docs/method.md)."""
-
-_SHARES = (0.0, 0.5, 1.0)
-
 
 @dataclass(frozen=True, eq=False)
 class FormChoice:
@@ -80,14 +77,13 @@ class _Case:
     sensors: Sensors
     readings: Float[ndarray, "b t k ci"]
     truth: Float[ndarray, "b p n co"]
-    filters: Float[ndarray, "t f"] | None
 
     @property
     def weight(self) -> Float[ndarray, " n"]:
         return self.sensors.record.weight
 
     def forecaster(self, form: Form) -> SpaceTimeForecaster:
-        return SpaceTimeForecaster(self.sensors, form, filters=self.filters)
+        return SpaceTimeForecaster(self.sensors, form)
 
 
 def rmse(
@@ -147,16 +143,23 @@ def choose_form(
 
 
 def _errors(case: _Case, form: Form) -> Iterator[tuple[Form, float]]:
-    """Of the hybrid, of the mean, and of damped persistence with ridge, from one solution."""
-    both = case.forecaster(replace(form, persistence=0.5)).parts(case.readings)
-    for share in _SHARES:
-        forecast = (1 - share) * both[0] + share * both[1]
-        yield replace(form, persistence=share), rmse(forecast, case.truth, case.weight)
+    """Of all ways to use the present field, from one solution."""
+    hybrid, damped, unchanged = case.forecaster(replace(form, persistence=0.5)).parts(case.readings)
+    ways = (
+        (0.0, True, hybrid),
+        (0.5, True, (hybrid + damped) / 2),
+        (1.0, True, damped),
+        (0.5, False, (hybrid + unchanged) / 2),
+        (1.0, False, unchanged),
+    )
+    for share, is_damped, forecast in ways:
+        way = replace(form, persistence=share, damped=is_damped)
+        yield way, rmse(forecast, case.truth, case.weight)
 
 
 def _best(tried: dict[Form, float]) -> Form:
     """The best mean of both, unless a part alone is clearly better."""
-    mean = min((form for form in tried if form.persistence == 0.5), key=lambda form: tried[form])
+    mean = min((form for form in tried if form.persistence == 0.5 and form.damped), key=lambda form: tried[form])
     best = min(tried, key=lambda form: tried[form])
     return best if tried[best] < tried[mean] - _CLEARLY else mean
 
@@ -195,10 +198,11 @@ def _cases(
             used = np.union1d(plan, targets)
             record = fold.record(used)
             places = np.searchsorted(used, plan)
-            sensors = Sensors.of(record, places, history=window.history, leads=window.prediction)
+            lengths = {"history": window.history, "leads": window.prediction}
+            sensors = Sensors.of(record, places, **lengths, filters=filters)
             onto = sensors.onto(np.searchsorted(used, targets))
             readings = fold.windows.readings(plan, split.train.observed)
-            yield _Case(onto, readings, fold.truth, filters)
+            yield _Case(onto, readings, fold.truth)
 
 
 @dataclass(frozen=True, eq=False)

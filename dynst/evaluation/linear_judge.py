@@ -35,10 +35,14 @@ class SharedProducts:
         Training time.
     history, leads : int
         Steps of a history, and of a forecast.
+    filters : Float[ndarray, "t f"] or None
+        Patterns in time for a long history.
     """
 
-    def __init__(self, record: Anomalies, *, history: int, leads: int) -> None:
-        self._record, self._history, self._leads = record, history, leads
+    def __init__(
+        self, record: Anomalies, *, history: int, leads: int, filters: Float[ndarray, "t f"] | None = None
+    ) -> None:
+        self._record, self._history, self._leads, self._filters = record, history, leads, filters
         self._pool: Sensors | None = None
 
     def share(self, plans: Sequence[Int[ndarray, " _"]]) -> None:
@@ -55,15 +59,16 @@ class SharedProducts:
         return self._pool.part(np.searchsorted(self._pool.sites, sites))
 
     def _made(self, sites: Int[ndarray, " k"]) -> Sensors:
-        return Sensors.of(self._record, sites, history=self._history, leads=self._leads)
+        lengths = {"history": self._history, "leads": self._leads}
+        return Sensors.of(self._record, sites, **lengths, filters=self._filters)
 
     def _held(self, sites: Int[ndarray, " _"]) -> bool:
         return self._pool is not None and bool(np.isin(sites, self._pool.sites).all())
 
     def _bytes(self, sites: int) -> int:
-        series = sites * len(self._record.observed)
-        targets = 4 * (self._history + self._leads) * series * self._record.targets.shape[1]
-        return targets + 8 * self._history * series**2
+        patterns = self._history if self._filters is None else self._filters.shape[1]
+        inputs = sites * len(self._record.observed) * patterns
+        return 4 * (self._leads + 2) * inputs * self._record.targets.shape[1] + 8 * inputs**2
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +112,7 @@ class LinearJudge(ClosedFormJudge):
         if self._are_many(len(selected)):
             lengths = {"history": self.window.history, "leads": self.window.prediction}
             return DenseForecaster(self.data.anomalies, selected, choice.form, misfit=choice.misfit, **lengths)
-        return SpaceTimeForecaster(self._products.sensors(selected), choice.form, filters=self._filters)
+        return SpaceTimeForecaster(self._products.sensors(selected), choice.form)
 
     def choice(self, budget: int) -> FormChoice:
         """The form for plans of so many sensors: that of the nearest budget at which forms are chosen."""
@@ -143,7 +148,8 @@ class LinearJudge(ClosedFormJudge):
 
     @cached_property
     def _products(self) -> SharedProducts:
-        return SharedProducts(self.data.anomalies, history=self.window.history, leads=self.window.prediction)
+        lengths = {"history": self.window.history, "leads": self.window.prediction}
+        return SharedProducts(self.data.anomalies, **lengths, filters=self._filters)
 
     @cached_property
     def _filters(self) -> Float[ndarray, "t f"] | None:
