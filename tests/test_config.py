@@ -162,3 +162,44 @@ def test_an_empty_name_takes_back_what_the_file_says_of_stations(tmp_path):
     path = write(tmp_path, '[data]\nstations = "st.csv"\n[sample]\npath = "sample:heat_mesh"\nstations = ""')
     assert Study.load(path, sample=True).stations is None
     assert Study.load(path, {"stations": ""}).stations is None
+
+
+def test_history_and_horizon_may_be_times():
+    study = Study.load(None, {"history": "2d", "horizon": "12"})
+    assert (study.history, study.horizon) == ("2d", 12)
+    window = study.window(400, cadence="6 h")
+    assert (window.history, window.prediction) == (8, 12)
+    assert 'history = "2d"' in study.toml()
+    with pytest.raises(ConfigError, match="cannot be counted in steps of 1 step"):
+        study.window(400)
+
+
+@pytest.mark.parametrize("name", ["history", "horizon"])
+@pytest.mark.parametrize("value", ["soon", "12 parsecs", "-3", "0", True, 2.5])
+def test_what_is_neither_steps_nor_a_time_is_refused_by_name(name, value):
+    with pytest.raises(ConfigError, match=f"^--{name}: ") as caught:
+        Study.load(None, {name: value})
+    assert "\n" not in str(caught.value)
+
+
+def test_a_climatology_has_one_spelling(tmp_path):
+    path = write(tmp_path, '[window]\nclimatology = "day + Year"\n')
+    study = Study.load(path)
+    assert study.climatology == "year+day"
+    assert Study.load(path, {"climatology": "mean"}).climatology == "mean"
+    assert Study.load(write(tmp_path, study.toml())) == study
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"climatology": "yaer"}, '--climatology: word "yaer" is unknown. Did you mean "year"'),
+        ({"climatology": "year,day"}, "is unknown"),
+        ({"climatology": "cycle"}, "climatology cycle has no length: give --cycle STEPS"),
+        ({"cycle": 1}, "--cycle: 1 came; at least 2 is expected"),
+    ],
+)
+def test_an_impossible_climatology_is_one_line(flags, message):
+    with pytest.raises(ConfigError, match=message) as caught:
+        Study.load(None, flags)
+    assert "\n" not in str(caught.value)

@@ -23,6 +23,13 @@ def score(  # noqa: PLR0917  # typer makes an option of each parameter; all are 
         typer.Option(metavar="FILE", help="The network: GeoJSON, a table, GeoPackage, shapefile or names of sites."),
     ] = None,
     add: Annotated[int, typer.Option(metavar="N", help="How many best next stations to find.")] = 5,
+    climatology: Annotated[
+        str | None,
+        typer.Option(metavar="A+B", help="What is usual: mean, day, week, year, cycle. Default: as the run has it."),
+    ] = None,
+    cycle: Annotated[
+        int | None, typer.Option(metavar="STEPS", help="Steps of a cycle, for records without dates.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write it also: .json, .csv or .geojson.")
     ] = None,
@@ -41,7 +48,7 @@ def score(  # noqa: PLR0917  # typer makes an option of each parameter; all are 
     if out is not None and out.suffix.lower() not in FORMATS:
         raise ConfigError(f"{out} ends in no known format. Give -o a file that ends in {', '.join(FORMATS)}.")
     with Watcher(quiet=quiet or as_json) as watcher:
-        review = judged(source, stations, add=add, listen=watcher)
+        review = judged(source, stations, add=add, climatology=climatology, cycle=cycle, listen=watcher)
     if out is not None:
         write_review(review, out)
     if as_json:

@@ -26,7 +26,9 @@ from dynst.readers.siting import Siting, stations_on
 from dynst.reports.tables import csv_text
 from dynst.runs import Run, whole
 from dynst.study.event import Event, Listener, nobody
+from dynst.study.facts import window_words
 from dynst.study.prepare import Prepared, prepare
+from dynst.windows.choice import climatology_words
 
 __all__ = ["FORMATS", "score", "write_review"]
 
@@ -35,7 +37,13 @@ _RECORD_OF_STATIONS = "stations"  # name of the reader whose sites are the stati
 
 
 def score(
-    source: str | Study, stations: Path | None = None, *, add: int = 5, listen: Listener = nobody
+    source: str | Study,
+    stations: Path | None = None,
+    *,
+    add: int = 5,
+    climatology: str | None = None,
+    cycle: int | None = None,
+    listen: Listener = nobody,
 ) -> NetworkReview:
     """Judge a network that exists: error, leave-one-out values, redundancy, best next stations, failures.
 
@@ -49,6 +57,8 @@ def score(
         stations of a record of stations.
     add : int
         Best next stations to find.
+    climatology, cycle : str or None, int or None
+        In place of what the study says, see `Study`.
     listen : callable
         Called with every `Event`.
 
@@ -60,11 +70,16 @@ def score(
     if add < 0:
         raise ConfigError(f"{add} stations cannot be added. Give --add 0 or more.")
     study, run = _source(source)
+    given = {"climatology": climatology, "cycle": cycle}
+    if any(value is not None for value in given.values()):
+        study = Study.load(None, study.model_dump() | {key: value for key, value in given.items() if value is not None})
     prepared = prepare(study, listen=_on_data(listen))
     plan = None if run is None else _plan_of(run, prepared)
     siting = _network(prepared, plan, stations)
-    span = f"{prepared.window.history} steps are read, {prepared.window.prediction} forecast; {prepared.split.how}"
-    for note in (span, *siting.notes):
+    window = window_words(prepared.window.history, prepared.window.prediction, prepared.field.cadence)
+    span = f"{window}; {prepared.split.how}"
+    usual = f"climatology: {climatology_words(prepared.climatology.facts())}"
+    for note in (span, usual, *siting.notes):
         listen(Event("read", note=f"Note: {note}"))
     listen(Event("score", "fit the judge"))
     task = prepared.task(len(siting.selected))

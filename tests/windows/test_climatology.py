@@ -10,9 +10,9 @@ from dynst.errors import ConfigError, DataError
 from dynst.readers import read
 from dynst.readers.times import decode_times
 from dynst.windows import Scaling, snapshots
-from dynst.windows.dataset import WindowDataset
 from dynst.windows.choice import choose_climatology, climatology_words
 from dynst.windows.climatology import fit_climatology, waves_of
+from dynst.windows.dataset import WindowDataset
 
 HOURS = np.arange("2003-12-01", "2004-04-01", dtype="datetime64[h]").astype("datetime64[ns]")  # with a leap day
 DAYS = np.arange("1999-01-01", "2005-01-01", dtype="datetime64[D]").astype("datetime64[ns]")
