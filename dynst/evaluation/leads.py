@@ -39,7 +39,7 @@ def skill_by_lead(curve: Curve, planner: str, budget: int) -> list[str]:
         figures = _figures(~wins, times, errors[name], ours, units)
         parts.append(_part(_WORDS[name], wins, _VISIBLE * errors[name] < ours, times, figures))
     said = "; ".join(parts)
-    return [f"{said[0].upper()}{said[1:]}."]
+    return [f"{_capital(said)}."]
 
 
 def _errors(curve: Curve, budget: int, names: Sequence[str]) -> dict[str, Float[ndarray, " lead"]]:
@@ -89,3 +89,9 @@ def _figures(lost: Bool[ndarray, " lead"], times: Sequence[str], theirs: ndarray
 
 def _every(times: Sequence[str]) -> str:
     return times[0] if len(times) == 1 else f"every lead time ({times[0]} to {times[-1]})"
+
+
+def _capital(text: str) -> str:
+    """The same with its first letter large, even after a quotation mark."""
+    first = next(i for i, letter in enumerate(text) if letter.isalpha())
+    return f"{text[:first]}{text[first].upper()}{text[first + 1 :]}"
