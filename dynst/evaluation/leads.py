@@ -72,6 +72,7 @@ def _part(
     if not wins[-1]:
         return f"from {times[turn]} on {who} is {good} this plan ({figures})"
     until = f"at {times[0]}" if turn == 1 else f"up to {times[turn - 1]}"
+    figures = figures.removeprefix(f"{until} ")
     return f"{until} {who} is {good.rsplit(' ', 1)[0]} ({figures}), from {times[turn]} on this plan is better"
 
 
