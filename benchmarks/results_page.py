@@ -13,6 +13,7 @@ import numpy as np
 from dynst.config import Study
 from dynst.domain import FRAMES, Curve
 from dynst.domain.curve import CurveRow
+from dynst.domain.words import UNCLEAR, vague
 from dynst.evaluation.findings import Cell, Findings, one_line
 from dynst.export import load_plan
 from dynst.planners import PLANNERS, SEEDED
@@ -26,7 +27,7 @@ FEW = 20  # test windows below which verdicts are chance more often than they sa
 RANDOM = "uniform_random"
 OURS = ("dynst", "dynst_linear")
 BASELINES = tuple(name for name in PLANNERS if name not in (*OURS, RANDOM))
-ORDER = ("worse", "tie", "better")  # losses first
+ORDER = ("worse", "tie", "better")  # losses first; what cannot be judged is none of them
 COMMAND = "python benchmarks/results.py --data FOLDER --out results"
 
 
@@ -101,7 +102,7 @@ def meetings(record: str, run: Run, curve: Curve) -> Iterator[Meeting]:
     default = default_planner(run)
     for budget in curve.budgets:
         for name in curve.planners:
-            if name not in (*FRAMES, RANDOM) and (cell := Findings(curve, name, budget).of(name, RANDOM)):
+            if name not in (*FRAMES, RANDOM) and (cell := Findings(curve, name, budget).found.get(RANDOM)):
                 yield Meeting(record, budget, name, name, RANDOM, *cell)
         pick = picks(curve, budget)
         if pick is None:
@@ -166,12 +167,15 @@ Plans of every planner on {count} records, judged on time that no planner saw. H
 {command}
 ```
 
-*Better* and *worse* are at the 95 % level after Holm's correction; everything else is a tie. Differences are of the
-test error in %, below zero is better; an interval is for its one comparison, so one that leaves out zero may still be
-a tie after the correction for many. The *picked baseline* is the one with the least validation error: what a careful
-user without dynst would have taken. *picked of all* lets validation choose among dynst's planners too, and *default* is
-the planner that `dynst fit` takes on that record by itself. Validation error is partly what plans were chosen by, so a
-planner that searches there may look better than it is; the test error does not forgive that."""
+*Better* and *worse* are at the 95 % level. Against random plans a word is the one that `dynst fit --planner NAME
+--sensors K` gives: one question, so no correction for many, and of twenty such words on equal plans one is chance.
+Against other planners it is after Holm's correction. Everything else is a tie, and an interval wider than +-200 %
+*cannot be judged*. Differences are of the test error in %, below zero is better; an interval is for its one
+comparison, so against a planner one that leaves out zero may still be a tie. The *picked baseline* is the one with
+the least validation error: what a careful user without dynst would have taken. *picked of all* lets validation
+choose among dynst's planners too, and *default* is the planner that `dynst fit` takes on that record by itself.
+Validation error is partly what plans were chosen by, so a planner that searches there may look better than it is;
+the test error does not forgive that."""
 
 
 def _head(curves: Mapping[str, Curve]) -> list[str]:
@@ -295,6 +299,8 @@ def _versus(cell: Cell | None) -> str:
     if cell is None:
         return "-"
     change, low, high, word = cell
+    if vague(low, high):
+        return UNCLEAR
     return f"{change:+.1f} ({low:+.1f} to {high:+.1f}) {word}"
 
 
@@ -329,6 +335,8 @@ def _met(one: Meeting | None) -> str:
 def _change(one: Meeting) -> str:
     if one.planner == one.rival:
         return "the same plan"
+    if vague(one.low, one.high):
+        return "an interval wider than +-200 %"
     return f"{one.change:+.1f} % ({one.low:+.1f} to {one.high:+.1f})"
 
 
@@ -342,7 +350,7 @@ def _gaps(curve: Curve) -> list[str]:
 
 
 def _network(run: Run) -> list[str]:
-    curve = run.comparison_refit
+    curve = run.comparisons.get("network")
     if curve is None:
         return []
     lines: list[str] = []

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dynst.domain import Curve, Layout, Plan
+from dynst.domain.judges import DEFAULT, JUDGES
 from dynst.domain.stability import Stability
 from dynst.errors import CheckpointError, ConfigError, unknown_name
 from dynst.export import load_plan
@@ -54,8 +55,8 @@ class Run:
     ----------
     path : Path
         Holds ``study.toml``, ``plan.nc``, ``plans/``, ``curve.nc``, ``curve.csv``, ``log.jsonl``, ``provenance.json``
-        and, where they were made, ``checkpoint/``, ``curve_refit.nc``, ``stability.nc``, ``report.html`` and
-        ``compare/``.
+        and, where they were made, ``checkpoint/``, ``curve_ridge.nc``, ``curve_refit.nc``, ``stability.nc``,
+        ``report.html`` and ``compare/``.
     """
 
     path: Path
@@ -111,23 +112,23 @@ class Run:
 
     @property
     def curve(self) -> Curve:
-        """Error of every planner over the ladder of budgets, under the linear judge."""
-        return _curve(self.path / "curve.nc")
+        """Error of every planner over the ladder of budgets, under the judge of a fit."""
+        return _curve(self.path / f"{JUDGES[DEFAULT].file}.nc")
 
     @property
-    def refit(self) -> Curve | None:
-        """Error of every planner at the budget under networks trained afresh, if that was asked for."""
-        return _curve_at(self.path / "curve_refit.nc")
+    def curves(self) -> dict[str, Curve]:
+        """The curve of each judge of the fit, by its name in `JUDGES`; the judge that the answer rests on first."""
+        return _curves(self.path)
 
     @property
     def comparison(self) -> Curve | None:
-        """Error of every planner, each planning anew for each budget, under the linear judge, if that was asked for."""
-        return _curve_at(self.path / "compare" / "curve.nc")
+        """Error of every planner, each planning anew for each budget, under the judge of a fit, if that was made."""
+        return self.comparisons.get(DEFAULT)
 
     @property
-    def comparison_refit(self) -> Curve | None:
-        """The same under networks trained afresh."""
-        return _curve_at(self.path / "compare" / "curve_refit.nc")
+    def comparisons(self) -> dict[str, Curve]:
+        """The same for each judge of the comparison, by its name."""
+        return _curves(self.path / "compare")
 
     @property
     def stability(self) -> Stability | None:
@@ -383,8 +384,10 @@ def _curve(path: Path) -> Curve:
     return _loaded(path, "curve", Curve.from_dataset)
 
 
-def _curve_at(path: Path) -> Curve | None:
-    return _curve(path) if path.is_file() else None
+def _curves(folder: Path) -> dict[str, Curve]:
+    """The curves that a folder holds, by judge."""
+    paths = {name: folder / f"{judge.file}.nc" for name, judge in JUDGES.items()}
+    return {name: _curve(path) for name, path in paths.items() if path.is_file()}
 
 
 def _loaded(path: Path, what: str, make: Callable[[xr.Dataset], _T]) -> _T:

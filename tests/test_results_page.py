@@ -9,6 +9,8 @@ import pytest
 
 from dynst.config import Study
 from dynst.domain import Curve
+from dynst.evaluation.comparison import RANDOM
+from dynst.evaluation.verdict import answer
 from dynst.study.compare import compare
 
 
@@ -79,10 +81,9 @@ def test_the_same_runs_give_the_same_page(pages, run):
     assert pages.page({"waves": run}, {}) == pages.page({"waves": run}, {})
 
 
-def test_the_counts_are_those_of_the_verdicts(pages, run):
+def test_the_counts_are_those_of_the_verdicts_that_a_fit_of_that_planner_gives(pages, run):
     met = [one for one in pages.meetings("waves", run, run.comparison) if one.who == "variance"]
-    verdicts = run.comparison.data["verdict"].sel(planner="variance", against="uniform_random").values
-    assert [one.word for one in met] == verdicts.tolist()
+    assert [one.word for one in met] == [answer(run.comparison, "variance", k).against[RANDOM] for k in (2, 4)]
     words = " / ".join(str(sum(one.word == word for one in met)) for word in ("worse", "tie", "better"))
     assert f"| variance | {words} |" in pages.page({"waves": run}, {})
 

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["compare"]
 
-_JUDGES = {"linear": "linear judge", "network": "a network trained afresh for each plan"}
-
 
 def compare(  # noqa: PLR0917  # typer makes an option of each parameter; all are passed by name
     source: Annotated[
@@ -34,14 +32,14 @@ def compare(  # noqa: PLR0917  # typer makes an option of each parameter; all ar
     seeds: Annotated[
         int | None, typer.Option(metavar="N", help="Plans of a planner that draws lots, networks per plan. Default: 3.")
     ] = None,
-    judges: Annotated[str | None, typer.Option(metavar="A,B", help="linear, network or both. Default: both.")] = None,
+    judges: Annotated[str | None, typer.Option(metavar="A,B", help="Of linear, ridge, network. Default: all.")] = None,
     workers: Annotated[
         int | None, typer.Option(metavar="N", help="Processes at a time. Default: one a core, if memory allows.")
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")] = False,
 ) -> None:
-    """Compare all planners at several budgets, with several seeds, under both judges.
+    """Compare all planners at several budgets, with several seeds, under all judges.
 
     What is made stays: stopped, it continues; asked for more, it reuses what is there.
     """
@@ -55,7 +53,7 @@ def compare(  # noqa: PLR0917  # typer makes an option of each parameter; all ar
         told_how_to_go_on(watcher, lambda: _again(source, given, watcher), stopped="Stopped; what is made stays."),
     ):
         run = _work(source, given, watcher)
-    _show(run, given.get("judges", tuple(_JUDGES)), as_json=as_json)
+    _show(run, given.get("judges"), as_json=as_json)
 
 
 def _work(source: str, given: dict[str, Any], watcher: Watcher) -> Run:
@@ -89,18 +87,18 @@ def _again(source: str, given: dict[str, Any], watcher: Watcher) -> str:
     return f" Continue with: {shlex.join(['dynst', 'compare', watcher.resumable or source, *options])}"
 
 
-def _show(run: Run, judges: tuple[str, ...], *, as_json: bool) -> None:
+def _show(run: Run, judges: tuple[str, ...] | None, *, as_json: bool) -> None:
     """A table for each judge, the findings in words, where things are, and what is next."""
     from dynst.cli.console import say, show_json
     from dynst.cli.results import short_path, show_answer
+    from dynst.domain.judges import JUDGES
 
-    found = {"linear": run.comparison, "network": run.comparison_refit}
-    curves = {judge: curve for judge in _JUDGES if judge in judges and (curve := found[judge]) is not None}
+    curves = {judge: curve for judge, curve in run.comparisons.items() if judges is None or judge in judges}
     if as_json:
         show_json(_document(run, curves))
         return
     for judge, curve in curves.items():
-        _table(curve, _JUDGES[judge], run.plan.planner)
+        _table(curve, JUDGES[judge].words, run.plan.planner)
     for answer in _answers(run, curves):
         show_answer(answer)
     folder = short_path(run.path)
@@ -122,13 +120,17 @@ def _table(curve: Curve, judge: str, own: str) -> None:
     rows += [[name, *(_cell(tables[budget][name]) for budget in curve.budgets)] for name in frames]
     unit = "" if units == "1" else f" ({units})"
     show_table(
-        f"Error of the forecast of all sites{unit}, test period, {judge}; each planned anew for so many sensors:",
+        f"Error of the forecast of all sites{unit}, test period, judged by {judge}; "
+        "each planned anew for so many sensors:",
         ["sensors", *map(str, curve.budgets)],
         rows,
         bold=own,
         rule=len(plans),
     )
-    say("+-: deviation over seeds or draws; against random plans after Holm: + better, - worse, = tie")
+    say(
+        "+-: deviation over seeds or draws; against random plans after Holm: + better, - worse, = tie, "
+        "? cannot be judged"
+    )
     for line in _gaps(curve, tables):
         say(line)
 
@@ -142,8 +144,18 @@ def _cell(row: CurveRow) -> str:
     if not math.isfinite(row.error):
         return "gap" if row.reason else "-"
     spread = f" +-{100 * row.spread / row.error:.1f}%" if row.seeds > 1 and row.error > 0 else ""
-    mark = {"better": " +", "worse": " -", "tie": " ="}.get(row.verdict, "  ")
-    return f"{row.error:.4g}{spread}{'  ' if row.is_frame else mark}"
+    return f"{row.error:.4g}{spread}{_mark(row)}"
+
+
+def _mark(row: CurveRow) -> str:
+    """Better, worse or tie against random plans; ``?`` where that cannot be judged."""
+    from dynst.domain.words import vague
+
+    if row.is_frame or row.vs_random is None:
+        return "  "
+    if vague(*row.vs_random[1:]):
+        return " ?"
+    return {"better": " +", "worse": " -", "tie": " ="}.get(row.verdict, "  ")
 
 
 def _gaps(curve: Curve, tables: dict[int, dict[str, CurveRow]]) -> list[str]:
@@ -160,19 +172,18 @@ def _gaps(curve: Curve, tables: dict[int, dict[str, CurveRow]]) -> list[str]:
 
 def _answers(run: Run, curves: dict[str, Curve]) -> list[Any]:
     """The findings about the run's plan, or about its planner at the middle budget if the run's was not compared."""
-    from dynst.config import Study
     from dynst.evaluation.verdict import answer
+    from dynst.study.answers import tolerance_of
 
     if not curves:
         return []
-    (_, first), *others = curves.items()
+    (judge, first), *others = curves.items()
     plan = run.plan
     if plan.planner not in first.planners:
         return []
     budget = plan.budget if plan.budget in first.budgets else _middle(first)
-    second = (_JUDGES[others[0][0]], others[0][1]) if others else None
-    tolerance = Study.load(run.path / "study.toml").tolerance
-    return [answer(first, plan.planner, budget, second=second, tolerance=tolerance)]
+    tolerance = tolerance_of(run)
+    return [answer(first, plan.planner, budget, others=dict(others), tolerance=tolerance, judge=judge)]
 
 
 def _document(run: Run, curves: dict[str, Curve]) -> dict[str, Any]:

@@ -113,7 +113,7 @@ def fit(  # noqa: PLR0917  # typer makes an option of each parameter; all are pa
     tolerance: Annotated[
         float | None,
         _judge(
-            metavar="%", help="Enough sensors: error at most so much above that of a sensor at every site. Default: 5."
+            metavar="%", help="Enough sensors win all but so much of what one at every site wins over none. Default: 5."
         ),
     ] = None,
     seed: Annotated[int | None, _run(help="Same seed, same plan.")] = None,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,6 @@ from dynst.cli.console import console, say, show_json, show_table
 
 if TYPE_CHECKING:
     from dynst.domain import Curve, Plan
-    from dynst.domain.curve import CurveRow
     from dynst.domain.stability import Stability
     from dynst.evaluation.verdict import Answer
     from dynst.runs import Run
@@ -21,32 +19,29 @@ __all__ = ["finite", "short_path", "show_answer", "show_results"]
 
 _CHANNELS = 2  # with more of them their columns no longer fit beside the rest
 
-_NETWORK_JUDGE = "a network trained afresh for each plan"
 _FOOTNOTE = (
     "95 %: interval of this one difference; against random plans it holds luck of the\n"
     "draw, too. better, worse, tie: after correction for their number (Holm)."
 )
 
-_FRAMES = {
-    "floor": "floor (no sensor)",
-    "ceiling": "ceiling (every site)",
-    "persistence": "persistence",
-    "climatology": "climatology",
-}
-
 
 def show_results(run: Run, *, as_json: bool = False) -> None:
     """Tables and the next command, or one JSON document, on stdout."""
+    from dynst.domain.judges import JUDGES, SECOND
+    from dynst.study.answers import answer_of
+
     plan, curve = run.plan, run.curve
     if as_json:
-        show_json(_document(run, plan, curve))
+        show_json(_document(run, plan))
         return
-    _budget_table(plan, curve, judge="linear judge")
-    if run.refit is not None:
-        _budget_table(plan, run.refit, judge=_NETWORK_JUDGE)
+    for name, judged in run.curves.items():
+        if name != SECOND:  # what it thinks is said in one sentence
+            _budget_table(plan, judged, judge=JUDGES[name].words)
     if len(curve.budgets) > 1:
         _curve_table(plan, curve)
-    show_answer(_answer(run, plan, curve), stays="" if run.stability is None else run.stability.words())
+    found = answer_of(run)
+    if found is not None:
+        show_answer(found, stays="" if run.stability is None else run.stability.words())
     for name, reason in sorted(_skipped(run).items()):
         say(f"{name} was skipped: {reason}")
     folder = short_path(run.path)
@@ -60,41 +55,35 @@ def show_results(run: Run, *, as_json: bool = False) -> None:
 
 def _budget_table(plan: Plan, curve: Curve, *, judge: str) -> None:
     """All plans, then what they are read against; how the plan does against each, with its interval."""
-    rows = curve.table(plan.budget)
-    shown = curve.channels if 1 < len(curve.channels) <= _CHANNELS else ()
-    units = dict(zip(curve.channels, curve.units, strict=True))
-    overall = "error\n(sd)" if len(curve.channels) > 1 else "error" + _unit(rows[0].units, before="\n")
-    plans, frames = ([row for row in rows if row.is_frame is frame] for frame in (False, True))
+    from dynst.reports.evidence_tables import budget_rows
+
+    rows = budget_rows(curve, plan.planner, plan.budget, channels=_CHANNELS)
+    columns = [name for name in rows[0] if name != "remark"]
     show_table(
-        f"Error of the forecast of all {len(plan.sites)} sites from {plan.budget} sensors, test period, {judge}",
-        [
-            "planner",
-            overall,
-            *(name + _unit(units[name], before="\n") for name in shown),
-            "vs\nrandom",
-            "plan\nvs it",
-            "95 %",
-            "",
-        ],
-        [_cells(row, plan, curve, shown) for row in [*plans, *frames]],
+        f"Error of the forecast of all {len(plan.sites)} sites from {plan.budget} sensors, test period, judged by "
+        f"{judge}",
+        [_heading(name) for name in columns],
+        [[_text(row[name]) for name in columns] for row in rows],
         bold=plan.planner,
-        rule=len(plans),
+        rule=sum(not row.is_frame for row in curve.table(plan.budget)),
     )
     if len(curve.channels) > 1:
         say("error (sd): all channels together, in their training standard deviations; each channel is in curve.csv")
-    if any(cell is not None for cell in (_compared(row.planner, plan, curve, plan.budget) for row in plans)):
+    if any(row["verdict"] for row in rows):
         say(_FOOTNOTE)
 
 
-def _answer(run: Run, plan: Plan, curve: Curve) -> Answer:
-    """The findings about the plan, with the second judge's where there is one."""
-    from dynst.config import Study
-    from dynst.evaluation.verdict import answer
+def _heading(column: str) -> str:
+    """A column's name on two lines where it is long; a verdict needs none."""
+    short = {"verdict": "", "vs random": "vs\nrandom", "plan vs it": "plan\nvs it"}
+    return short.get(column, column.replace(" (", "\n(").replace("standard deviations", "sd"))
 
-    second = None if run.refit is None else (_NETWORK_JUDGE, run.refit)
-    study = Path(run.path) / "study.toml"
-    tolerance = Study.load(study).tolerance if study.is_file() else Study().tolerance
-    return answer(curve, plan.planner, plan.budget, second=second, tolerance=tolerance)
+
+def _text(value: object) -> str:
+    """A cell of a table: figures in four digits, nothing where there is nothing."""
+    if isinstance(value, float):
+        return _number(value)
+    return "" if value is None else str(value)
 
 
 def show_answer(found: Answer, *, stays: str = "") -> None:
@@ -111,43 +100,6 @@ def show_answer(found: Answer, *, stays: str = "") -> None:
 def _unit(unit: str, *, before: str = " ") -> str:
     """The unit in parentheses; nothing for what has none."""
     return "" if unit == "1" else f"{before}({unit})"
-
-
-def _cells(row: CurveRow, plan: Plan, curve: Curve, shown: Sequence[str]) -> list[str]:
-    cells = [_name(row), _number(row.error), *(_number(row.per_channel[name]) for name in shown)]
-    if row.is_frame:
-        return [*cells, "", "", "", ""]
-    if row.planner == "uniform_random" and row.seeds > 1:
-        versus = f"+- {100 * row.spread / row.error:.1f} %"
-    else:
-        versus = f"{row.vs_random[0]:+.1f} %" if row.vs_random else ""
-    return [*cells, versus, *(_against(row.planner, plan, curve) if math.isfinite(row.error) else ("", "", "skipped"))]
-
-
-def _name(row: CurveRow) -> str:
-    several = f" x {row.seeds}" if row.seeds > 1 else ""
-    return f"{_FRAMES.get(row.planner, row.planner)}{several}"
-
-
-def _against(name: str, plan: Plan, curve: Curve) -> tuple[str, str, str]:
-    """How much better or worse the plan does than `name`, the interval, and the word for it."""
-    from dynst.reports.evidence_tables import interval
-
-    found = _compared(name, plan, curve, plan.budget)
-    if found is None:
-        return "", "", ""
-    return f"{found['percent']:+.1f} %", interval(found["low"], found["high"]), found["verdict"]
-
-
-def _compared(name: str, plan: Plan, curve: Curve, budget: int) -> dict[str, Any] | None:
-    """The plan against `name`: difference of the error in %, its 95 % interval, and the verdict on the plan."""
-    if name == plan.planner or "difference" not in curve.data or name not in curve.data["against"].values:
-        return None
-    cell = curve.at(budget).sel(planner=plan.planner, against=name)
-    change, low, high = (float(cell[key]) for key in ("difference", "low", "high"))
-    if not math.isfinite(change):
-        return None
-    return {"percent": change, "low": low, "high": high, "verdict": str(cell["verdict"].item())}
 
 
 def _curve_table(plan: Plan, curve: Curve) -> None:
@@ -175,23 +127,26 @@ def _curve_table(plan: Plan, curve: Curve) -> None:
     show_table(title, columns, lines, bold=marked, left=0)
 
 
-def _document(run: Run, plan: Plan, curve: Curve) -> dict[str, Any]:
+def _document(run: Run, plan: Plan) -> dict[str, Any]:
     import dataclasses
 
+    from dynst.domain.judges import DEFAULT
+    from dynst.study.answers import answer_of
+
+    found = answer_of(run)
     axes = {"geographic": ("longitude", "latitude"), "schematic": ()}.get(plan.sites.frame, ("x", "y"))
-    tables = {"table": curve, "refit": run.refit}
+    tables = {"table" if name == DEFAULT else name: judged for name, judged in run.curves.items()}
     rows = {
         key: [
             {
                 ("verdict_vs_random" if name == "verdict" else name): finite(value)
                 for name, value in dataclasses.asdict(row).items()
             }
-            | {"is_frame": row.is_frame, "plan_vs": finite(_compared(row.planner, plan, judged, budget))}
+            | {"is_frame": row.is_frame, "plan_vs": _against(plan, row.planner, judged, budget)}
             for budget in judged.budgets
             for row in judged.table(budget)
         ]
         for key, judged in tables.items()
-        if judged is not None
     }
     return {
         "run": str(run.path),
@@ -211,13 +166,22 @@ def _document(run: Run, plan: Plan, curve: Curve) -> dict[str, Any]:
         ],
         "positions_are": "unknown" if not axes else f"{plan.sites.frame}, {plan.sites.unit}",
         "importance_is": plan.importance_is,
-        "answer": finite(dataclasses.asdict(_answer(run, plan, curve))),
+        "answer": None if found is None else finite(dataclasses.asdict(found)),
         **rows,
         "stability": _stays(run.stability),
         "facts": run.provenance.get("facts", {}),
         "skipped": _skipped(run),
         "report": None if (report := _report(run)) is None else str(report),
     }
+
+
+def _against(plan: Plan, name: str, curve: Curve, budget: int) -> dict[str, Any] | None:
+    """The plan against `name`: difference of the error in %, its 95 % interval, and the verdict on the plan."""
+    cell = curve.compared(plan.planner, name, budget)
+    if cell is None:
+        return None
+    found: dict[str, Any] = finite(dict(zip(("percent", "low", "high", "verdict"), cell, strict=True)))
+    return found
 
 
 def _stays(stability: Stability | None) -> dict[str, Any] | None:

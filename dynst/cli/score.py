@@ -101,7 +101,12 @@ def _show(review: NetworkReview) -> None:
 
 
 def _cells(change: Change) -> tuple[str, str, str]:
-    return f"{change.error:.4g}", f"{change.percent:+.2f}", f"{change.low:+.2f} to {change.high:+.2f}"
+    from dynst.domain.words import span, vague
+
+    if vague(change.low, change.high):
+        return f"{change.error:.4g}", "", span(change.low, change.high)
+    interval = span(change.low, change.high, digits=2).removesuffix(" %")
+    return f"{change.error:.4g}", f"{change.percent:+.2f}", interval
 
 
 def _place(position: dict[str, float]) -> str:

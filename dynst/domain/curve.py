@@ -197,6 +197,16 @@ class Curve:
         return tuple(str(name) for name in self.data["channel"].values)
 
     @property
+    def cadence(self) -> str:
+        """Time between two steps, like ``6 h``; empty where nobody wrote it down."""
+        return str(self.data.attrs.get("cadence", ""))
+
+    @property
+    def test_runs(self) -> int | None:
+        """How many experiments the test windows are of; None where they are of one record."""
+        return len(np.unique(self.data["run"].values)) if "run" in self.data else None
+
+    @property
     def units(self) -> tuple[str, ...]:
         """Unit of each channel."""
         return tuple(str(unit) for unit in self.data["units"].values)
@@ -250,6 +260,16 @@ class Curve:
             verdict=verdict,
             reason=str(data["reason"].item()),
         )
+
+    def compared(self, planner: str, against: str, budget: int) -> tuple[float, float, float, str] | None:
+        """Difference of the error of `planner` to another's in %, its 95 % interval, verdict; None if not compared."""
+        if "difference" not in self.data or planner == against or planner not in self.planners:
+            return None
+        if against not in self.data["against"].values:
+            return None
+        cell = self.at(budget).sel(planner=planner, against=against)
+        change, low, high = (float(cell[key]) for key in ("difference", "low", "high"))
+        return (change, low, high, str(cell["verdict"].item())) if np.isfinite(change) else None
 
     def to_csv(self) -> str:
         """The whole curve as CSV text, one line per value; a missing combination has one line with its reason.

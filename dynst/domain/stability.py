@@ -15,6 +15,7 @@ from numpy import ndarray
 from dynst.domain.matching import chance_overlap, matching
 from dynst.domain.plan import Plan
 from dynst.domain.sites import Frame, Sites
+from dynst.domain.words import distance
 from dynst.errors import ConfigError, DataError, unknown_name
 
 if TYPE_CHECKING:
@@ -205,8 +206,7 @@ class Stability:
         if not self.variants:
             return f"How stable the plan is is not known: nothing could be varied{f' ({left})' if left else ''}."
         always, usually, free = (self.grade.count(grade) for grade in GRADES)
-        unit = "" if self.radius_unit == "1" else f" {self.radius_unit}"
-        near = f"within {self.radius:,.4g}{unit}" if self.radius else "at the same sites"
+        near = f"within {distance(self.radius, self.radius_unit)}" if self.radius else "at the same sites"
         varied = [one for kind, one in _ONE.items() if any(KINDS[kind] in name for name in self.variants)]
         rest = [f"{usually} usually {'does' if usually == 1 else 'do'}"] if usually else []
         rest += [f"{free} {'is' if free == 1 else 'are'} interchangeable"] if free else []

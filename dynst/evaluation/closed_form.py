@@ -103,6 +103,11 @@ class ClosedFormJudge(ABC):
         """The channels that are forecast."""
         return tuple(self.split.train.channels[i] for i in self.data.predicted)
 
+    @property
+    def cadence(self) -> str:
+        """Time between two steps, like ``6 h``."""
+        return self.split.train.cadence
+
     @abstractmethod
     def fit(self, selected: Int[ndarray, " k"]) -> PlanForecaster:
         """The forecaster of a plan of at least one site, made on training time."""

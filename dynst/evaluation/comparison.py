@@ -4,7 +4,8 @@ Many comparisons find differences by chance, so verdicts are corrected for their
 6). A *family* is what one reads as one question:
 
 - "is this plan better than random?": the one planner and budget that the study was made for stand before any figure is
-  seen, so this comparison with ``uniform_random`` is a family of its own;
+  seen, so this comparison with ``uniform_random`` is a family of its own; `alone` gives its word for any planner that
+  is asked about by name, here, in the answer of a run and on the page of results;
 - "who else is?": all other planners against ``uniform_random`` at one budget, a family for each budget;
 - "is this planner better than the others?": one planner against all others at one budget, a family for each.
 
@@ -23,7 +24,7 @@ from dynst.domain import FRAMES
 from dynst.evaluation.bootstrap import LEVEL, bounds, influence, layout_doubt, seed_doubt, together, window_doubt
 from dynst.evaluation.score import Score
 
-__all__ = ["MIN_RANDOM_DRAWS", "RANDOM", "compared", "holm"]
+__all__ = ["MIN_RANDOM_DRAWS", "RANDOM", "alone", "compared", "holm"]
 
 MIN_RANDOM_DRAWS = 3
 """Random plans below which nothing is said about them: their spread is part of every verdict, and two show none."""
@@ -63,6 +64,19 @@ def compared(
     found["p"] = _corrected(names, found["p"], asked)
     found["verdict"] = _words(found["difference"], found["p"])
     return found
+
+
+def alone(low: float, high: float) -> str:
+    """The word for one comparison that is a family of its own, from its interval in %.
+
+    Examples
+    --------
+    >>> alone(-17.9, -1.1), alone(-3.0, 2.0), alone(0.5, 4.0)
+    ('better', 'tie', 'worse')
+    """
+    if high < 0:
+        return "better"
+    return "worse" if low > 0 else "tie"
 
 
 def holm(p: Float[ndarray, " r"]) -> Float[ndarray, " r"]:

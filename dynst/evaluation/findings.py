@@ -5,19 +5,27 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from dynst.domain import FRAMES, Curve
 from dynst.domain.curve import CurveRow
-from dynst.evaluation.comparison import RANDOM
-from dynst.evaluation.knee import relative_errors
+from dynst.domain.words import UNCLEAR, vague
+from dynst.evaluation.comparison import RANDOM, alone
+from dynst.evaluation.knee import relative_errors, stake
 
-__all__ = ["Cell", "Findings", "changes", "figure", "listed", "one_line", "percent", "sensors", "span"]
+__all__ = ["Cell", "Findings", "changes", "figure", "listed", "one_line", "percent", "sensors"]
+
+_NEXT_TO_NOTHING = 5.0  # %, chosen: with so little less error than without any sensor nobody would build one
 
 Cell = tuple[float, float, float, str]
 """Difference and its interval in %, and the verdict."""
 
 
 class Findings:
-    """One plan at one budget: its differences and verdicts, and the errors around it."""
+    """One plan at one budget: its differences and verdicts, and the errors around it.
+
+    Against random plans the plan that is asked about is a question of its own (`comparison.alone`).
+    """
 
     def __init__(self, curve: Curve, name: str, budget: int) -> None:
         self.curve, self.name, self.budget = curve, name, budget
@@ -27,16 +35,19 @@ class Findings:
         self.plans = [other for other in curve.planners if other not in FRAMES]
         found = {other: self.of(name, other) for other in self.plans if other != name}
         self.found = {other: cell for other, cell in found.items() if cell is not None}
+        self.stake = stake(curve, budget)
 
     def of(self, name: str, other: str) -> Cell | None:
         """Difference of `name` to `other` and its interval in %, and the verdict; None where not compared."""
-        data = self.curve.at(self.budget)
-        if "verdict" not in data or other not in data["against"].values:
+        cell = self.curve.compared(name, other, self.budget)
+        if cell is None or not cell[3]:
             return None
-        cell = data.sel(planner=name, against=other)
-        word = str(cell["verdict"].item())
-        change, low, high = (float(cell[key]) for key in ("difference", "low", "high"))
-        return (change, low, high, word) if word and math.isfinite(change) else None
+        change, low, high, word = cell
+        if vague(low, high):
+            word = UNCLEAR
+        elif (name, other) == (self.name, RANDOM):
+            word = alone(low, high)
+        return change, low, high, word
 
     def rivals(self, word: str) -> list[str]:
         """The other planners, random plans aside, against which the verdict is `word`; least error first."""
@@ -49,6 +60,12 @@ class Findings:
         return self.found[RANDOM][3] if RANDOM in self.found else ""
 
     @property
+    def beaten(self) -> tuple[int, int]:
+        """How many random plans have more error than this plan, and how many there are."""
+        draws, ours = self.errors.get(RANDOM, np.zeros(0)), self.errors.get(self.name, np.full(1, np.nan))
+        return int((ours.mean() < draws).sum()), len(draws)
+
+    @property
     def better_than_random(self) -> list[str]:
         """The planners, this one among them, that are better than the random plans; least error first."""
         cells = {other: self.of(other, RANDOM) for other in self.plans if other != RANDOM}
@@ -56,14 +73,17 @@ class Findings:
         return sorted(names, key=lambda other: self.rows[other].error)
 
     @property
+    def error(self) -> float:
+        """The plan's error in training standard deviations, mean over seeds; NaN if it could not be had."""
+        return float(self.errors[self.name].mean()) if self.name in self.errors else math.nan
+
+    @property
     def idle(self) -> bool:
-        """Whether sensors are not shown to help: neither those of the plan nor one at every site."""
-        if not {"floor", "ceiling"} <= set(self.errors):
+        """Whether sensors win next to nothing here: neither those of the plan nor one at every site."""
+        if self.stake is None:
             return False
-        floor, ceiling = (float(self.errors[frame].mean()) for frame in ("floor", "ceiling"))
-        every, ours = self.of("ceiling", "floor"), self.of(self.name, "floor")
-        helps = ceiling < floor and (every is None or every[3] == "better")
-        return not helps and not (ours and ours[3] == "better")
+        none = self.stake.none
+        return self.stake.gain < _NEXT_TO_NOTHING and not self.error < (1 - _NEXT_TO_NOTHING / 100) * none
 
 
 def changes(names: Sequence[str], here: Findings) -> str:
@@ -95,11 +115,6 @@ def one_line(name: str) -> str:
 def percent(value: float) -> str:
     """Size of a difference; what would be rounded to nothing is said to be little."""
     return f"{abs(value):.1f} %" if abs(value) >= 0.05 else "less than 0.1 %"
-
-
-def span(low: float, high: float) -> str:
-    """An interval in %; two windows have none."""
-    return f"{low:+.1f} to {high:+.1f} %" if math.isfinite(high) else "unknown"
 
 
 def sensors(budget: int) -> str:

@@ -6,28 +6,28 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from dynst.domain import FRAMES, Curve
 from dynst.evaluation.bootstrap import bounds, influence, window_doubt
 from dynst.evaluation.comparison import RANDOM
 
-__all__ = ["Knee", "indifferent_budgets", "knee", "relative_errors"]
+__all__ = ["Knee", "Stake", "indifferent_budgets", "knee", "relative_errors", "stake"]
 
 _NO_CHOICE = 0.02  # chosen: what the best plan gains over random ones, and what these differ by, that nobody moves for
 
 
 @dataclass(frozen=True)
 class Knee:
-    """Fewest sensors whose error is within a tolerance of that with every site.
+    """Fewest sensors that win nearly all that sensors can win.
 
     Attributes
     ----------
     budget, low, high : int or None
         Of the curve's budgets: the estimate and its 95 % interval; None where no budget of the curve is enough.
     tolerance : float
-        In %.
+        In % of the way from the floor to the ceiling: what may be missing.
     """
 
     budget: int | None
@@ -36,11 +36,51 @@ class Knee:
     tolerance: float
 
 
-def knee(curve: Curve, planner: str, tolerance: float = 5.0) -> Knee | None:
-    """Fewest sensors from which on the error of a planner's plans stays within a tolerance of the ceiling's.
+@dataclass(frozen=True)
+class Stake:
+    """What sensors can win at one budget, in the figures of `relative_errors`.
 
-    The interval is that of the errors, read the other way: from `low` sensors on, no number can be told from enough;
-    from `high` sensors on, every number is enough at the upper bound of its error, too.
+    Attributes
+    ----------
+    floor, ceiling : float
+        Error with no sensor, and with one at every site.
+    none : float
+        The least error without any sensor: of the floor or of the climatology.
+    none_is : str
+        Which of the two.
+    """
+
+    floor: float
+    ceiling: float
+    none: float
+    none_is: str
+
+    @property
+    def gain(self) -> float:
+        """How much less error a sensor at every site leaves than none, in %; below zero if it leaves more."""
+        return 100.0 * (1 - self.ceiling / self.none)
+
+    def share(self, error: float) -> float:
+        """How much of the way from the floor to the ceiling an error has come, in %."""
+        return 100.0 * (self.floor - error) / (self.floor - self.ceiling)
+
+
+def stake(curve: Curve, budget: int) -> Stake | None:
+    """What sensors can win; None where the curve lacks floor or ceiling."""
+    errors = {name: float(values.mean()) for name, values in relative_errors(curve, budget).items() if name in FRAMES}
+    if not {"floor", "ceiling"} <= set(errors):
+        return None
+    known = [name for name in ("floor", "climatology") if name in errors]
+    least = min(known, key=lambda name: errors[name])
+    return Stake(errors["floor"], errors["ceiling"], errors[least], least)
+
+
+def knee(curve: Curve, planner: str, tolerance: float = 5.0) -> Knee | None:
+    """Fewest sensors that win nearly all that sensors can win, where no larger number is shown to win less.
+
+    That is the way from the floor (no sensor) to the ceiling (one at every site). The interval is that of the errors,
+    read the other way: from `low` sensors on, no number can be told from enough; from `high` sensors on, every number
+    is enough at the upper bound of its error, too.
 
     Parameters
     ----------
@@ -49,34 +89,48 @@ def knee(curve: Curve, planner: str, tolerance: float = 5.0) -> Knee | None:
     planner : str
         Whose plans.
     tolerance : float
-        In %.
+        In % of the way from the floor to the ceiling: what may be missing.
 
     Returns
     -------
     Knee or None
-        None where the curve has no ceiling, or no window errors.
+        None where the curve has no floor, ceiling or window errors, or where sensors win nothing.
     """
-    if "window_error" not in curve.data or not {planner, "ceiling"} <= set(curve.planners):
+    if "window_error" not in curve.data or not {planner, "floor", "ceiling"} <= set(curve.planners):
         return None
     run = curve.data["run"].values if "run" in curve.data else None
-    window_error = curve.data["window_error"]
-    budgets, bands = [], []
+    bands = {}
     for j, budget in enumerate(curve.budgets):
-        ours, all_sites = (window_error.sel(planner=name)[j].values.astype(float) for name in (planner, "ceiling"))
-        finite = np.isfinite(ours) & np.isfinite(all_sites)
-        if not finite.any():
-            continue
-        (level, moved), (best, at_best) = influence(ours[None, finite]), influence(all_sites[None, finite])
-        doubt = window_doubt((moved - at_best)[None], run=None if run is None else run[finite])
-        _, low, high = bounds(np.array([level - best]), doubt)
-        budgets.append(budget)
-        bands.append((100.0 * math.expm1(level - best), low[0], high[0]))
-    if not budgets:
+        errors = curve.data["window_error"].sel(planner=[planner, "ceiling", "floor"])[:, j].values.astype(float)
+        finite = np.isfinite(errors).all(axis=0)
+        if finite.any():
+            bands[budget] = _missing(errors[:, finite], tolerance / 100, None if run is None else run[finite])
+    known = {budget: band for budget, band in bands.items() if band is not None}
+    if not known:
         return None
-    order = np.argsort(budgets)
-    numbers, within = np.array(budgets)[order], np.array(bands)[order] <= tolerance
-    estimate, low_, high_ = (_from_here_on(numbers, within[:, i]) for i in range(3))
-    return Knee(estimate, low_, high_, tolerance)
+    numbers = np.array(sorted(known))
+    within = np.array([known[budget] for budget in numbers]) <= 0
+    low, high = (_from_here_on(numbers, within[:, i]) for i in (1, 2))
+    likely = [int(number) for number, is_within in zip(numbers, within[:, 0], strict=True) if is_within]
+    estimate = next((number for number in likely if low is not None and number >= low), None)
+    return Knee(estimate, low, high, tolerance)
+
+
+def _missing(errors: Float[ndarray, "3 m"], part: float, run: ndarray | None) -> tuple[float, float, float] | None:
+    """By how many % the error of a plan is above what is enough, and the 95 % interval; None if sensors win nothing.
+
+    `errors` are those of the windows of plan, ceiling and floor. Enough is the error that lies `part` of the way from
+    the ceiling to the floor.
+    """
+    (ours, moved), (best, at_best), (worst, at_worst) = (influence(row[None]) for row in errors)
+    if best >= worst:
+        return None
+    ceiling, floor = (1 - part) * math.exp(best), part * math.exp(worst)
+    enough = ceiling + floor
+    at_enough = (ceiling * at_best + floor * at_worst) / enough
+    above = ours - math.log(enough)
+    _, low, high = bounds(np.array([above]), window_doubt((moved - at_enough)[None], run=run))
+    return 100.0 * math.expm1(above), float(low[0]), float(high[0])
 
 
 def indifferent_budgets(curve: Curve) -> tuple[int, int] | None:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from dynst.domain import Frame, Layout, Sites
+from dynst.domain.words import UNCLEAR, vague
 
 __all__ = ["Change", "Failure", "NetworkReview", "Rival", "Station", "Step"]
 
@@ -36,12 +37,14 @@ class Change:
 
     @property
     def verdict(self) -> str:
-        """``better`` or ``worse`` than the other where ``p < 0.05``, else ``tie``."""
-        return "tie" if not self.p < 0.05 else "better" if self.percent < 0 else "worse"
+        """``better`` or ``worse`` than the other where ``p < 0.05``, else ``tie``; ``tie`` of what cannot be judged."""
+        if vague(self.low, self.high) or not self.p < 0.05:
+            return "tie"
+        return "better" if self.percent < 0 else "worse"
 
     def __str__(self) -> str:
-        if not math.isfinite(self.high):  # two windows
-            return f"{round(self.percent, 1) + 0.0:+.1f} % (95 %: unknown)"
+        if vague(self.low, self.high):
+            return f"by a figure that {UNCLEAR} (its interval is wider than +-200 %)"
         digits = 1 if max(abs(self.low), abs(self.high)) >= 3 else 2
         change, low, high = (f"{round(part, digits) + 0.0:+.{digits}f}" for part in (self.percent, self.low, self.high))
         return f"{change} % (95 %: {low} to {high})"

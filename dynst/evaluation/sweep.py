@@ -39,6 +39,10 @@ class Judge(Protocol):
     def channels(self) -> tuple[Channel, ...]:
         """The channels that are forecast."""
 
+    @property
+    def cadence(self) -> str:
+        """Time between two steps, like ``6 h``."""
+
     def score(self, selected: Int[ndarray, " k"]) -> Score:
         """Errors when only the `selected` sites are measured."""
 
@@ -227,7 +231,7 @@ def curve_of(
         against=names,
         extra=extra,
         regions=regions_in(scores),
-        attrs={"climatology": climatology} | _drawn(first) | _unobserved(judge, first),
+        attrs={"cadence": judge.cadence, "climatology": climatology} | _drawn(first) | _unobserved(judge, first),
     )
 
 

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from dynst.domain import Curve
+from dynst.domain.judges import DEFAULT, JUDGES
+from dynst.domain.words import UNCLEAR, duration, span
 from dynst.errors import DataError
 from dynst.evaluation.bootstrap import verdict
 from dynst.evaluation.comparison import RANDOM
-from dynst.evaluation.findings import Findings, changes, figure, listed, one_line, percent, sensors, span
+from dynst.evaluation.findings import Findings, changes, figure, listed, one_line, percent, sensors
 from dynst.evaluation.knee import Knee, indifferent_budgets, knee
+from dynst.evaluation.leads import skill_by_lead
 from dynst.planners import TRAINED
 
 __all__ = ["Answer", "Knee", "answer", "verdict"]
 
 _ALIKE = 2.0  # %; chosen, as where the choice of sites does not matter: nobody moves a station for less
+_NEARLY_ALL = 0.9  # of the random plans; chosen
+_SEEN = {
+    "better": "less error than with random plans",
+    "tie": "a tie with random plans",
+    "worse": "more error than with random plans",
+    UNCLEAR: "nothing that can be judged",
+}
+_VISIBLE = 1.005  # chosen: a ratio of errors that shows in three digits
 
 
 @dataclass(frozen=True)
@@ -32,9 +43,10 @@ class Answer:
     sentences : tuple of str
         The findings behind it, and what limits them.
     against : dict
-        ``better``, ``tie`` or ``worse`` than each other planner at the plan's budget, after Holm's correction.
+        ``better``, ``tie``, ``worse`` or ``cannot be judged`` (an interval too wide) beside each other planner at the
+        plan's budget; after Holm's correction but for random plans, which are a question of their own.
     knee : Knee or None
-        How many sensors are enough; None where there is no ceiling to compare with.
+        How many sensors are enough; None where sensors win next to nothing, or nobody knows what they can win.
     indifferent : tuple of float, or None
         Lowest and highest sparsity between which the choice of sites does not matter; None where there is none.
     """
@@ -47,7 +59,13 @@ class Answer:
 
 
 def answer(
-    curve: Curve, plan_name: str, budget: int, *, second: tuple[str, Curve] | None = None, tolerance: float = 5.0
+    curve: Curve,
+    plan_name: str,
+    budget: int,
+    *,
+    others: Mapping[str, Curve] | None = None,
+    tolerance: float = 5.0,
+    judge: str = DEFAULT,
 ) -> Answer:
     """The findings about one planner's plan.
 
@@ -59,10 +77,12 @@ def answer(
         Whose plan is asked about.
     budget : int
         Its number of sensors.
-    second : tuple of str and Curve, or None
-        Another judge, in words (``a network trained afresh for each plan``), and what it found.
+    others : mapping of str to Curve, or None
+        Other judges by name (``ridge``, ``network``), and what they found.
     tolerance : float
-        How close to the error with every site is close enough, in %.
+        What may be missing, in % of what sensors can win, where their number is called enough.
+    judge : str
+        Name of the first judge.
 
     Raises
     ------
@@ -76,13 +96,15 @@ def answer(
     enough = None if idle else knee(curve, plan_name, tolerance)
     free = indifferent_budgets(curve)
     sentences = [
-        *_frames(here),
+        *_limits_of_forecaster(here),
+        *skill_by_lead(curve, plan_name, budget),
         *_draws(here),
         *_rivals(here),
-        *_second_judge(here, second),
+        *_second_judges(here, others or {}, judge),
         *_enough(enough, curve),
         *([] if free is None or idle else [_free_choice(free, here)]),
         *_validation(here),
+        *_at_sensors(here),
         *_limits(curve),
     ]
     return Answer(
@@ -95,72 +117,138 @@ def answer(
 
 
 def _headline(here: Findings) -> str:
-    start = f"With sensors at {here.budget} of {here.sites} sites"
-    plan, worse, ties, wins = f"the plan of {one_line(here.name)}", *map(here.rivals, ("worse", "tie", "better"))
+    """What a planner can take from all this."""
     if not math.isfinite(here.rows[here.name].error):
-        return f"{start}, {plan} could not be judged: {one_line(here.rows[here.name].reason or 'no test value')}."
+        reason = one_line(here.rows[here.name].reason or "no test value")
+        return f"The plan of {one_line(here.name)} for {sensors(here.budget)} {UNCLEAR}: {reason}."
+    if here.idle:
+        return _next_to_nothing(here)
+    worse = here.rivals("worse")
     if worse:
         valid = _validation_errors(here)  # the test chose these rivals; which of them to take, it shall not choose too
         rival = min(worse, key=lambda name: valid.get(name, math.inf))
         take = f"dynst export-map --planner {one_line(rival)}"
         return f"This plan is worse than {one_line(rival)} by {percent(here.found[rival][0])}: take that one ({take})."
-    if here.random == "worse":
-        change = percent(here.found[RANDOM][0])
-        return f"{start}, {plan} is worse than sensors placed at random, by {change}: do not use it."
-    if here.random == "better":
-        change = percent(here.found[RANDOM][0])
-        return f"{start}, {plan} forecasts with {change} less error than random plans{_beside(wins, ties)}."
-    if here.random == "tie":
-        others = here.better_than_random
-        if not others:
-            return _nothing_better(here)
-        return (
-            f"{start}, {plan} cannot be told from a random one, but {listed(others)} "
-            f"{'is' if len(others) == 1 else 'are'} better than random."
-        )
-    error = f"{start}, {plan} forecasts with an error of {figure(here.rows[here.name])}"
-    return f"{error}{_beside(wins, ties)}." if wins or ties else f"{error}; there is no other plan to compare with."
+    by_random = {"worse": _worse_than_random, "better": _better_than_random, "tie": _tie_with_random}
+    if here.random in by_random:
+        return by_random[here.random](here)
+    start = f"{_plan(here)} an error of {figure(here.rows[here.name])}{_of_the_way(here)}"
+    if here.random == UNCLEAR:
+        return f"{start}; whether that is less than with random places {UNCLEAR}: the test windows differ too much."
+    if here.found:
+        return f"{start}."
+    return f"{start}; there is no other plan to compare with."
 
 
-def _nothing_better(here: Findings) -> str:
-    """No plan is better than random: because all are alike, or because this test could not show it."""
-    cells = {name: here.of(name, RANDOM) for name in here.plans if name != RANDOM}
-    change, best = min((cell[0], name) for name, cell in cells.items() if cell is not None)
-    if change > -_ALIKE:
-        return "Nothing here is shown to be better than placing sensors at random."
-    return (
-        f"Nothing here is shown to be better than placing sensors at random: the {percent(change)} less error of "
-        f"{one_line(best)} can be luck."
-    )
+def _plan(here: Findings) -> str:
+    """``20 sensors (of 864 sites) forecast with``."""
+    verb = "forecasts" if here.budget == 1 else "forecast"
+    return f"{sensors(here.budget)} (of {here.sites} sites) {verb} all sites with"
 
 
-def _beside(wins: Sequence[str], ties: Sequence[str]) -> str:
-    parts = [f"it is better than {listed(wins)}"] if wins else []
-    parts += [f"it ties with {listed(ties)}"] if ties else []
-    return "; " + " and ".join(parts) if parts else ""
+def _of_the_way(here: Findings) -> str:
+    """How near the plan comes to a sensor at every site."""
+    if here.stake is None or here.stake.ceiling >= here.stake.floor:
+        return ""
+    if here.error <= here.stake.ceiling:
+        return ", no more than with a sensor at every site"
+    share = here.stake.share(here.error)
+    if share <= 0:
+        return ", no less than with no sensor at all"
+    win = "it wins" if here.budget == 1 else "they win"
+    return f"; {win} {share:.0f} % of what a sensor at every site wins over none"
 
 
-def _frames(here: Findings) -> list[str]:
-    """What the frames say of the whole comparison: that no plan can help here, or that the judge is a poor one."""
+def _better_than_random(here: Findings) -> str:
+    less = f", {percent(here.found[RANDOM][0])} less than from random places"
+    return f"{_plan(here)} an error of {figure(here.rows[here.name])}{less}{_of_the_way(here)}."
+
+
+def _worse_than_random(here: Findings) -> str:
+    change = percent(here.found[RANDOM][0])
+    return f"This plan has {change} more error than sensors placed at random: do not use it."
+
+
+def _tie_with_random(here: Findings) -> str:
+    """The plan is not shown to differ from random ones: how sure that is, and what is better."""
+    change = here.found[RANDOM][0]
+    size = percent(change)
+    beaten, draws = here.beaten
+    others = [name for name in here.better_than_random if name != here.name]
+    if others:
+        are = "is" if len(others) == 1 else "are"
+        return f"This plan cannot be told from a random one, but {listed(others)} {are} better than random."
+    if beaten >= _NEARLY_ALL * draws and change < 0:
+        count = f"{beaten} of {draws} random plans have more error than this plan, by {size} on the mean"
+        return f"{count}; such a difference is not beyond luck of the draw and of the test period."
+    wins = here.rivals("better")
+    if wins:
+        return f"This plan is better than {listed(wins)}, but it cannot be told from sensors placed at random."
+    if abs(change) <= _ALIKE:
+        return f"This plan and sensors placed at random forecast alike: their errors differ by {size}."
+    less = "less" if change < 0 else "more"
+    return f"This plan cannot be told from sensors placed at random: {size} {less} error can be luck."
+
+
+def _next_to_nothing(here: Findings) -> str:
+    """That sensors win little over the climatology at these lead times, by this forecaster."""
+    assert here.stake is not None
+    gain, than = here.stake.gain, {"floor": "none", "climatology": "the climatology"}[here.stake.none_is]
+    if gain <= 0:
+        more = f"a sensor at every site forecasts with {percent(gain)} more error than {than}"
+        return f"With this forecaster sensors add nothing to the climatology: {more}."
+    less = f"a sensor at every site forecasts with {percent(gain)} less error than {than}"
+    return f"At {_lead(here.curve)} sensors add next to nothing to the climatology: {less}."
+
+
+def _lead(curve: Curve) -> str:
+    """The lead times of a curve, as in ``these lead times (6 h to 1 day)``."""
+    steps = [int(step) for step in curve.data["lead_time"].values]
+    first, last = duration(steps[0], curve.cadence), duration(steps[-1], curve.cadence)
+    return f"this lead time ({first})" if len(steps) == 1 else f"these lead times ({first} to {last})"
+
+
+def _limits_of_forecaster(here: Findings) -> list[str]:
+    """What the frames say of the forecaster: that a simpler forecast wins, or that it makes poor use of sensors."""
     error = {name: row.error for name, row in here.rows.items() if row.is_frame}
+    every, ours = error.get("ceiling", math.nan), here.rows[here.name].error
     lines = []
-    if here.idle and error["ceiling"] >= error["floor"]:
-        lines.append("Sensors at every site forecast no better than none: places do not matter here.")
-    elif here.idle:
-        told = any(word in ("better", "worse") for *_, word in here.found.values())
-        end = "" if told else ": places cannot be told apart"
-        lines.append(f"A sensor at every site is not shown to forecast better than none{end}.")
-    if error.get("persistence", math.nan) < error.get("ceiling", math.nan):
-        lines.append("Forecasting no change (persistence) beats the judge even with every site.")
+    if error.get("persistence", math.nan) < every:
+        lines.append(
+            f'With this forecaster, a sensor at every site is no match for "no change": {figure(here.rows["ceiling"])} '
+            f"against {figure(here.rows['persistence'])}, on the mean over lead times."
+        )
+    if not here.idle and every >= error.get("floor", math.nan):
+        lines.append("With this forecaster, a sensor at every site forecasts no better than none.")
+    if every > _VISIBLE * ours:
+        lines.append(
+            f"A sensor at every site leaves more error than this plan ({every:.3g} against {ours:.3g}): from a record "
+            "of this length the forecaster learns to use a few sensors better than all."
+        )
     return lines
+
+
+def _at_sensors(here: Findings) -> list[str]:
+    """Why the error at the sensors is larger than away from them, where it is."""
+    data = here.curve.at(here.budget)
+    if not {"rmse_at_sensors", "rmse_away"} <= set(data.data_vars):
+        return []
+    pair = [data[name].sel(planner=here.name).isel(channel=0) for name in ("rmse_at_sensors", "rmse_away")]
+    at, away = (float(((part**2).mean("lead_time", skipna=True) ** 0.5).mean("seed", skipna=True)) for part in pair)
+    if not at > _VISIBLE * away:
+        return []
+    return [
+        f"RMSE is larger at the sensors than away from them ({at:.3g} against {away:.3g}): the sensors stand where the "
+        "field varies most, and what is forecast there is the future, not the reading."
+    ]
 
 
 def _draws(here: Findings) -> list[str]:
     """How many of the random plans it beats, and how much these differ."""
     if here.name == RANDOM or RANDOM not in here.errors or here.name not in here.errors:
         return []
-    draws, ours = here.errors[RANDOM], float(here.errors[here.name].mean())
-    beaten = int((ours < draws).sum())
+    draws = here.errors[RANDOM]
+    beaten, _ = here.beaten
     if len(draws) == 1:
         return [f"The one random plan that was tried has {'more' if beaten else 'no more'} error: one says little."]
     count = "All" if beaten == len(draws) else str(beaten or "None")
@@ -170,20 +258,24 @@ def _draws(here: Findings) -> list[str]:
     if RANDOM not in here.found:
         return [f"{line}; they are too few for a verdict."]
     change, low, high, word = here.found[RANDOM]
+    if word == UNCLEAR:
+        return [f"{line}. The difference to their mean {UNCLEAR}: its interval is wider than +-200 %."]
     told = ": it can be luck of the draw or of the test period" if word == "tie" else ""
     return [f"{line}. The difference to their mean is {change:+.1f} % (95 %: {span(low, high)}){told}."]
 
 
 def _rivals(here: Findings) -> list[str]:
-    """By how much it wins and loses; whom it cannot be told from is in the headline, unless that is about a loss."""
+    """By how much it wins and loses against the other planners, and whom it cannot be told from."""
     lines = []
-    worse, ties, wins = map(here.rivals, ("worse", "tie", "better"))
-    if len(worse) > 1 or (worse and here.random == "worse"):
+    worse, ties, wins, unclear = map(here.rivals, ("worse", "tie", "better", UNCLEAR))
+    if worse:
         lines.append(f"It is worse than {changes(worse, here)}.")
     if wins:
         lines.append(f"It is better than {changes(wins, here)}.")
-    if ties and (worse or here.random in ("tie", "worse")):
+    if ties:
         lines.append(f"It cannot be told from {listed(ties)}.")
+    if unclear:
+        lines.append(f"Beside {listed(unclear)} it {UNCLEAR}: the intervals are wider than +-200 %.")
     if worse and here.random == "better":
         lines.append(f"It is better than random plans by {percent(here.found[RANDOM][0])}.")
     elif worse and here.random in ("tie", "worse"):
@@ -191,16 +283,39 @@ def _rivals(here: Findings) -> list[str]:
     return lines
 
 
-def _second_judge(here: Findings, second: tuple[str, Curve] | None) -> list[str]:
-    """Whether another judge finds the same; a plan that wins under one judge alone is said to."""
-    if second is None or here.name not in second[1].planners or here.budget not in second[1].budgets:
-        return []
-    judge, there = one_line(second[0]), Findings(second[1], here.name, here.budget)
+def _second_judges(here: Findings, others: Mapping[str, Curve], first: str) -> list[str]:
+    """Whether other judges find the same; a plan that wins under one judge alone is said to."""
+    lines = []
+    for name, curve in others.items():
+        if here.name in curve.planners and here.budget in curve.budgets:
+            there = Findings(curve, here.name, here.budget)
+            told = _second_closed_form if JUDGES[name].closed_form else _second_network
+            lines += told(here, there, JUDGES[name].words, JUDGES[first].words)
+    return lines
+
+
+def _second_closed_form(here: Findings, there: Findings, judge: str, _first: str) -> list[str]:
+    """Whether the other judge that needs no training agrees."""
+    one, other = here.random, there.random
+    lost = [name for name in there.rivals("worse") if name not in here.rivals("worse")]
+    lines = []
+    if one and other and one == other and not lost:
+        lines.append(f"{judge.capitalize()} as judge agrees.")
+    elif one and other and one != other:
+        end = "one judge alone is no proof" if one == "tie" else "take the difference with care"
+        lines.append(f"A second judge, {judge}, sees {_SEEN[other]}: {end}.")
+    if lost:
+        lines.append(f"Judged by {judge}, it is worse than {changes(lost, there)}.")
+    return lines
+
+
+def _second_network(here: Findings, there: Findings, judge: str, first: str) -> list[str]:
+    """What networks find that were trained with this plan alone."""
     lines = []
     one, other = here.random, there.random
     if one and other:
         change = f"{there.found[RANDOM][0]:+.1f} %"
-        lines.append(_both(one, other, judge, change, made_by_network=here.name in TRAINED))
+        lines.append(_both(one, other, judge, first, change, made_by_network=here.name in TRAINED))
     lost = there.rivals("worse")
     if lost:
         lines.append(f"Judged by {judge}, it is worse than {changes(lost, there)}.")
@@ -209,20 +324,18 @@ def _second_judge(here: Findings, second: tuple[str, Curve] | None) -> list[str]
     return lines
 
 
-def _both(one: str, other: str, judge: str, change: str, *, made_by_network: bool) -> str:
+def _both(one: str, other: str, judge: str, first: str, change: str, *, made_by_network: bool) -> str:
+    if UNCLEAR in (one, other):
+        return f"How it compares with random plans {UNCLEAR} by both judges."
     if one == other:
         same = {"better": "is better than random plans too", "worse": "is worse than random plans too"}
         return f"Judged by {judge}, it {same.get(one, 'cannot be told from random plans either')} ({change})."
     if one == "better":
-        return (
-            f"It is better than random plans under the linear judge only: by {judge} it is {_said(other)} ({change})."
-        )
+        return f"It is better than random plans by {first} only: by {judge} it is {_said(other)} ({change})."
     if other == "better":
         own = ", that is, only under the kind of network that made it" if made_by_network else ""
-        return (
-            f"It is better than random plans ({change}) only when judged by {judge}{own}: the linear judge says {one}."
-        )
-    return f"Judged by {judge}, it is {_said(other)} ({change}) than random plans; the linear judge says {one}."
+        return f"It is better than random plans ({change}) only when judged by {judge}{own}: {first} says {one}."
+    return f"Judged by {judge}, it is {_said(other)} ({change}) than random plans; {first} says {one}."
 
 
 def _said(word: str) -> str:
@@ -230,27 +343,30 @@ def _said(word: str) -> str:
 
 
 def _enough(found: Knee | None, curve: Curve) -> list[str]:
+    """How many sensors win nearly all that sensors can win."""
     if found is None:
         return []
-    within = f"within {found.tolerance:g} % of the error with a sensor at every site"
+    share = f"{100 - found.tolerance:g} % of what a sensor at every site wins over none"
     if found.budget is None:
         most = max(curve.budgets)
-        come = "the most that was tried, comes" if most == 1 else "the most that were tried, come"
-        return [f"Not even {sensors(most)}, {come} {within}."]
+        win = "the most that was tried, wins" if most == 1 else "the most that were tried, win"
+        return [f"Not even {sensors(most)}, {win} {share}."]
     one = found.budget == 1
-    fewest = f", the fewest that {'was' if one else 'were'} tried," if found.budget == min(curve.budgets) else ""
-    are = "is" if one else "are"
+    tried = "was tried" if one else "were tried"
+    fewest = f", the fewest that {tried}," if found.budget == min(curve.budgets) else ""
+    enough = "is enough: it wins" if one else "are enough: they win"
+    line = f"{sensors(found.budget)}{fewest} {enough} {share}"
     if found.low == found.high:
-        return [f"{sensors(found.budget)}{fewest or ' (of the numbers tried)'} {are} {within}."]
+        return [f"{line}, of the numbers tried."]
     top = f"{found.low} to {found.high}" if found.high is not None else f"{found.low} or more"
-    return [f"{sensors(found.budget)}{fewest} {are} {within} (95 %: {top}, of the numbers tried)."]
+    return [f"{line} (interval: {top}, of the numbers tried)."]
 
 
 def _free_choice(free: tuple[int, int], here: Findings) -> str:
     low, high = (100 * (1 - budget / here.sites) for budget in reversed(free))
     return (
         f"Between {low:.3g} % and {high:.3g} % sparsity ({free[0]} to {free[1]} sensors) the choice of sites does not "
-        "matter on this data: any spread-out plan does as well."
+        "matter to this forecaster: any spread-out plan does as well."
     )
 
 
@@ -287,6 +403,6 @@ def _limits(curve: Curve) -> list[str]:
     if silent and len(silent) < len(curve.channels):
         verb = "has no measured value" if len(silent) == 1 else "have no measured values"
         lines.append(f"{listed(silent)} {verb} in the test period: the error over all channels leaves that out.")
-    if str(curve.data.attrs.get("intervals", "")).startswith("one test run"):
+    if curve.test_runs == 1:
         lines.append("There is one test run: what is said here holds for that run alone.")
     return lines

@@ -10,15 +10,14 @@ import xarray as xr
 
 from dynst.domain import Curve
 from dynst.domain.curve import FRAMES, CurveRow
+from dynst.domain.words import UNCLEAR, duration, span, vague
 
 __all__ = [
     "FRAME_WORDS",
     "budget_rows",
-    "compared",
     "curve_rows",
     "figure_rows",
     "frame_words",
-    "interval",
     "lead_rows",
     "region_rows",
     "with_unit",
@@ -37,7 +36,7 @@ FRAME_WORDS = {
 _LEADS, _CHANNELS, _REGIONS = 12, 4, 24  # rows and channels shown at most; chosen: what still fits a printed page
 
 
-def budget_rows(curve: Curve, planner: str, budget: int) -> list[Row]:
+def budget_rows(curve: Curve, planner: str, budget: int, *, channels: int = _CHANNELS) -> list[Row]:
     """All plans at one budget, least error first, then the frames; how `planner` does against each, with its interval.
 
     Columns: ``planner``; ``error`` with its unit; each channel's RMSE where there are several; ``vs random`` in %,
@@ -46,7 +45,7 @@ def budget_rows(curve: Curve, planner: str, budget: int) -> list[Row]:
     """
     table = curve.table(budget)
     units = dict(zip(curve.channels, curve.units, strict=True))
-    shown = curve.channels[:_CHANNELS] if len(curve.channels) > 1 else ()
+    shown = curve.channels[:channels] if len(curve.channels) > 1 else ()
     rows = []
     for row in sorted(table, key=lambda row: row.is_frame):
         line: Row = {"planner": _named(row, curve), with_unit("error", row.units): row.error}
@@ -54,16 +53,6 @@ def budget_rows(curve: Curve, planner: str, budget: int) -> list[Row]:
         rows.append(line | _versus(row, curve, planner, budget))
     remarks = any(row["remark"] for row in rows)
     return rows if remarks else [{name: value for name, value in row.items() if name != "remark"} for row in rows]
-
-
-def compared(curve: Curve, planner: str, against: str, budget: int) -> tuple[float, float, float, str] | None:
-    """`planner` against another at one budget: difference of the error in %, its interval, verdict; None if unknown."""
-    known = curve.data["against"].values if "against" in curve.data.coords else ()
-    if planner == against or against not in known or planner not in curve.planners:
-        return None
-    cell = curve.at(budget).sel(planner=planner, against=against)
-    change, low, high = (float(cell[key]) for key in ("difference", "low", "high"))
-    return (change, low, high, str(cell["verdict"].item())) if math.isfinite(change) else None
 
 
 def curve_rows(curve: Curve, planner: str) -> list[Row]:
@@ -114,7 +103,7 @@ def lead_rows(curve: Curve, planner: str, budget: int) -> list[Row]:
     for channel, unit in list(zip(curve.channels, curve.units, strict=True))[:_CHANNELS]:
         cell = data.sel(channel=channel)
         for i in picked.tolist():
-            line: Row = {"channel": with_unit(channel, unit), "lead (steps)": int(leads[i])}
+            line: Row = {"channel": with_unit(channel, unit), "lead": duration(int(leads[i]), curve.cadence)}
             errors = {name: float(cell.sel(planner=name)[i]) for name in _shown(curve, planner, budget)}
             rows.append(line | errors)
     return rows
@@ -132,17 +121,6 @@ def region_rows(curve: Curve, planner: str, budget: int) -> list[Row]:
             line: Row = {"channel": with_unit(channel, unit), "region": str(region)}
             rows.append(line | {name: float(cell.sel(planner=name)) for name in _shown(curve, planner, budget)})
     return rows
-
-
-def interval(low: float, high: float) -> str:
-    """Bounds in %; two windows show none.
-
-    Examples
-    --------
-    >>> interval(-3.0, 1.25), interval(-100.0, math.inf)
-    ('-3.0 to +1.2', 'unknown')
-    """
-    return f"{low:+.1f} to {high:+.1f}" if math.isfinite(high) else "unknown"
 
 
 def with_unit(name: str, unit: str) -> str:
@@ -167,16 +145,25 @@ def _named(row: CurveRow, curve: Curve) -> str:
 
 
 def _versus(row: CurveRow, curve: Curve, planner: str, budget: int) -> Row:
+    """What stands beside an error: the difference to random plans, and how the plan does against this one."""
+    line: Row = {"vs random": _beside_random(row), "plan vs it": None, "95 %": None, "verdict": None}
+    line["remark"] = row.reason
+    found = None if row.is_frame else curve.compared(planner, row.planner, budget)
+    if found is None:
+        return line
+    change, low, high, word = found
+    if vague(low, high):
+        return line | {"95 %": UNCLEAR}
+    return line | {"plan vs it": f"{change:+.1f} %", "95 %": span(low, high).removesuffix(" %"), "verdict": word}
+
+
+def _beside_random(row: CurveRow) -> str | None:
+    """The difference to the mean random plan; of random plans their spread."""
     if row.planner == "uniform_random" and row.seeds > 1:
-        random: str | None = f"+- {100 * row.spread / row.error:.1f} %"
-    else:
-        random = f"{row.vs_random[0]:+.1f} %" if row.vs_random and not row.is_frame else None
-    line: Row = {"vs random": random, "plan vs it": None, "95 %": None, "verdict": None, "remark": row.reason}
-    found = None if row.is_frame else compared(curve, planner, row.planner, budget)
-    if found is not None:
-        change, low, high, word = found
-        line |= {"plan vs it": f"{change:+.1f} %", "95 %": interval(low, high), "verdict": word}
-    return line
+        return f"+- {100 * row.spread / row.error:.1f} %"
+    if row.is_frame or row.vs_random is None or vague(*row.vs_random[1:]):
+        return None
+    return f"{row.vs_random[0]:+.1f} %"
 
 
 def _shown(curve: Curve, planner: str, budget: int) -> Sequence[str]:

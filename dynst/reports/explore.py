@@ -13,6 +13,7 @@ from numpy import ndarray
 
 from dynst.domain import Curve, Layout, Plan
 from dynst.domain.curve import FRAMES
+from dynst.domain.words import UNCLEAR, vague
 from dynst.errors import ConfigError, unknown_name
 from dynst.reports.map_chart import SENSOR_COLOUR, importance_map
 from dynst.reports.marks import table
@@ -209,18 +210,14 @@ def verdict_chart(curve: Curve, planner: str, budget: int) -> alt.LayerChart:
     known = [str(name) for name in cell["against"].values if name not in FRAMES] if "difference" in cell else []
     if planner not in known:
         raise ConfigError(unknown_name("planner", planner, known))
+    cells = {name: curve.compared(planner, name, budget) for name in known if name != planner}
     rows = [
-        {
-            "against": name,
-            "difference": float(pair["difference"]),
-            **_bounds(float(pair["low"]), float(pair["high"])),
-            "verdict": str(pair["verdict"].item()),
-        }
-        for name in known
-        if name != planner
-        for pair in [cell.sel(planner=planner, against=name)]
-        if math.isfinite(float(pair["difference"]))
+        dict(zip(("against", "difference", "low", "high", "verdict"), (name, *found), strict=True))
+        for name, found in cells.items()
+        if found is not None and not vague(*found[1:3])
     ]
+    left = [name for name, found in cells.items() if found is not None and vague(*found[1:3])]
+    undrawn = [f"Not drawn, {UNCLEAR}: {', '.join(left)}."] if left else []
     y = alt.Y("against:N", title=None, sort=alt.SortField("difference"), axis=alt.Axis(grid=True, domain=False))
     colour = alt.Color(
         "verdict:N",
@@ -230,10 +227,8 @@ def verdict_chart(curve: Curve, planner: str, budget: int) -> alt.LayerChart:
     of_rows = alt.Chart(alt.InlineData(values=rows))
     zero = alt.Chart(alt.InlineData(values=[{"at": 0}])).mark_rule(stroke="#222222", strokeWidth=1)
     title = alt.Axis(title=[f"error of {planner} against the other (%)", "left of 0: smaller"], format="+~r")
-    bars = (
-        of_rows.transform_filter("datum.high !== null")
-        .mark_rule(strokeWidth=4, opacity=0.55)
-        .encode(x=alt.X("low:Q", axis=title), x2="high:Q", y=y, color=colour)
+    bars = of_rows.mark_rule(strokeWidth=4, opacity=0.55).encode(
+        x=alt.X("low:Q", axis=title), x2="high:Q", y=y, color=colour
     )
     dots = of_rows.mark_circle(size=110, opacity=1).encode(
         x="difference:Q",
@@ -254,7 +249,10 @@ def verdict_chart(curve: Curve, planner: str, budget: int) -> alt.LayerChart:
                 f"{planner} against each other planner, {budget:,} sensors",
                 anchor="start",
                 fontSize=17,
-                subtitle=["Bars: 95 % interval of one difference. Colours: verdict, corrected for number (Holm)."],
+                subtitle=[
+                    "Bars: 95 % interval of one difference. Colours: verdict, corrected for number (Holm).",
+                    *undrawn,
+                ],
                 subtitleFontSize=12,
                 subtitleColor="#555",
                 offset=12,
@@ -264,11 +262,6 @@ def verdict_chart(curve: Curve, planner: str, budget: int) -> alt.LayerChart:
         .configure_view(stroke=None)
     )
     return chart
-
-
-def _bounds(low: float, high: float) -> dict[str, float | None]:
-    """Ends of an interval; none of one that is without bounds, as two windows have, which no chart can draw."""
-    return {"low": low, "high": high} if math.isfinite(low) and math.isfinite(high) else {"low": None, "high": None}
 
 
 def _without_sensors(plan: Plan, layout: Layout | None, title: str) -> alt.LayerChart:

@@ -52,8 +52,9 @@ def _at_budget(page: Page) -> Iterator[str]:
     for judge, curve in page.curves.items():
         yield (
             f"Error of the forecast of all {len(page.plan.sites)} sites in the test period, "
-            f"{markdown_text(judge)}. Negative: the plan's error is lower. Verdicts are corrected for the number of "
-            "comparisons (Holm), so a tie can stand beside an interval without zero."
+            f"judged by {markdown_text(judge)}. Negative: the plan's error is lower. "
+            "Verdicts are corrected for the number of comparisons (Holm), so a tie can stand beside an interval "
+            "without zero."
         )
         yield _table(budget_rows(curve, page.plan.planner, page.plan.budget))
 
@@ -63,7 +64,7 @@ def _over_budgets(page: Page) -> Iterator[str]:
         if len(curve.budgets) > 1:
             unit = curve.table(curve.budgets[0])[0].units
             error = "Error" if unit == "1" else f"Error in {markdown_text(unit)}"
-            yield f"{error} with so many sensors as the columns say, {markdown_text(judge)}."
+            yield f"{error} with so many sensors as the columns say, judged by {markdown_text(judge)}."
             yield _table(curve_rows(curve, page.plan.planner))
 
 
@@ -73,8 +74,9 @@ def _in_detail(page: Page) -> Iterator[str]:
     judge, curve = next(iter(page.curves.items()))
     plan = page.plan
     yield (
-        f"At {plan.budget} sensors, {markdown_text(judge)}. RMSE, MAE and bias are means over sites, weighted by area, "
-        "and over windows, lead times and seeds; each is in the unit of its channel."
+        f"At {plan.budget} sensors, judged by {markdown_text(judge)}. "
+        "RMSE, MAE and bias are means over sites, weighted by area, and over windows, lead times and seeds; each is "
+        "in the unit of its channel."
     )
     yield _table(figure_rows(curve, plan.planner, plan.budget))
     if curve.data.sizes["lead_time"] > 1:

@@ -15,8 +15,9 @@ from markupsafe import Markup
 from dynst.domain import Curve, Layout, Plan
 from dynst.domain.curve import FRAMES
 from dynst.domain.stability import KINDS, Stability
+from dynst.domain.words import UNCLEAR, span, vague
 from dynst.reports.embedded import json_for_script, script_hash, vega
-from dynst.reports.evidence_tables import budget_rows, compared, curve_rows, figure_rows, lead_rows, region_rows
+from dynst.reports.evidence_tables import budget_rows, curve_rows, figure_rows, lead_rows, region_rows
 from dynst.reports.page_figures import (
     curve_figures,
     lead_figures,
@@ -50,7 +51,7 @@ class Page:
     plans : mapping of str to Plan
         Plans of all planners on the same sites, the run's own among them.
     curves : mapping of str to Curve
-        By judge, in words ("linear judge", "network trained afresh"); the one the answer rests on first.
+        By judge, in words ("the space-time forecaster"); the one the answer rests on first.
     stability : Stability or None
         What stays of the plan with other seeds and parts of the record.
     training : tuple of dict
@@ -160,18 +161,16 @@ def _tiles(page: Page, curve: Curve | None) -> list[tuple[str, str, str]]:
     if curve is None or ours is None or not math.isfinite(ours.error):
         return tiles
     unit = "" if ours.units in ("", "1") else f" {ours.units}"
-    tiles.append((f"{ours.error:.4g}{unit}", "error of the forecast", f"RMSE, {next(iter(page.curves))}, test time"))
-    versus = compared(curve, plan.planner, "uniform_random", plan.budget)
-    if versus is not None:
+    tiles.append((f"{ours.error:.4g}{unit}", "error of the forecast", f"RMSE by {next(iter(page.curves))}, test time"))
+    versus = curve.compared(plan.planner, "uniform_random", plan.budget)
+    if versus is not None and vague(*versus[1:3]):
+        tiles.append(("?", "against random plans", UNCLEAR))
+    elif versus is not None:
         change, low, high, word = versus
-        bounds = f"{_number(f'{low:+.1f}')} to {_number(f'{high:+.1f}')} %" if math.isfinite(high) else "unknown"
-        interval = f"95 % interval {bounds}: {word}"
+        interval = f"95 % interval {_number(span(low, high))}: {word}"
         tiles.append((_number(f"{change:+.1f} %"), "against random plans", interval))
-    words = [
-        found[3]
-        for name in curve.planners
-        if name not in FRAMES and (found := compared(curve, plan.planner, name, plan.budget)) is not None
-    ]
+    cells = [curve.compared(plan.planner, name, plan.budget) for name in curve.planners if name not in FRAMES]
+    words = [found[3] for found in cells if found is not None and not vague(*found[1:3])]
     if words:
         counts = [f"{said} {words.count(word)}" for word, said in _SAID.items() if word in words]
         tiles.append((f"{words.count('better')} of {len(words)}", "planners beaten", ", ".join(counts)))

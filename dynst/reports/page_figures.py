@@ -11,6 +11,7 @@ import altair as alt
 from dynst.domain import Curve, Layout, Plan
 from dynst.domain.curve import FRAMES
 from dynst.domain.stability import Stability
+from dynst.domain.words import vague
 from dynst.reports.curve_chart import curve_chart
 from dynst.reports.embedded import chart_for_script
 from dynst.reports.explore import budget_map, verdict_chart
@@ -77,7 +78,7 @@ def curve_figures(curves: Mapping[str, Curve], budget: int) -> Iterator[Figure]:
     """Error against the number of sensors, by judge; none for a judge who saw one budget only."""
     for i, (judge, curve) in enumerate(curves.items()):
         if len(curve.budgets) > 1:
-            chart = curve_chart(curve, title=f"Error against the number of sensors, {judge}", budget=budget)
+            chart = curve_chart(curve, title=f"Error against the number of sensors, judged by {judge}", budget=budget)
             names = ", ".join(name for name in curve.planners if name not in FRAMES)
             label = f"Lines of forecast error for {names} at {len(curve.budgets)} numbers of sensors; the table has all"
             yield _figure(f"curve-{i}", chart, label)
@@ -87,11 +88,11 @@ def verdict_figures(curves: Mapping[str, Curve], planner: str, budget: int) -> I
     """The plan against each other one with intervals, by judge; none where nothing was compared."""
     for i, (judge, curve) in enumerate(curves.items()):
         if "difference" in curve.data and planner in curve.planners and budget in curve.budgets:
-            against = [name for name in curve.data["against"].values if name not in (*FRAMES, planner)]
-            cell = curve.at(budget).sel(planner=planner, against=against)["difference"] if against else None
-            if cell is not None and cell.notnull().any():
+            against = [str(name) for name in curve.data["against"].values if name not in FRAMES]
+            cells = [curve.compared(planner, name, budget) for name in against]
+            if any(cell is not None and not vague(*cell[1:3]) for cell in cells):
                 chart = verdict_chart(curve, planner, budget)
-                chart.title.text = f"{planner} against each other planner, {judge}"
+                chart.title.text = f"{planner} against each other planner, judged by {judge}"
                 yield _figure(f"verdict-{i}", chart, "Differences of error with 95 % intervals; the table has all")
 
 

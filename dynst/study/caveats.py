@@ -9,17 +9,16 @@ import numpy as np
 
 from dynst.domain import Curve, Plan
 from dynst.domain.curve import FRAMES
+from dynst.domain.judges import JUDGES
 
-__all__ = ["caveats", "frame_notes", "plan_notes"]
+__all__ = ["caveats", "plan_notes"]
 
 _FEW_WINDOWS = 100  # of the test period; chosen: a hundred windows that overlap are a few dozen spells of weather
 _TOO_FEW = 20  # windows; with fewer, 9 to 18 % of equal plans are told apart where errors are alike (method.md 7.2)
 _GAPS = 6  # reasons listed; chosen: more of them say the same
 
 
-def caveats(
-    plan: Plan, curves: Mapping[str, Curve], provenance: Mapping[str, Any], *, answered: bool = False
-) -> list[str]:
+def caveats(plan: Plan, curves: Mapping[str, Curve], provenance: Mapping[str, Any]) -> list[str]:
     """Everything a reader of the results must know besides them, in plain sentences.
 
     Parameters
@@ -27,11 +26,9 @@ def caveats(
     plan : Plan
         The plan of the run.
     curves : mapping of str to Curve
-        By judge; the one that the answer rests on first.
+        By the name of the judge; the one that the answer rests on first.
     provenance : mapping
         Of the run folder: ``facts`` and ``skipped``.
-    answered : bool
-        Whether the answer from the first curve stands beside; what that says of its frames and runs is not repeated.
     """
     found = [note.removeprefix("Note: ") for note in plan_notes(plan)]
     skipped = provenance.get("skipped")
@@ -39,11 +36,10 @@ def caveats(
     found += [f"{name} was skipped: {reason}" for name, reason in sorted(skipped.items())]
     found += _of_test_period(provenance)
     found += _of_runs(next(iter(curves.values()))) if curves else []
-    for number, (judge, curve) in enumerate(curves.items()):
-        if number > 0 or not answered:
-            found += [f"{judge}: {note}" if len(curves) > 1 else note for note in frame_notes(curve, plan.budget)]
+    for name, curve in curves.items():
+        judge = JUDGES[name].words
         found += [f"{judge}: {gap}" for gap in _gaps(curve, skipped)]
-        if "network" in judge and _networks(curve, plan) == 1:
+        if not JUDGES[name].closed_form and _networks(curve, plan) == 1:
             found.append(f"{judge}: one network for each plan, so luck in its training is not seen and may decide.")
     if plan.sites.frame == "schematic":
         found.append("Nobody says where the sites are: the map is a drawing of the graph, and distances mean nothing.")
@@ -63,17 +59,6 @@ def plan_notes(plan: Plan) -> list[str]:
     return notes + [f"Note: {warning}" for warning in (warnings if isinstance(warnings, list) else [])]
 
 
-def frame_notes(curve: Curve, budget: int) -> list[str]:
-    """What the frames say of the whole comparison: that no plan can help here, or that the judge is a poor one."""
-    error = {row.planner: row.error for row in curve.table(budget) if row.is_frame}
-    notes = []
-    if error.get("ceiling", np.nan) >= error.get("floor", np.nan):
-        notes.append("Sensors at every site forecast no better than none: places do not matter here.")
-    if error.get("persistence", np.nan) < error.get("ceiling", np.nan):
-        notes.append("Forecasting no change (persistence) beats the judge even with every site.")
-    return notes
-
-
 def _of_test_period(provenance: Mapping[str, Any]) -> list[str]:
     facts = provenance.get("facts")
     split = facts.get("split", {}) if isinstance(facts, dict) else {}
@@ -89,8 +74,9 @@ def _of_test_period(provenance: Mapping[str, Any]) -> list[str]:
 
 
 def _of_runs(curve: Curve) -> list[str]:
-    intervals = str(curve.data.attrs.get("intervals", ""))
-    return [f"What the intervals speak of: {intervals}."] if intervals and not intervals.startswith("one") else []
+    if (curve.test_runs or 0) < 2:
+        return []  # of one test run the answer speaks
+    return [f"What the intervals speak of: {curve.data.attrs['intervals']}."]
 
 
 def _networks(curve: Curve, plan: Plan) -> int:

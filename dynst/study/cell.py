@@ -33,8 +33,8 @@ class Cell:
 
     @property
     def words(self) -> str:
-        """``coverage, 20 sensors, seed 1, linear judge``."""
-        judge = f", {self.judge} judge" if self.judge else ""
+        """``coverage, 20 sensors, seed 1, judge linear``."""
+        judge = f", judge {self.judge}" if self.judge else ""
         where = f", {self.budget} sensors" if self.budget else ""  # a frame has no budget
         return f"{self.planner}{where}, seed {self.seed}{judge}"
 

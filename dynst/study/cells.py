@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from dynst.domain import FRAMES, Layout, Plan
+from dynst.domain.judges import JUDGES
 from dynst.errors import DynstError
 from dynst.evaluation import Score
 from dynst.export import load_plan, save_plan
@@ -20,12 +21,9 @@ from dynst.runs import whole
 from dynst.study.cell import Cell, Gap
 from dynst.study.measure import Cost
 
-__all__ = ["JUDGES", "RANDOM", "Matrix", "Store"]
+__all__ = ["RANDOM", "Matrix", "Store"]
 
-JUDGES = ("linear", "network")
-"""Who judges: the solved linear forecaster, and networks trained afresh."""
-
-RANDOM, _DRAWS, _NETWORK_DRAWS = "uniform_random", 20, 3  # docs/method.md: random plans under either judge, at least
+RANDOM, _DRAWS, _NETWORK_DRAWS = "uniform_random", 20, 3  # docs/method.md: random plans under a judge, at least
 
 _COST = "cost of this plan"  # in its provenance
 
@@ -70,7 +68,7 @@ class Matrix:
 
     def frames(self, judge: str) -> list[Cell]:
         """What errors are read against; only a network's floor and ceiling depend on the seed."""
-        drawn = self.seeds if judge == "network" else 1
+        drawn = 1 if JUDGES[judge].closed_form else self.seeds
         seeds = {name: drawn if name in ("floor", "ceiling") else 1 for name in FRAMES}
         return [Cell(name, 0, self.first + i, judge) for name in FRAMES for i in range(seeds[name])]
 
@@ -86,9 +84,12 @@ class Matrix:
             yield from self.scores(judge)
 
     def _seeds(self, planner: str, judge: str) -> Sequence[int]:
-        several = self.seeds if judge == "network" or planner in SEEDED else 1
+        closed_form = JUDGES[judge].closed_form
+        several = 1
+        if planner in SEEDED or not closed_form:
+            several = self.seeds
         if planner == RANDOM:
-            several = _DRAWS if judge == "linear" else max(_NETWORK_DRAWS, self.seeds)
+            several = _DRAWS if closed_form else max(_NETWORK_DRAWS, self.seeds)
         return range(self.first, self.first + several)
 
 

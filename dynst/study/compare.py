@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 from dynst import runs
 from dynst.config import Study
+from dynst.domain.judges import JUDGES
 from dynst.errors import CheckpointError, ConfigError, unknown_name
 from dynst.planners import PLANNERS, TRAINED, find_planner
 from dynst.runs import Run
-from dynst.study.cells import JUDGES, Matrix
+from dynst.study.cells import Matrix
 from dynst.study.event import Listener, nobody
-from dynst.study.judged import FILES, judged, save_curve
+from dynst.study.judged import judged, save_curve
 from dynst.study.prepare import Prepared, prepare
 from dynst.study.work import fit, resume
 
@@ -24,11 +25,11 @@ def compare(
     budgets: Sequence[int] | None = None,
     planners: Sequence[str] | None = None,
     seeds: int | None = None,
-    judges: Sequence[str] = JUDGES,
+    judges: Sequence[str] = tuple(JUDGES),
     workers: int | None = None,
     listen: Listener = nobody,
 ) -> Run:
-    """Plans of all planners at several budgets, with several seeds, under both judges, all on the same test windows.
+    """Plans of all planners at several budgets, with several seeds, under all judges, all on the same test windows.
 
     Every cell - a plan, or its score - is a file of its own in ``compare/`` of the run folder, so that a comparison
     that was stopped continues, and a wider one reuses what is there. A cell that failed is a gap with its reason; the
@@ -46,9 +47,9 @@ def compare(
         run's own.
     seeds : int or None
         Plans of a planner that draws lots, and networks for each plan; the study's (3) if left out. Random plans are 20
-        under the linear judge and at least 3 under networks.
+        under a judge in closed form and at least 3 under networks.
     judges : sequence of str
-        ``linear`` and ``network``, or one of them.
+        Of ``linear``, ``ridge`` and ``network``; all if left out.
     workers : int or None
         Processes at a time; one a core, as far as memory allows, if left out. With 1 all is done in this process.
     listen : callable
@@ -57,7 +58,7 @@ def compare(
     Returns
     -------
     Run
-        With `comparison` and, where networks judged, `comparison_refit`.
+        With the curve of each judge in `comparisons`.
 
     Raises
     ------
@@ -79,13 +80,13 @@ def compare(
     )
     curves = judged(prepared, run.path, matrix, workers=workers or study.workers, name=run.name, listen=listen)
     for judge, curve in curves.items():
-        save_curve(curve, run.path / "compare" / f"{FILES[judge]}.nc")
+        save_curve(curve, run.path / "compare" / f"{JUDGES[judge].file}.nc")
     return run
 
 
 def check_names(
     planners: Sequence[str] | None = None,
-    judges: Sequence[str] = JUDGES,
+    judges: Sequence[str] = tuple(JUDGES),
     seeds: int | None = None,
     workers: int | None = None,
     budgets: Sequence[int] | None = None,
@@ -101,9 +102,9 @@ def check_names(
         find_planner(planner)
     for judge in judges:
         if judge not in JUDGES:
-            raise ConfigError(unknown_name("judge", judge, JUDGES))
+            raise ConfigError(unknown_name("judge", judge, tuple(JUDGES)))
     if not judges or (planners is not None and not planners):
-        what, known = ("judge", JUDGES) if not judges else ("planner", tuple(PLANNERS))
+        what, known = ("judge", tuple(JUDGES)) if not judges else ("planner", tuple(PLANNERS))
         raise ConfigError(f"no {what} came; name at least one of {', '.join(known)}.")
     if budgets is not None and not budgets:
         raise ConfigError("no budget came; give at least one number of sensors.")

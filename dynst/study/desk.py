@@ -11,8 +11,10 @@ import numpy as np
 
 from dynst.config import Study
 from dynst.domain import FRAMES, Plan
+from dynst.domain.judges import DEFAULT, JUDGES
 from dynst.errors import DynstError
-from dynst.evaluation import LinearJudge, Score
+from dynst.evaluation import Score
+from dynst.evaluation.closed_form import ClosedFormJudge
 from dynst.evaluation.sweep import Judge
 from dynst.export import load_plan
 from dynst.planners import PLANNERS, TRAINED
@@ -22,7 +24,7 @@ from dynst.study.cells import Matrix, Store
 from dynst.study.log import read_log
 from dynst.study.measure import Cost, measured
 from dynst.study.prepare import Prepared, prepare
-from dynst.study.refits import NetworkJudge, linear_judge, regions_of_study
+from dynst.study.refits import NetworkJudge, closed_judge, regions_of_study
 
 __all__ = ["Desk", "Errand", "plan_options"]
 
@@ -56,7 +58,7 @@ class Errand:
 class Desk:
     """Makes cells, each from its coordinates and the record alone, and keeps what the next one may share.
 
-    Either the planners' matrices or those of the judge are in memory, never both.
+    Either the planners' matrices or those of one judge are in memory, never both.
 
     Parameters
     ----------
@@ -73,7 +75,7 @@ class Desk:
         self._store = Store(run / "compare", prepared.field.layout)
         self._regions = regions_of_study(prepared)
         self._task: Task | None = None
-        self._linear: LinearJudge | None = None
+        self._judge_at_hand: tuple[str, ClosedFormJudge] | None = None
 
     def make(self, cell: Cell) -> Gap | None:
         """Make a cell and keep it; the reason if it could not be made, which is kept likewise."""
@@ -87,12 +89,12 @@ class Desk:
             return gap
         return None
 
-    def linear(self) -> LinearJudge:
-        """The judge of the study, made at the first call."""
-        if self._linear is None:
-            self._task = None
-            self._linear = linear_judge(self._prepared, self._regions)
-        return self._linear
+    def closed(self, name: str) -> ClosedFormJudge:
+        """A judge in closed form, made where it is not the one that was asked for last."""
+        if self._judge_at_hand is None or self._judge_at_hand[0] != name:
+            self._task = self._judge_at_hand = None  # their memory is needed
+            self._judge_at_hand = name, closed_judge(name, self._prepared, self._regions)
+        return self._judge_at_hand[1]
 
     def _plan(self, cell: Cell) -> None:
         made = self._of_run(cell)
@@ -112,7 +114,7 @@ class Desk:
 
     def _planning(self) -> Task:
         if self._task is None:
-            self._linear = None
+            self._judge_at_hand = None
             self._task = self._prepared.task()
         return self._task
 
@@ -133,10 +135,10 @@ class Desk:
         return None
 
     def _judge(self, cell: Cell) -> Judge:
-        if cell.judge == "linear":
-            return self.linear()
+        if JUDGES[cell.judge].closed_form:
+            return self.closed(cell.judge)
         return NetworkJudge(
-            self.linear(), seed=cell.seed, options=self._prepared.study.network("refit"), regions=self._regions
+            self.closed(DEFAULT), seed=cell.seed, options=self._prepared.study.network("refit"), regions=self._regions
         )
 
 

@@ -100,7 +100,7 @@ def _cut(split: Mapping[str, Any], window: Mapping[str, Any]) -> list[tuple[str,
     parts = (("training", "train"), ("validation", "validation"), ("test", "test"))
     steps = ", ".join(f"{name} {split[key]['steps']}" for name, key in parts)
     rows = [("steps", f"{steps}; windows begin every {window['stride']} step{'s' if window['stride'] > 1 else ''}")]
-    if "time" in str(split.get("how", "")):
+    if split.get("by_run") is False:
         embargo = window["history"] + window["horizon"] - 1
         rows.append(("embargo", f"{embargo} steps between the parts, so that no window reads from two of them"))
     return rows

@@ -9,9 +9,10 @@ from typing import Any
 
 from dynst import runs
 from dynst.domain import FRAMES, Curve
+from dynst.domain.judges import DEFAULT, JUDGES
 from dynst.errors import CheckpointError, DataError
-from dynst.evaluation import LinearJudge, Score
-from dynst.evaluation.sweep import curve_of
+from dynst.evaluation import Score
+from dynst.evaluation.sweep import Judge, curve_of
 from dynst.export import write_netcdf
 from dynst.planners import TRAINED
 from dynst.runs import held, whole
@@ -24,9 +25,7 @@ from dynst.study.memory import affordable
 from dynst.study.pool import Job, work
 from dynst.study.prepare import Prepared
 
-__all__ = ["FILES", "judged", "save_curve"]
-
-FILES = {"linear": "curve", "network": "curve_refit"}
+__all__ = ["judged", "save_curve"]
 
 _COSTS = ("plan_seconds", "judge_seconds", "plan_peak_mb")
 
@@ -59,7 +58,8 @@ def judged(
         _check_record(prepared, folder, name)
         desk = Desk(prepared, folder, matrix)
         _make(prepared, desk, store, matrix, workers=workers, name=name, listen=listen)
-        return {judge: _curve(desk.linear(), store, matrix, judge, prepared) for judge in matrix.judges}
+        about = desk.closed(DEFAULT)
+        return {judge: _curve(about, store, matrix, judge, prepared) for judge in matrix.judges}
 
 
 def save_curve(curve: Curve, path: Path) -> None:
@@ -163,16 +163,15 @@ def _without_plan(store: Store, matrix: Matrix, cell: Cell) -> bool:
 def _jobs(missing: Sequence[Cell], matrix: Matrix) -> list[Job]:
     """What one process does in a row: all budgets of a planner or of a ranking, but one network at a time.
 
-    Plans come before scores, so that no process goes back and forth between the matrices of the two; what takes
-    longest comes first among the plans.
+    Plans come before scores and one judge before the next, so that no process goes back and forth between their
+    matrices; what takes longest comes first among the plans.
     """
     groups: dict[tuple[int, tuple[object, ...]], list[Cell]] = {}
     for cell in missing:
-        trains = cell.judge == "network" or (not cell.judge and cell.planner in TRAINED)
-        frame = cell.planner in FRAMES
-        rank = (0 if trains else 1) if not cell.judge else 4 if cell.judge == "network" else 2 if frame else 3
-        alone: tuple[object, ...] = (cell,) if trains else (cell.judge, frame or (cell.planner, cell.seed))
-        groups.setdefault((rank, alone), []).append(cell)
+        alone: tuple[object, ...] = (cell.judge, cell.planner in FRAMES or (cell.planner, cell.seed))
+        if _trains(cell):
+            alone = (cell,)
+        groups.setdefault((_rank(cell), alone), []).append(cell)
     plans = {cell for cell in missing if not cell.judge}
     jobs = []
     for (rank, _), cells in groups.items():
@@ -181,7 +180,22 @@ def _jobs(missing: Sequence[Cell], matrix: Matrix) -> list[Job]:
     return jobs
 
 
-def _curve(linear: LinearJudge, store: Store, matrix: Matrix, judge: str, prepared: Prepared) -> Curve:
+def _trains(cell: Cell) -> bool:
+    """Whether a network is trained for this cell."""
+    if cell.judge:
+        return not JUDGES[cell.judge].closed_form
+    return cell.planner in TRAINED
+
+
+def _rank(cell: Cell) -> int:
+    """Cells of a lower rank come first: plans, then judge by judge its frames and its scores."""
+    if not cell.judge:
+        return 0 if _trains(cell) else 1
+    after = 2 + 2 * list(JUDGES).index(cell.judge)
+    return after if cell.planner in FRAMES else after + 1
+
+
+def _curve(about: Judge, store: Store, matrix: Matrix, judge: str, prepared: Prepared) -> Curve:
     """The curve of one judge, from what its cells hold."""
     scores: dict[tuple[str, int], list[Score]] = {}
     reasons: dict[tuple[str, int], list[str]] = {}
@@ -206,7 +220,7 @@ def _curve(linear: LinearJudge, store: Store, matrix: Matrix, judge: str, prepar
     said = {place: several[0] for place, several in reasons.items() if place not in scores}
     names = [*matrix.planners, *FRAMES]
     usual, question = prepared.climatology.calendar.words, prepared.question
-    return curve_of(linear, names, matrix.budgets, scores, said, costs=costs, question=question, climatology=usual)
+    return curve_of(about, names, matrix.budgets, scores, said, costs=costs, question=question, climatology=usual)
 
 
 def _drop_other_windows(scores: dict[tuple[str, int], list[Score]], reasons: dict[tuple[str, int], list[str]]) -> None:

@@ -109,7 +109,7 @@ class Prepared:
                 name: {"steps": block.steps, "windows": len(window_starts(block, window))}
                 for name, block in blocks.items()
             }
-            | {"how": split.how},
+            | {"how": split.how, "by_run": split.by_run},
             "budget": {"sensors": self.budget, "sparsity": 1 - self.budget / len(self.field.sites)},
             "planner": {"name": self.planner, "why": self.why, "backbone": self.backbone},
         }

@@ -1,4 +1,4 @@
-"""The judges of a study: the linear one, and networks trained from scratch, so that no plan is judged by its own."""
+"""The judges of a study: those in closed form, and networks trained afresh, so that no plan is judged by its own."""
 
 from __future__ import annotations
 
@@ -12,13 +12,18 @@ from numpy import ndarray
 
 from dynst.domain import Channel, Sites
 from dynst.evaluation import LinearJudge, Score
+from dynst.evaluation.closed_form import ClosedFormJudge
 from dynst.evaluation.regions import regions_of
+from dynst.evaluation.ridge_judge import RidgeJudge
 from dynst.study.prepare import Prepared
 from dynst.windows import Scaling
 
-__all__ = ["NetworkJudge", "linear_judge", "regions_of_study"]
+__all__ = ["NetworkJudge", "closed_judge", "regions_of_study"]
 
 Regions = Mapping[str, Bool[ndarray, " n"]]
+
+_CLOSED: dict[str, type[ClosedFormJudge]] = {"linear": LinearJudge, "ridge": RidgeJudge}
+"""Class of each judge in closed form."""
 
 
 def regions_of_study(prepared: Prepared, notes: list[str] | None = None) -> Regions:
@@ -33,12 +38,12 @@ def regions_of_study(prepared: Prepared, notes: list[str] | None = None) -> Regi
     return regions_of(prepared.field.sites, Path(path) if path else None, notes)
 
 
-def linear_judge(prepared: Prepared, regions: Regions, *, scaling: Scaling | None = None) -> LinearJudge:
-    """The judge of a study; `scaling` if it is at hand."""
+def closed_judge(name: str, prepared: Prepared, regions: Regions, *, scaling: Scaling | None = None) -> ClosedFormJudge:
+    """A judge in closed form by its name; `scaling` if it is at hand."""
     split, window = prepared.split, prepared.window
     if scaling is None:
         scaling = Scaling.fit(split.train, prepared.climatology.calendar)
-    return LinearJudge(split, window, scaling=scaling, seed=prepared.study.seed, regions=regions)
+    return _CLOSED[name](split, window, scaling=scaling, seed=prepared.study.seed, regions=regions)
 
 
 class NetworkJudge:
@@ -46,7 +51,7 @@ class NetworkJudge:
 
     Parameters
     ----------
-    linear : LinearJudge
+    linear : ClosedFormJudge
         Gives the data, and the frames that need no network.
     seed : int
         Of weights and order of the data.
@@ -56,7 +61,7 @@ class NetworkJudge:
         Sites of each region.
     """
 
-    def __init__(self, linear: LinearJudge, *, seed: int, options: dict[str, Any], regions: Regions) -> None:
+    def __init__(self, linear: ClosedFormJudge, *, seed: int, options: dict[str, Any], regions: Regions) -> None:
         self._linear, self._seed, self._regions = linear, seed, regions
         self._options = {name: value for name, value in options.items() if name != "device"}
         self._device = options.get("device", "cpu")
@@ -70,6 +75,11 @@ class NetworkJudge:
     def channels(self) -> tuple[Channel, ...]:
         """The channels that are forecast."""
         return self._linear.channels
+
+    @property
+    def cadence(self) -> str:
+        """Time between two steps, like ``6 h``."""
+        return self._linear.cadence
 
     def score(self, selected: Int[ndarray, " k"]) -> Score:
         """Errors on the test period of a network that was trained with the `selected` sites alone."""

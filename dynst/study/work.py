@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from dynst import runs
 from dynst.config import Study
 from dynst.domain import Plan
+from dynst.domain.judges import DEFAULT, JUDGES, SECOND
 from dynst.errors import BudgetError, CheckpointError, ConfigError, DataError, DynstError
 from dynst.evaluation import LADDER, judge_ladder, ladder
-from dynst.evaluation.sweep import Judge
 from dynst.export import load_plan, save_plan, write_netcdf
 from dynst.planners import PLANNERS, TRAINED
 from dynst.planners.base import PlannerSkipped, Task
@@ -28,7 +28,7 @@ from dynst.study.log import Log, read_log
 from dynst.study.measure import Cost, measured
 from dynst.study.prepare import Prepared, prepare
 from dynst.study.provenance import provenance, versions
-from dynst.study.refits import linear_judge, regions_of_study
+from dynst.study.refits import closed_judge, regions_of_study
 from dynst.study.stability import stability_of, worthwhile
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["fit", "resume"]
 
 _RESUMABLE = "dynst"  # reports its steps and keeps a checkpoint; it plans only where it was asked to: it takes long
-_RANDOM, _DRAWS = "uniform_random", 20  # docs/method.md: random plans under the linear judge, at least
+_RANDOM, _DRAWS = "uniform_random", 20  # docs/method.md: random plans under a judge in closed form, at least
 
 
 def fit(study: Study, *, listen: Listener = nobody) -> Run:
@@ -205,23 +205,26 @@ class _Work:
             save_plan(plan, self.prepared.field.layout, part)
 
     def _judge(self, task: Task, plans: dict[str, list[Plan]], skipped: dict[str, str]) -> None:
-        """All plans over the ladder under the linear judge and, if asked for, at the budget under networks."""
+        """All plans over the ladder by the first judge; at the budget by the second and, if asked for, networks."""
         task.cache.clear()  # the planners' matrices: the judge needs the memory for its own
-        linear = linear_judge(self.prepared, self.regions, scaling=task.scaling)
         sparsities = LADDER if self.study.ladder is None else self.study.ladder
         budgets = ladder(task.sites, budget=task.budget, sparsities=sparsities)
-        self._ladder(plans, linear, budgets, skipped)
+        self._judge_by(DEFAULT, task, plans, budgets, skipped)
+        if self.study.compare == "none":
+            return
+        self._judge_by(SECOND, task, plans, (task.budget,), skipped)
         if self.study.compare == "full":
             self._networks((*plans, *(name for name in skipped if name not in plans)))
 
-    def _ladder(
-        self, plans: dict[str, list[Plan]], judge: Judge, budgets: tuple[int, ...], skipped: dict[str, str]
+    def _judge_by(
+        self, name: str, task: Task, plans: dict[str, list[Plan]], budgets: tuple[int, ...], skipped: dict[str, str]
     ) -> None:
-        """``curve.csv`` and ``curve.nc``, unless they were made before this run was stopped."""
-        path = self.draft.path / "curve.nc"
+        """The curve of a judge in closed form, unless it was made before this run was stopped."""
+        path = self.draft.path / f"{JUDGES[name].file}.nc"
         if path.is_file():
             return
         self._say("judge", "")
+        judge = closed_judge(name, self.prepared, self.regions, scaling=task.scaling)
 
         def progress(what: str, done: int, total: int) -> None:
             self._say("judge", what, done, total)
@@ -248,8 +251,8 @@ class _Work:
         }
 
     def _networks(self, planners: tuple[str, ...]) -> None:
-        """``curve_refit.csv`` and ``curve_refit.nc``: the cells of a comparison at the budget alone."""
-        path = self.draft.path / "curve_refit.nc"
+        """The curve of networks trained afresh: the cells of a comparison at the budget alone."""
+        path = self.draft.path / f"{JUDGES['network'].file}.nc"
         if path.is_file():
             return
         study = self.study

@@ -21,8 +21,8 @@ from dynst.study import compare, fit
 
 TINY = {"sensors": 4, "dim": 8, "depth": 1, "steps": 6, "batch": 4, "compare": "none", "stability": False}
 WIDE = {"budgets": (2, 4), "planners": ("forward", "uniform_random", "one_shot"), "seeds": 2, "workers": 1}
-CELLS = 2 * (1 + 20 + 2) + 2 * (1 + 20 + 2) + 4 + 2 * (2 + 3 + 2) + 2 * 2 + 2
-# plans, scores and frames of the linear judge, scores and frames of networks
+CELLS = 2 * (1 + 20 + 2) + 2 * (2 * (1 + 20 + 2) + 4) + 2 * (2 + 3 + 2) + 2 * 2 + 2
+# plans, scores and frames of the two judges in closed form, scores and frames of networks
 COSTS = ("plan_seconds", "judge_seconds", "plan_peak_mb")
 
 KILLED = """
@@ -74,7 +74,7 @@ def test_every_combination_is_judged_beside_the_frames(whole):
     made, events = whole
     assert len(files(made)) == CELLS
     assert [event.done for event in events if event.stage == "compare"] == list(range(CELLS + 1))
-    linear, network = made.comparison, made.comparison_refit
+    linear, network = made.comparison, made.comparisons["network"]
     assert linear.budgets == network.budgets == (2, 4)
     assert set(linear.planners) == {*WIDE["planners"], *FRAMES}
     seeds = [{row.planner: row.seeds for row in curve.table(4)} for curve in (linear, network)]
@@ -100,7 +100,7 @@ def test_killed_twice_and_resumed_it_is_the_same(whole, copy, environment):
     assert not (copy.path / "compare" / "curve.nc").exists()
     compare(str(copy.path), **WIDE)
     assert_same(copy.comparison, whole[0].comparison)
-    assert_same(copy.comparison_refit, whole[0].comparison_refit)
+    assert_same(copy.comparisons["network"], whole[0].comparisons["network"])
     first = (copy.path / "compare" / "curve.nc").read_bytes()
     compare(str(copy.path), **WIDE)
     assert (copy.path / "compare" / "curve.nc").read_bytes() == first
@@ -109,7 +109,7 @@ def test_killed_twice_and_resumed_it_is_the_same(whole, copy, environment):
 def test_two_processes_make_what_one_makes(whole, copy):
     compare(str(copy.path), **WIDE | {"workers": 2})
     assert_same(copy.comparison, whole[0].comparison)
-    assert_same(copy.comparison_refit, whole[0].comparison_refit)
+    assert_same(copy.comparisons["network"], whole[0].comparisons["network"])
 
 
 def test_a_planner_that_fails_is_a_gap_and_is_tried_again(copy, monkeypatch):
@@ -188,10 +188,12 @@ def test_other_data_are_refused(copy, waves, tmp_path):
 def test_a_study_is_fitted_first_and_full_judges_by_networks_too(waves, tmp_path):
     study = Study(data=str(waves), planner="forward", out=str(tmp_path / "full"), seeds=2, workers=1)
     made = fit(study.model_copy(update=TINY | {"compare": "full", "ladder": (0.5,)}))
-    seeds = {row.planner: row.seeds for row in made.refit.table(4)}
+    seeds = {row.planner: row.seeds for row in made.curves["network"].table(4)}
     assert (seeds["forward"], seeds["one_shot"], seeds["uniform_random"], seeds["floor"]) == (2, 2, 3, 2)
     assert np.isfinite(made.curve.at(4)["plan_seconds"].sel(planner=["forward", "coverage"]).isel(seed=0)).all()
     assert made.curve.data.sizes["region"] == 3
+    assert (made.curve.budgets, made.curves["ridge"].budgets) == ((4, 24), (4,))
+    assert list(made.curves) == ["linear", "ridge", "network"]
     assert (made.path / "report.html").is_file()
 
 
@@ -227,12 +229,12 @@ def test_the_tables_and_the_findings_are_shown(whole, dynst_main):
     asked = ("--budgets", "2,4", "--planners", "forward,uniform_random,one_shot", "--seeds", 2, "--workers", 1)
     code, out, _ = dynst_main("compare", whole[0].path, *asked, "--quiet")
     assert code == 0
-    assert "linear judge" in out
+    assert "judged by the space-time forecaster" in out
     assert "a network trained afresh" in out
     assert f"dynst report {whole[0].path}" in out
     _, out, _ = dynst_main("compare", whole[0].path, *asked, "--json")
     said = json.loads(out)
-    assert set(said["judges"]) == {"linear", "network"}
+    assert set(said["judges"]) == {"linear", "ridge", "network"}
     best = min(row["error"] for row in said["judges"]["linear"] if row["planner"] == "forward")
     assert best == pytest.approx(
         min(row.error for k in (2, 4) for row in _rows(whole[0], k) if row.planner == "forward")

@@ -194,5 +194,8 @@ def test_negative_additions_are_refused(judge):
         review_network(judge, np.array([2]), add=-1)
 
 
-def test_an_interval_without_bounds_is_said_to_be_unknown():
-    assert str(Change(1.0, -3.21, -100.0, np.inf, 1.0)) == "-3.2 % (95 %: unknown)"
+@pytest.mark.parametrize("high", [np.inf, 348.16])
+def test_an_interval_that_says_nothing_is_not_printed(high):
+    change = Change(1.0, -3.21, -69.27, high, 0.01)
+    assert str(change) == "by a figure that cannot be judged (its interval is wider than +-200 %)"
+    assert change.verdict == "tie"

@@ -106,6 +106,14 @@ def test_verdicts_are_shown_with_their_interval_and_frames_are_no_plans():
     assert [row["verdict"] for row in rows[4]] == ["tie"]
 
 
+def test_an_interval_that_says_nothing_is_named_and_not_drawn():
+    curve = judged()
+    curve.data["high"].loc[{"planner": "ours", "against": "theirs"}] = 9477.5
+    chart = verdict_chart(curve, "ours", 8)
+    assert layers_of(chart, "low")[0][1] == []
+    assert chart.to_dict()["title"]["subtitle"][-1] == "Not drawn, cannot be judged: theirs."
+
+
 @pytest.mark.parametrize(("planner", "budget", "error"), [("our", 8, ConfigError), ("ours", 5, DataError)])
 def test_an_unknown_planner_or_budget_is_one_line(planner, budget, error):
     with pytest.raises(error) as stop:

@@ -7,7 +7,7 @@ import pytest
 
 from dynst.domain import Curve, Plan, Sites
 from dynst.domain.stability import Stability
-from dynst.reports.evidence_tables import budget_rows, compared, curve_rows, figure_rows, lead_rows, region_rows
+from dynst.reports.evidence_tables import budget_rows, curve_rows, figure_rows, lead_rows, region_rows
 from dynst.reports.markdown_report import page_markdown
 from dynst.reports.page import Page
 from dynst.reports.tables import markdown_text
@@ -133,10 +133,10 @@ def test_the_table_at_the_budget_has_the_error_the_interval_and_the_verdict():
 def test_a_plan_is_not_compared_with_itself_nor_with_one_that_was_not_judged():
     curve = curve_of()
     curve.data["difference"].loc[{"planner": "mine", "against": "other"}] = np.nan
-    assert compared(curve, "mine", "other", 4) is None
-    assert compared(curve, "mine", "mine", 4) is None
-    assert compared(curve, "mine", "nobody", 4) is None
-    assert compared(curve, "mine", "uniform_random", 4) == (-3.25, -5.0, -1.0, "better")
+    assert curve.compared("mine", "other", 4) is None
+    assert curve.compared("mine", "mine", 4) is None
+    assert curve.compared("mine", "nobody", 4) is None
+    assert curve.compared("mine", "uniform_random", 4) == (-3.25, -5.0, -1.0, "better")
 
 
 def test_the_curve_table_has_every_planner_at_every_budget_and_a_gap_is_a_dash():
@@ -156,7 +156,7 @@ def test_lead_times_and_regions_are_told_apart_and_long_lists_are_thinned():
     curve = curve_of(leads=30)
     rows = lead_rows(curve, "mine", 2)
     assert len(rows) == 12
-    assert [rows[0]["lead (steps)"], rows[-1]["lead (steps)"]] == [1, 30]
+    assert [rows[0]["lead"], rows[-1]["lead"]] == ["1 step", "30 steps"]
     assert rows[0]["mine"] == pytest.approx(11.0)
     assert rows[-1]["other"] == pytest.approx(21 + 2.9)
     assert region_rows(curve, "mine", 2) == []
