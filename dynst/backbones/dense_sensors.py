@@ -161,9 +161,7 @@ class DenseForecaster:
         inputs = completed(some.reshape(len(some), -1).astype(float), self.system)
         return cho_solve(self._solver, inputs.T).T
 
-    def _field(
-        self, solved: Float[ndarray, "b F"], lead: int, columns: Int[ndarray, " c"]
-    ) -> Float[ndarray, "b c"]:
+    def _field(self, solved: Float[ndarray, "b F"], lead: int, columns: Int[ndarray, " c"]) -> Float[ndarray, "b c"]:
         """Forecast of some targets at a lead: through the steps of training time, so no large product is made."""
         record, form = self.record, self.form
         every = len(columns) == record.targets.shape[1]

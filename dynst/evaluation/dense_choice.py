@@ -65,18 +65,14 @@ def choose_dense_form(split: Split, scaling: Scaling, window: Window, budget: in
     best = min(tried, key=lambda form: tried[form])
     hybrid = replace(best, persistence=0.0)
     share, made = shares[hybrid], trials[hybrid]
-    ratios = [
-        (trial.forecast(share, best.persistence) - trial.truth) / trial.forecaster.deviation() for trial in made
-    ]
+    ratios = [(trial.forecast(share, best.persistence) - trial.truth) / trial.forecaster.deviation() for trial in made]
     bar = error_bar(ratios, [trial.weight for trial in made])
     return FormChoice(best, bar, min(budget, len(legal)), float(np.exp(tried[best])), tried, share)
 
 
 def _trial(fold: Fold, record: Anomalies, plan: Int[ndarray, " k"], form: Form) -> _Trial:
     window, targets = fold.windows.window, fold.targets
-    forecaster = DenseForecaster(
-        record, plan, form, history=window.history, leads=window.prediction, targets=targets
-    )
+    forecaster = DenseForecaster(record, plan, form, history=window.history, leads=window.prediction, targets=targets)
     readings = fold.windows.readings(plan, fold.part.observed)
     return _Trial(
         forecaster,

@@ -36,6 +36,7 @@ SHAPES = (
 )
 """Mixtures that were best on some record and budget of the study (docs/method.md)."""
 
+
 @dataclass(frozen=True, eq=False)
 class FormChoice:
     """A form, how it was found, and the calibration of its error bars.
@@ -174,9 +175,7 @@ def _calibrated(cases: Sequence[_Case], form: Form) -> ErrorBar:
     return error_bar(ratios, [case.weight for case in cases])
 
 
-def error_bar(
-    ratios: Sequence[Float[ndarray, "b p n co"]], weights: Sequence[Float[ndarray, " n"]]
-) -> ErrorBar:
+def error_bar(ratios: Sequence[Float[ndarray, "b p n co"]], weights: Sequence[Float[ndarray, " n"]]) -> ErrorBar:
     """Factors from errors divided by their expected deviation, over several folds."""
     flat = [ratio.transpose(0, 2, 1, 3).reshape(-1, *ratio.shape[1::2]) for ratio in ratios]
     heavy = [np.tile(weight, len(ratio)) for ratio, weight in zip(ratios, weights, strict=True)]
@@ -235,9 +234,7 @@ def folds(split: Split, scaling: Scaling, window: Window, seed: int) -> Iterator
             yield Fold(part, own, ScoredWindows.read(score, own, window, starts), targets)
 
 
-def _random_plans(
-    legal: Int[ndarray, " m"], budget: int, rng: np.random.Generator
-) -> Iterator[Int[ndarray, " k"]]:
+def _random_plans(legal: Int[ndarray, " m"], budget: int, rng: np.random.Generator) -> Iterator[Int[ndarray, " k"]]:
     """Three random plans; one where plans are large, as they then differ little."""
     count = _PLANS if budget <= _LARGE else 1
     for _ in range(count):

@@ -63,14 +63,10 @@ class RidgeJudge(ClosedFormJudge):
             for on in ("train", "valid")
         )
         basis = self.basis
-        solved = fit_ridge(
-            train[self._taught], basis.coefficients, valid_inputs=valid, valid_targets=basis.valid
-        )
+        solved = fit_ridge(train[self._taught], basis.coefficients, valid_inputs=valid, valid_targets=basis.valid)
         return _Forecaster(self, selected, solved)
 
-    def features(
-        self, readings: Float[ndarray, "b t k ci"], selected: Int[ndarray, " k"]
-    ) -> Float[ndarray, "b q"]:
+    def features(self, readings: Float[ndarray, "b t k ci"], selected: Int[ndarray, " k"]) -> Float[ndarray, "b q"]:
         """Histories as regressors, without gaps."""
         b, t, k, c = readings.shape
         known = np.isfinite(readings)
