@@ -59,8 +59,13 @@ def inspect(  # noqa: PLR0917  # typer makes an option of each parameter; all ar
     found = look(
         data, observe=study.observe or None, predict=study.predict or None, hints=study.hints, split=study.split
     )
+    usual = None
+    if found.record is not None:
+        from dynst.study.prepare import choose
+
+        choices = choose(study, found.record)
+        found, usual = found.cut(found.record, choices.window, choices.split), choices.climatology.facts()
     planner, why, backbone = _planner(study, found)
-    usual = _climatology(study, found)
     if as_json:
         named = None if planner is None else f"{planner} ({why})"
         show_json(found.as_dict() | {"planner": named, "backbone": backbone, "climatology": usual})
@@ -71,17 +76,6 @@ def inspect(  # noqa: PLR0917  # typer makes an option of each parameter; all ar
         rows.append(("climatology", words))
         rows.append(("fit planner", f"{planner} ({why}){f', backbone {backbone}' if backbone else ''}"))
     show_facts(found.name, rows)
-
-
-def _climatology(study: Study, found: Inspection) -> dict[str, object] | None:
-    """What a fit would take anomalies from, and why; None where the record was not read, or a fit would stop."""
-    from dynst.domain.split import before_test
-    from dynst.windows.choice import choose_climatology
-
-    if found.record is None:
-        return None
-    known = before_test(found.record, *study.cut(found.record))
-    return choose_climatology(known, wanted=study.climatology, cycle=study.cycle).facts()
 
 
 def _planner(study: Study, found: Inspection) -> tuple[str | None, str, str | None]:

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from dynst.errors import ConfigError
 
-__all__ = ["is_duration", "said_span", "steps_of"]
+__all__ = ["is_duration", "said_span", "steps_of", "window_words"]
 
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "day": 86_400, "week": 604_800}
 _MONTHS = {"month": 1, "year": 12}
@@ -90,3 +90,17 @@ def _parsed(text: str) -> tuple[Fraction, bool] | None:
     unit = _OTHER_NAMES.get(found[2], found[2])
     table = _MONTHS if unit in _MONTHS else _SECONDS
     return (Fraction(found[1]) * table[unit], unit in _MONTHS) if unit in table else None
+
+
+def window_words(history: int, horizon: int, cadence: str) -> str:
+    """Steps that are read and forecast, and how long they are.
+
+    Examples
+    --------
+    >>> window_words(4, 2, "6 h"), window_words(4, 2, "1 step")
+    ('4 steps read (1 day), 2 forecast (12 h)', '4 steps read, 2 forecast')
+    """
+    read, ahead = (said_span(steps, cadence) for steps in (history, horizon))
+    if not read or not ahead:
+        return f"{history} steps read, {horizon} forecast"
+    return f"{history} steps read ({read}), {horizon} forecast ({ahead})"

@@ -112,8 +112,13 @@ class ClosedFormJudge(ABC):
     def fit(self, selected: Int[ndarray, " k"]) -> PlanForecaster:
         """The forecaster of a plan of at least one site, made on training time."""
 
+    def facts(self) -> dict[str, object]:
+        """What was chosen so far, as JSON types."""
+        return {}
+
     def share(self, plans: Sequence[Int[ndarray, " _"]]) -> None:
-        """Compute once what these plans share; a judge whose plans share nothing does nothing."""
+        """Compute once what these plans share; by default nothing is."""
+        del plans
 
     def score(self, selected: Int[ndarray, " k"], *, on: _Scored = "test") -> Score:
         """Errors when only the `selected` sites are measured."""
@@ -145,7 +150,7 @@ class ClosedFormJudge(ABC):
     def silenced(
         self, selected: Int[ndarray, " k"], failures: Iterable[Int[ndarray, " _"]], *, on: _Scored = "test"
     ) -> Iterator[Score]:
-        """Errors while some of the sensors are silent, for each set of failed sites; the forecaster is not made anew."""
+        """Errors while some sensors are silent, for each set of failed sites; the forecaster is not made anew."""
         selected = self._checked(selected)
         forecaster, windows = self.fit(selected), self.data.windows(on)
         heard = windows.readings(selected, self.data.observed)
@@ -165,7 +170,8 @@ class ClosedFormJudge(ABC):
 
     def climatology(self, *, on: _Scored = "test") -> Score:
         """Errors of forecasting the climatology of each site."""
-        notes = {"valid_error": self._tally(self._nothing("valid"), np.zeros(0, np.int64), "valid", {}).total}
+        known = self._tally(self._nothing("valid"), np.zeros(0, np.int64), "valid", {})
+        notes: dict[str, object] = {"valid_error": known.total}
         return self._tally(self._nothing(on), np.zeros(0, np.int64), on, notes)
 
     def persistence(self, *, on: _Scored = "test") -> Score:

@@ -128,7 +128,7 @@ def choose_form(
     shapes : sequence of Form
         Mixtures to try, each with every noise; those with distances only where these are known.
     """
-    cases = list(_cases(split, scaling, window, budget, seed, filters))
+    cases = list(_cases(split, scaling, window, budget, seed=seed, filters=filters))
     placed = split.train.sites.frame is not Frame.SCHEMATIC
     sums: dict[Form, list[float]] = {}
     for case in cases:
@@ -187,6 +187,7 @@ def _cases(
     scaling: Scaling,
     window: Window,
     budget: int,
+    *,
     seed: int,
     filters: Float[ndarray, "t f"] | None,
 ) -> Iterator[_Case]:
@@ -201,7 +202,15 @@ def _cases(
             sensors = Sensors.of(record, places, **lengths, filters=filters)
             onto = sensors.onto(np.searchsorted(used, targets))
             readings = fold.windows.readings(plan, split.train.observed)
-            yield _Case(onto, readings, fold.truth)
+            yield _Case(onto, _without_gaps(onto, readings), fold.truth)
+
+
+def _without_gaps(sensors: Sensors, readings: Float[ndarray, "b t k ci"]) -> Float[ndarray, "b t k ci"]:
+    """Readings with gaps filled once for all forms: each would fill them a little differently, at a high price."""
+    if sensors.filters.shape[1] < sensors.history or np.isfinite(readings).all():
+        return readings
+    inputs, _ = SpaceTimeForecaster(sensors, Form()).inputs(readings)
+    return inputs.reshape(readings.shape)
 
 
 @dataclass(frozen=True, eq=False)

@@ -68,7 +68,8 @@ class SharedProducts:
     def _bytes(self, sites: int) -> int:
         patterns = self._history if self._filters is None else self._filters.shape[1]
         inputs = sites * len(self._record.observed) * patterns
-        return 4 * (self._leads + 2) * inputs * self._record.targets.shape[1] + 8 * inputs**2
+        targets = self._record.targets.shape[1]
+        return int(4 * (self._leads + 2) * inputs * targets + 8 * inputs**2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,8 +111,14 @@ class LinearJudge(ClosedFormJudge):
         """The same with the present field and the standard deviation of its errors."""
         choice = self.choice(len(selected))
         if self._are_many(len(selected)):
-            lengths = {"history": self.window.history, "leads": self.window.prediction}
-            return DenseForecaster(self.data.anomalies, selected, choice.form, misfit=choice.misfit, **lengths)
+            return DenseForecaster(
+                self.data.anomalies,
+                selected,
+                choice.form,
+                history=self.window.history,
+                leads=self.window.prediction,
+                misfit=choice.misfit,
+            )
         return SpaceTimeForecaster(self._products.sensors(selected), choice.form)
 
     def choice(self, budget: int) -> FormChoice:
@@ -120,6 +127,10 @@ class LinearJudge(ClosedFormJudge):
         if size not in self._choices:
             self._choices[size] = self._chosen(size)
         return self._choices[size]
+
+    def facts(self) -> dict[str, object]:
+        """The forms that were chosen so far, as JSON types."""
+        return {"forms": [choice.facts() for choice in self._choices.values()]}
 
     def _chosen(self, size: int) -> FormChoice:
         known = (self.split, self.scaling, self.window, size)

@@ -68,13 +68,12 @@ class RidgeJudge(ClosedFormJudge):
 
     def features(self, readings: Float[ndarray, "b t k ci"], selected: Int[ndarray, " k"]) -> Float[ndarray, "b q"]:
         """Histories as regressors, without gaps."""
-        b, t, k, c = readings.shape
         known = np.isfinite(readings)
         if not known.all():
             readings = self._completed(readings, known, selected)
         if self._filters is not None:
             readings = np.einsum("tf,btkc->bfkc", self._filters, readings)
-        return readings.reshape(b, -1)
+        return readings.reshape(len(readings), -1)
 
     def _completed(
         self, readings: Float[ndarray, "b t k ci"], known: Bool[ndarray, "b t k ci"], selected: Int[ndarray, " k"]

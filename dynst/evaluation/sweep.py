@@ -17,6 +17,8 @@ from dynst.evaluation.score import Score
 
 __all__ = ["LADDER", "Judge", "Progress", "curve_of", "judge_ladder", "ladder", "summary"]
 
+_VERY_MANY, _FEW = 1000, 5  # sensors above which random plans hardly differ, and how many of them are judged there
+
 LADDER = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 """Sparsities at which plans are compared besides the requested one; chosen to be dense where the choice matters."""
 
@@ -42,6 +44,9 @@ class Judge(Protocol):
     @property
     def cadence(self) -> str:
         """Time between two steps, like ``6 h``."""
+
+    def share(self, plans: Sequence[Int[ndarray, " _"]]) -> None:
+        """Compute once what these plans share, if anything."""
 
     def score(self, selected: Int[ndarray, " k"]) -> Score:
         """Errors when only the `selected` sites are measured."""
@@ -115,9 +120,10 @@ def judge_ladder(
         raise ConfigError("nothing to judge: give at least one plan and one budget.")
     budgets = sorted(set(budgets))
     names = [*plans, *(name for name in gaps if name not in plans), *FRAMES]
+    asked = None if question is None else question[1]
     scores: dict[tuple[str, int], list[Score]] = {}
     reasons: dict[tuple[str, int], str] = {(name, k): why for name, why in gaps.items() for k in budgets}
-    for name, k, score in _scores(plans, judge, budgets, reasons, progress):
+    for name, k, score in _scores(plans, judge, budgets, reasons, progress=progress, asked=asked):
         scores.setdefault((name, k), []).append(score)
     return curve_of(judge, names, budgets, scores, reasons, costs=costs, question=question, climatology=climatology)
 
@@ -145,11 +151,13 @@ def _scores(
     judge: Judge,
     budgets: Sequence[int],
     reasons: dict[tuple[str, int], str],
+    *,
     progress: Progress | None,
+    asked: int | None,
 ) -> Iterable[tuple[str, int, Score]]:
-    """Every score that can be had, plan by plan with budgets ascending; the reasons of the others."""
-    total = len(FRAMES) + sum(len(seeds) for seeds in plans.values()) * len(budgets)
-    done = 0
+    """Every score that can be had, a budget at a time, as plans of one budget share work; the reasons of the others."""
+    judged = [(k, name, plan) for k in budgets for name, seeds in plans.items() for plan in _taken(seeds, k, asked)]
+    total, done = len(FRAMES) + len(judged), 0
 
     def say(what: str) -> None:
         nonlocal done
@@ -163,17 +171,24 @@ def _scores(
         say(name)
         score = make()
         yield from ((name, k, score) for k in budgets)
-    for name, seeds in plans.items():
-        for plan in seeds:
-            for k in budgets:
-                say(name)
-                if k > len(plan.order):
-                    reasons[name, k] = f"the plan ranks {len(plan.order)} sites only"
-                    continue
-                try:
-                    yield name, k, judge.score(plan.order[:k])
-                except DynstError as error:
-                    reasons[name, k] = str(error)
+
+    for k in budgets:
+        here = [(name, plan) for budget, name, plan in judged if budget == k]
+        judge.share([plan.order[:k] for _, plan in here])
+        for name, plan in here:
+            say(name)
+            if k > len(plan.order):
+                reasons[name, k] = f"the plan ranks {len(plan.order)} sites only"
+                continue
+            try:
+                yield name, k, judge.score(plan.order[:k])
+            except DynstError as error:
+                reasons[name, k] = str(error)
+
+
+def _taken(seeds: Sequence[Plan], budget: int, asked: int | None) -> Sequence[Plan]:
+    """All plans of a planner; a few at a very large budget that nobody asked about, as they hardly differ there."""
+    return seeds if budget <= _VERY_MANY or budget == asked else seeds[:_FEW]
 
 
 def curve_of(

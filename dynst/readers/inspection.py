@@ -14,7 +14,8 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from dynst.domain import ArraySeries, Channel, Field, Frame, GraphLayout, GridLayout, Sites, Window
-from dynst.domain.split import split_record, window_starts
+from dynst.domain.durations import window_words
+from dynst.domain.split import Split, split_record, window_starts
 from dynst.errors import ConfigError, DynstError
 from dynst.readers.base import Hints
 from dynst.readers.door import READERS, resolve, sniff
@@ -129,6 +130,19 @@ class Inspection:
         plain = asdict(replace(self, record=None))
         del plain["record"]
         return plain
+
+    def cut(self, field: Field, window: Window, split: Split) -> Inspection:
+        """The same with the window and the parts that a fit would take."""
+        blocks = (split.train, split.valid, split.test)
+        steps, windows = zip(*((block.steps, len(window_starts(block, window))) for block in blocks), strict=True)
+        return replace(
+            self,
+            window=window_words(window.history, window.prediction, field.cadence),
+            windows=len(window_starts(field, window)),
+            split=steps,
+            split_windows=windows,
+            split_how=split.how,
+        )
 
     def rows(self) -> list[tuple[str, str]]:
         """Lines of a table: what, and how it is."""
@@ -392,19 +406,7 @@ def _inspection(
 ) -> Inspection:
     """What a fit would do with the record, decided as the fit decides it, beside what was found."""
     runs = [stop - start for start, stop in outline.runs]
-    words, count, split, windows, how = "none", 0, (0, 0, 0), (0, 0, 0), ""
-    try:
-        window = Window.for_record(outline.steps, longest=max(runs, default=0))
-        words = f"{window.history} steps of history, {window.prediction} of prediction"
-        count = len(window_starts(outline, window))
-        parts = split_record(outline, window, by=cut.by, shares=cut.shares)
-        blocks = (parts.train, parts.valid, parts.test)
-        split = (blocks[0].steps, blocks[1].steps, blocks[2].steps)
-        windows = tuple(len(window_starts(block, window)) for block in blocks)  # type: ignore[assignment]  # of three
-        how = parts.how
-    except DynstError as err:
-        problem = problem or str(err)
-    return Inspection(
+    found = Inspection(
         name=outline.name,
         variables=tuple(variables),
         frame=str(frame),
@@ -420,17 +422,20 @@ def _inspection(
         stays_in_memory=bytes_ <= IN_MEMORY_BYTES,
         observe=tuple(channel.name for channel in channels if channel.observe),
         predict=tuple(channel.name for channel in channels if channel.predict),
-        window=words,
-        windows=count,
-        split=split,
-        split_windows=windows,
-        split_how=how,
+        window="none",
+        windows=0,
+        split=(0, 0, 0),
         fingerprint=str(outline.source.get("fingerprint", "")),
         notes=tuple(notes),
         problem=problem,
         record=outline if read and not problem else None,
         **rest,
     )
+    try:
+        window = Window.for_record(outline.steps, longest=max(runs, default=0))
+        return found.cut(outline, window, split_record(outline, window, by=cut.by, shares=cut.shares))
+    except DynstError as err:
+        return replace(found, problem=problem or str(err), record=None)
 
 
 def _say(time: ndarray, i: int) -> str:

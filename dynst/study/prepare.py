@@ -14,14 +14,36 @@ from dynst.backbones import BACKBONES, backbone_for
 from dynst.config import Study, is_path
 from dynst.domain import Field, GraphLayout, Window
 from dynst.domain.calendar import MEAN
-from dynst.domain.split import Split, before_test, window_starts
+from dynst.domain.split import Split, before_test, split_record, window_starts
 from dynst.errors import ConfigError, DataError
+from dynst.evaluation.window_choice import WindowChoice, choose_window
 from dynst.planners import find_planner
 from dynst.planners.base import Task
 from dynst.study.event import Event, Listener, nobody
 from dynst.windows.choice import ClimatologyChoice, choose_climatology
+from dynst.windows.scaling import Scaling
 
-__all__ = ["Prepared", "describe", "prepare"]
+__all__ = ["Choices", "Prepared", "choose", "describe", "prepare"]
+
+
+@dataclass(frozen=True, eq=False)
+class Choices:
+    """How a record is cut, and what its anomalies are taken from.
+
+    Attributes
+    ----------
+    window, split : Window, Split
+        History and horizon; training, validation and test.
+    climatology : ClimatologyChoice
+        What anomalies are taken from, and the errors by which it was chosen.
+    reach : WindowChoice or None
+        What sensors win at each lead time, if the window was chosen by that.
+    """
+
+    window: Window
+    split: Split
+    climatology: ClimatologyChoice
+    reach: WindowChoice | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +62,8 @@ class Prepared:
         Who plans, and why.
     climatology : ClimatologyChoice
         What anomalies are taken from, and the errors by which it was chosen.
+    reach : WindowChoice or None
+        What sensors win at each lead time, if the window was chosen by that.
     """
 
     study: Study
@@ -50,6 +74,7 @@ class Prepared:
     planner: str
     why: str
     climatology: ClimatologyChoice = ClimatologyChoice(MEAN, {})  # noqa: RUF009 - never changed
+    reach: WindowChoice | None = None
 
     def task(self, budget: int | None = None) -> Task:
         """What the planners are given; a budget other than the study's, if one is named."""
@@ -103,7 +128,8 @@ class Prepared:
         blocks = {"train": split.train, "validation": split.valid, "test": split.test}
         return {
             "data": describe(self.field),
-            "window": {"history": window.history, "horizon": window.prediction, "stride": window.stride},
+            "window": {"history": window.history, "horizon": window.prediction, "stride": window.stride}
+            | ({} if self.reach is None else self.reach.facts()),
             "climatology": self.climatology.facts(),
             "split": {
                 name: {"steps": block.steps, "windows": len(window_starts(block, window))}
@@ -130,7 +156,7 @@ def prepare(study: Study, *, listen: Listener = nobody) -> Prepared:
     listen(Event("read", study.data))
     field = read(study.data, observe=study.observe or None, predict=study.predict or None, hints=study.hints)
     try:
-        window, split = study.cut(field)
+        found = choose(study, field)
     except DataError as error:
         raise DataError(f"{field.name}: {error}") from error
     if isinstance(field.layout, GraphLayout) and (study.backbone == "stlight" or study.patch is not None):
@@ -138,13 +164,27 @@ def prepare(study: Study, *, listen: Listener = nobody) -> Prepared:
         raise ConfigError(
             f"{what} a grid; the sites of {field.name} form a graph ({field.layout.words}): leave it out."
         )
-    planner, why = study.chosen_planner(len(window_starts(split.train, window)))
+    planner, why = study.chosen_planner(len(window_starts(found.split.train, found.window)))
     budget = study.budget(field.sites)
-    known = before_test(field, window, split)
-    climatology = choose_climatology(known, wanted=study.climatology, cycle=study.cycle)
-    prepared = Prepared(study, field, window, split, budget, planner, why, climatology)
+    prepared = Prepared(study, field, found.window, found.split, budget, planner, why, found.climatology, found.reach)
     listen(Event("read", field.name, facts=prepared.facts()))
     return prepared
+
+
+def choose(study: Study, field: Field) -> Choices:
+    """How a study cuts a record and what its anomalies are taken from; the test block has no part in it.
+
+    Where the study gives neither history nor horizon, lead times are kept at which sensors win something.
+    """
+    window, split = study.cut(field)
+    known = before_test(field, window, split)
+    climatology = choose_climatology(known, wanted=study.climatology, cycle=study.cycle)
+    if study.history is not None or study.horizon is not None:
+        return Choices(window, split, climatology)
+    reach = choose_window(split, Scaling.fit(split.train, climatology.calendar), window)
+    if reach.window != window:
+        split = split_record(field, reach.window, by=study.split)
+    return Choices(reach.window, split, climatology, reach)
 
 
 def describe(field: Field) -> dict[str, object]:

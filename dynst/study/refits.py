@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,9 @@ class NetworkJudge:
     def cadence(self) -> str:
         """Time between two steps, like ``6 h``."""
         return self._linear.cadence
+
+    def share(self, plans: Sequence[Int[ndarray, " _"]]) -> None:
+        """Nothing: each network is trained by itself."""
 
     def score(self, selected: Int[ndarray, " k"]) -> Score:
         """Errors on the test period of a network that was trained with the `selected` sites alone."""

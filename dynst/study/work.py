@@ -240,6 +240,7 @@ class _Work:
             progress=progress,
         )
         save_curve(curve, path)
+        self._write_json(f"{JUDGES[name].file}_made.json", judge.facts())
 
     def _costs(self) -> dict[str, dict[tuple[str, int], list[float]]]:
         """What each plan cost, at the budget that it was made for."""
