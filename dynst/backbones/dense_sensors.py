@@ -15,7 +15,7 @@ from numpy import ndarray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.spatial import KDTree
 
-from dynst.backbones.spacetime import Anomalies, Form, completed, distances_between
+from dynst.backbones.spacetime import STILL, Anomalies, Form, completed, distances_between, noise_of
 
 __all__ = ["MANY", "DenseForecaster", "Misfit", "Nearest", "are_many", "carried", "persisting"]
 
@@ -78,13 +78,13 @@ class DenseForecaster:
         self._steps = min(history, _STEPS)
         self._used = self._spread_evenly()
         self._series = record.readings(sites[self._used])
-        self._variance = np.maximum(np.einsum("mq,mq->q", self._series, self._series) / len(self._series), 1e-6)
+        self._variance = np.einsum("mq,mq->q", self._series, self._series, dtype=float) / len(self._series)
         self._memory = record.autocorrelation(self._steps + leads)
         self._starts = record.windows(self._steps + leads)
         histories = self._series[self._starts[:, None] + np.arange(self._steps)]
         self._inputs = histories.reshape(len(histories), -1)
         self.system = self._own()
-        self.system.flat[:: len(self.system) + 1] += form.noise * np.tile(self._variance, self._steps)
+        self.system.flat[:: len(self.system) + 1] += form.noise * np.tile(noise_of(self._variance), self._steps)
         self._solver = cho_factor(self.system)
 
     @property
@@ -140,7 +140,7 @@ class DenseForecaster:
         count = max(1, MANY // (self._steps * len(self.record.observed)))
         order = np.argsort(self.sites, kind="stable")
         even = np.unique(np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int))
-        return order[even]
+        return np.asarray(order[even])
 
     def _own(self) -> Float[ndarray, "F F"]:
         """Covariance among the histories of the system."""
@@ -149,17 +149,17 @@ class DenseForecaster:
         sample = exact.T @ exact / len(exact)
         still = form.memory * (series.T @ series).astype(float) / len(series)
         if form.kernel > 0:
-            deviation = np.sqrt(self._variance)
+            deviation = self._deviation
             places = self._places(self.sites[self._used])
             fall = np.exp(-distances_between(places, places) / record.length)
             still += form.kernel * np.kron(fall, np.eye(len(record.observed))) * np.outer(deviation, deviation)
         lag = np.abs(np.subtract.outer(np.arange(self._steps), np.arange(self._steps)))
-        return form.sample * sample + np.kron(self._memory[lag], still)
+        return np.asarray(form.sample * sample + np.kron(self._memory[lag], still))
 
     def _solved(self, readings: Float[ndarray, "b t k ci"]) -> Float[ndarray, "b F"]:
         some = readings[:, -self._steps :, self._used]
         inputs = completed(some.reshape(len(some), -1).astype(float), self.system)
-        return cho_solve(self._solver, inputs.T).T
+        return np.asarray(cho_solve(self._solver, inputs.T).T)
 
     def _field(self, solved: Float[ndarray, "b F"], lead: int, columns: Int[ndarray, " c"]) -> Float[ndarray, "b c"]:
         """Forecast of some targets at a lead: through the steps of training time, so no large product is made."""
@@ -174,39 +174,43 @@ class DenseForecaster:
             made += (still @ self._series.T) * np.float32(form.memory / len(targets)) @ targets
         if form.kernel > 0:
             made += np.float32(form.kernel) * self._by_distance(still, columns)
-        return made
+        return np.asarray(made)
 
     def _by_distance(self, still: Float[ndarray, "b q"], columns: Int[ndarray, " c"]) -> Float[ndarray, "b c"]:
         record = self.record
         observed, width = len(record.observed), len(record.predicted)
         sites = columns[::width] // width
         fall = self._fall(sites)
-        scaled = (still * np.sqrt(self._variance)).astype(np.float32).reshape(len(still), -1, observed)
+        scaled = (still * self._deviation).astype(np.float32).reshape(len(still), -1, observed)
         made = np.zeros((len(still), len(sites), width), np.float32)
         for place, channel in enumerate(record.predicted.tolist()):
             for reading in np.flatnonzero(record.observed == channel).tolist():
                 made[..., place] = scaled[..., reading] @ fall
         deviation = np.sqrt(record.variance[columns]).astype(np.float32)
-        return made.reshape(len(still), -1) * deviation
+        return np.asarray(made.reshape(len(still), -1) * deviation)
 
     def _fall(self, sites: Int[ndarray, " s"]) -> Float[ndarray, "u s"]:
         """Correlation by distance between the system and some sites; the last one is kept."""
         key = sites.tobytes()
-        if self._kept_fall[0] != key:
-            places = self._places(self.sites[self._used])
-            distance = distances_between(places, self._places(sites))
-            self._kept_fall[:] = [key, np.exp(-distance / self.record.length).astype(np.float32)]
-        fall: ndarray = self._kept_fall[1]
-        return fall
+        if key not in self._kept:
+            distance = distances_between(self._places(self.sites[self._used]), self._places(sites))
+            self._kept.clear()
+            self._kept[key] = np.exp(-distance / self.record.length).astype(np.float32)
+        return self._kept[key]
+
+    @property
+    def _deviation(self) -> Float[ndarray, " q"]:
+        """Standard deviation of each series; 0 where it hardly moves, as it says nothing of its neighbours then."""
+        return np.asarray(np.sqrt(np.where(self._variance > STILL, self._variance, 0.0)))
 
     @cached_property
-    def _kept_fall(self) -> list[object]:
-        return [None, None]
+    def _kept(self) -> dict[bytes, Float[ndarray, "u s"]]:
+        return {}
 
     def _places(self, sites: Int[ndarray, " s"]) -> Float[ndarray, "s d"]:
         points = self.record.points
         assert points is not None  # a form with a kernel is tried only where places are known
-        return points[sites]
+        return np.asarray(points[sites])
 
     @cached_property
     def nearest(self) -> Nearest:

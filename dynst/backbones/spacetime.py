@@ -38,6 +38,7 @@ from scipy.linalg import cho_factor, cho_solve
 from dynst.errors import DataError
 
 __all__ = [
+    "STILL",
     "Anomalies",
     "ErrorBar",
     "Form",
@@ -46,16 +47,22 @@ __all__ = [
     "completed",
     "distances_between",
     "history_inputs",
+    "noise_of",
 ]
 
 _WINDOWS = 2000  # of training time, about: more tell little
 _PAIRED = 400  # sites whose pairs tell the length of the correlation
 _BINS = 30  # of distance
 _LEAST = 1e-6  # variance, in squared standard deviations, below which a series counts as constant
+_QUIET = 0.01  # least noise of a sensor, as a share of the mean of all
 _RIDGE = 3.0  # penalty of the ridge beside persistence, in variances of a sensor (docs/method.md)
 _STEEPEST = 1.2  # largest factor from the present to a later anomaly
 _COVERAGE = 0.9  # share of the values that an interval is to hold
 _GAUSSIAN = 1.6448536  # standard deviations that hold this share of a normal distribution
+
+
+STILL = 1e-4
+"""Variance, in squared standard deviations, below which a sensor says nothing of its neighbours."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +164,7 @@ class Anomalies:
         starts = starts[self.stretch[starts] == self.stretch[starts + length - 1]]
         if not len(starts):
             raise DataError(f"training time holds no window of {length} steps. Shorten history and horizon.")
-        return starts[:: max(1, len(starts) // _WINDOWS)]
+        return np.asarray(starts[:: max(1, len(starts) // _WINDOWS)])
 
     def autocorrelation(self, lags: int) -> Float[ndarray, " l"]:
         """Correlation with the same series `lag` steps later, pooled over sites and channels; 1 at lag 0."""
@@ -204,7 +211,9 @@ class Anomalies:
         if self.points is None:
             raise DataError("sites without positions have no correlation length. Choose a form without distances.")
         count = min(len(self.points), _PAIRED)
-        some = np.unique(np.linspace(0, len(self.points) - 1, count).round().astype(int))
+        moving = np.flatnonzero((np.square(self.values).mean(axis=0) > STILL).all(axis=1))
+        moving = moving if len(moving) > 1 else np.arange(len(self.points))
+        some = moving[np.unique(np.linspace(0, len(moving) - 1, min(count, len(moving))).round().astype(int))]
         distance = distances_between(self.points[some], self.points[some])
         first, second = np.triu_indices(len(some), 1)
         if not len(first):
@@ -325,12 +334,12 @@ class Sensors:
         """Where the sensors are."""
         if self.places is not None or self.record.points is None:
             return self.places
-        return self.record.points[self.sites]
+        return np.asarray(self.record.points[self.sites])
 
     @cached_property
     def variance(self) -> Float[ndarray, " q"]:
         """Mean square of each series of readings."""
-        return np.maximum(np.diagonal(self.now_own), _LEAST)
+        return np.diagonal(self.now_own)
 
     @cached_property
     def measured(self) -> tuple[Int[ndarray, " p"], Int[ndarray, " p"]]:
@@ -354,7 +363,7 @@ class Sensors:
         record = self.record
         own, out = (np.exp(-distance / record.length) for distance in self.distances)
         same = (record.observed[:, None] == record.predicted).astype(float)
-        deviation = np.sqrt(self.variance)
+        deviation = np.sqrt(np.where(self.variance > STILL, self.variance, 0.0))
         out = np.kron(out, same) * deviation[:, None] * np.sqrt(record.variance)
         own = np.kron(own, np.eye(len(record.observed))) * np.outer(deviation, deviation)
         return own, out.astype(np.float32)
@@ -394,7 +403,7 @@ class SpaceTimeForecaster:
         steps = sensors.record.autocorrelation(sensors.history + sensors.leads)
         self._memory = np.stack([sensors.filters.T @ steps[lead:][: sensors.history][::-1] for lead in self._every])
         self._mix(steps)
-        noise = np.tile(sensors.variance, sensors.filters.shape[1])
+        noise = np.tile(noise_of(sensors.variance), sensors.filters.shape[1])
         self.system = self._own + form.noise * np.diag(noise)
         self._solver = cho_factor(self.system)
         if form.persistence > 0 and form.damped:
@@ -470,7 +479,7 @@ class SpaceTimeForecaster:
         if form.kernel > 0:
             kernel_own, kernel_out = sensors.kernel()
             still_own = still_own + form.kernel * kernel_own
-            still_out = still_out + np.float32(form.kernel) * kernel_out
+            still_out = np.asarray(still_out + np.float32(form.kernel) * kernel_out)
         self._out, self._still = out, still_out
         lag = np.abs(np.subtract.outer(np.arange(sensors.history), np.arange(sensors.history)))
         memory = sensors.filters.T @ steps[lag] @ sensors.filters
@@ -480,7 +489,7 @@ class SpaceTimeForecaster:
         """Covariance of the inputs with the targets at a lead; float32."""
         made = np.float32(self.form.sample) * self._out[lead]
         made += np.multiply.outer(self._memory[lead].astype(np.float32), self._still).reshape(made.shape)
-        return made
+        return np.asarray(made)
 
     def _hybrid(self, inputs: Float[ndarray, "b F"]) -> Iterator[Float[ndarray, "b N"]]:
         """The hybrid forecast at lead 0 and later, one after the other."""
@@ -556,7 +565,7 @@ class SpaceTimeForecaster:
         """Inputs that can be read although some readings are missing."""
         gone = missing.reshape(self.sensors.history, -1)
         touched = (self.sensors.filters != 0).T.astype(int) @ gone.astype(int)
-        return (touched == 0).ravel()
+        return np.asarray((touched == 0).ravel())
 
 
 @dataclass(frozen=True, eq=False)
@@ -606,12 +615,17 @@ class ErrorBar:
         return half
 
 
+def noise_of(variance: Float[ndarray, " q"]) -> Float[ndarray, " q"]:
+    """Variance of a sensor's noise by that of its series; a series that hardly moves has the noise of others."""
+    return np.asarray(np.maximum(variance, max(_QUIET * float(variance.mean()), _LEAST)))
+
+
 def history_inputs(steps: Float[ndarray, "b t q"], filters: Float[ndarray, "t f"]) -> Float[ndarray, "b F"]:
     """Histories read by patterns in time, pattern-major; NaN where a pattern reads a value that is missing."""
     if len(filters) == filters.shape[1]:
         return steps.reshape(len(steps), -1)
     read = np.einsum("tf,btq->bfq", filters, steps)
-    return read.reshape(len(steps), -1)
+    return np.asarray(read.reshape(len(steps), -1))
 
 
 def _mean_of(
@@ -647,8 +661,8 @@ def _expectation(
     """Weights of what is known in the expectation of the rest, by the smaller of two systems."""
     gone = ~known
     if 2 * gone.sum() < len(gone):
-        return -cho_solve(cho_factor(precision[np.ix_(gone, gone)]), precision[np.ix_(gone, known)]).T
-    return cho_solve(cho_factor(system[np.ix_(known, known)]), system[np.ix_(known, gone)])
+        return np.asarray(-cho_solve(cho_factor(precision[np.ix_(gone, gone)]), precision[np.ix_(gone, known)]).T)
+    return np.asarray(cho_solve(cho_factor(system[np.ix_(known, known)]), system[np.ix_(known, gone)]))
 
 
 def distances_between(first: Float[ndarray, "k d"], second: Float[ndarray, "n d"]) -> Float[ndarray, "k n"]:
@@ -657,7 +671,7 @@ def distances_between(first: Float[ndarray, "k d"], second: Float[ndarray, "n d"
     square += np.square(first).sum(axis=1)[:, None]
     square += np.square(second).sum(axis=1)
     np.maximum(square, 0.0, out=square)
-    return np.sqrt(square, out=square)
+    return np.asarray(np.sqrt(square, out=square))
 
 
 def _gram(values: Float[ndarray, "m q"]) -> Float[ndarray, "q q"]:
@@ -676,7 +690,7 @@ def _correlations(values: Float[ndarray, "m s"]) -> Float[ndarray, "s s"]:
     exact = values.astype(float)
     product = exact.T @ exact
     size = np.sqrt(np.maximum(np.diagonal(product), _LEAST))
-    return product / np.outer(size, size)
+    return np.asarray(product / np.outer(size, size))
 
 
 def _length(distance: Float[ndarray, " p"], correlation: Float[ndarray, " p"]) -> float:

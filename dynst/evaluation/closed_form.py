@@ -209,7 +209,7 @@ class ClosedFormJudge(ABC):
         field, scaling, predicted = self.data.block(on), self.scaling, self.data.predicted
         needed = np.unique(windows.starts[:, None] + np.arange(self.window.length))
         expected = np.stack([scaling.expected(field, step, step + 1)[0] for step in needed.tolist()])
-        return ((expected - scaling.mean) / scaling.std)[..., predicted].astype(np.float32)
+        return np.asarray(((expected - scaling.mean) / scaling.std)[..., predicted].astype(np.float32))
 
     def _nothing(self, on: _Scored) -> Iterator[Float[ndarray, "b p n co"]]:
         windows, channels = self.data.windows(on), len(self.data.predicted)

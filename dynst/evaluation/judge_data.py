@@ -30,6 +30,7 @@ _FEWEST, _MOST = 500, 6000  # and their steps
 _STRETCHES = 24
 _WHOLE = 8  # windows that a stretch holds at least, as lags end where a stretch does
 _CHUNK_BYTES = 16 << 20
+_ENOUGH = 5  # training values for each parameter of a site's climatology
 _SPIKE = (0.99, 2.0, 5.0)  # quantile of a series, times it, and typical deviations: larger anomalies are cut
 
 
@@ -49,6 +50,8 @@ class ScoredWindows:
         History and prediction.
     has_missing : bool
         Whether any value may be NaN.
+    learnt : Bool[ndarray, "n c"]
+        What training time holds enough values of. The rest is no reading: its anomalies mean nothing.
     """
 
     values: Float[ndarray, "s n c"]
@@ -56,6 +59,7 @@ class ScoredWindows:
     starts: Int[ndarray, " b"]
     window: Window
     has_missing: bool
+    learnt: Bool[ndarray, "n c"]
 
     @classmethod
     def read(cls, field: Field, scaling: Scaling, window: Window, starts: Int[ndarray, " b"]) -> ScoredWindows:
@@ -69,7 +73,8 @@ class ScoredWindows:
             done += stop - start
         if field.has_missing:
             values[:, scaling.share == 0] = np.nan
-        return cls(values, np.searchsorted(needed, wanted), starts, window, field.has_missing)
+        steps = np.searchsorted(needed, wanted)
+        return cls(values, steps, starts, window, field.has_missing, _learnt(scaling))
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -77,20 +82,22 @@ class ScoredWindows:
     def readings(self, sites: Int[ndarray, " k"], channels: Int[ndarray, " ci"]) -> Float[ndarray, "b t k ci"]:
         """The histories of some sites; a missing value is NaN."""
         some = self.values[:, sites][:, :, channels]
-        return some[self.steps[:, : self.window.history]]
+        if self.has_missing:
+            some[:, ~self.learnt[sites][:, channels]] = np.nan
+        return np.asarray(some[self.steps[:, : self.window.history]])
 
     def truth(self, rows: slice, channels: Int[ndarray, " co"]) -> Float[ndarray, "b p n co"]:
         """The futures of some windows; a missing value is NaN."""
         steps = self.steps[rows, self.window.history :]
         whole = len(channels) == self.values.shape[2]
-        return self.values[steps] if whole else self.values[steps][..., channels]
+        return np.asarray(self.values[steps] if whole else self.values[steps][..., channels])
 
     def present_and_future(
         self, sites: Int[ndarray, " k"], channels: Int[ndarray, " co"]
     ) -> Float[ndarray, "b l k co"]:
         """The last step of the history and the future of some sites; a missing value is NaN."""
         some = self.values[:, sites][:, :, channels]
-        return some[self.steps[:, self.window.history - 1 :]]
+        return np.asarray(some[self.steps[:, self.window.history - 1 :]])
 
     def chunks(self, channels: int) -> Iterator[slice]:
         """Parts of the windows whose futures fit into a little memory."""
@@ -147,7 +154,7 @@ class JudgeData:
     @property
     def std(self) -> Float[ndarray, " co"]:
         """Training standard deviation of each forecast channel, in its unit."""
-        return self.scaling.std[self.predicted].astype(float)
+        return np.asarray(self.scaling.std[self.predicted].astype(float))
 
     @cached_property
     def anomalies(self) -> Anomalies:
@@ -218,6 +225,7 @@ def training_anomalies(
         done += length
     _cut_spikes(values)
     if field.has_missing:
+        values[:, ~_learnt(scaling)[chosen]] = np.nan
         _fill(values)
     return Anomalies(
         values,
@@ -235,6 +243,12 @@ def long_filters(data: JudgeData) -> Float[ndarray, "t f"] | None:
         return None
     train = data.split.train
     return TimeModes.fit(train, data.window, data.scaling, window_starts(train, data.window)).history
+
+
+def _learnt(scaling: Scaling) -> Bool[ndarray, "n c"]:
+    """What has enough training values for its climatology: with few, they fit it exactly and seem constant."""
+    parameters = 1 + len(scaling.climatology.waves)
+    return np.asarray(scaling.count >= _ENOUGH * parameters)
 
 
 def _cut_spikes(values: Float[ndarray, "m n c"]) -> None:

@@ -34,7 +34,7 @@ class _Forecaster:
         judge = self.judge
         coefficients = self.fit.predict(judge.features(readings, self.selected)).astype(np.float32)
         shape = (len(readings), judge.window.prediction, len(judge.sites), len(judge.channels))
-        return (coefficients @ judge.basis.fields).reshape(shape)
+        return np.asarray((coefficients @ judge.basis.fields).reshape(shape))
 
 
 class RidgeJudge(ClosedFormJudge):
@@ -99,7 +99,7 @@ class RidgeJudge(ClosedFormJudge):
         if not windows.has_missing:
             return np.ones(len(windows), bool)
         truth = windows.truth(slice(None), self.data.predicted)
-        return np.isfinite(truth).any(axis=(1, 2, 3))
+        return np.asarray(np.isfinite(truth).any(axis=(1, 2, 3)))
 
     def _targets(self, on: Block) -> Float[ndarray, "m p n co"]:
         """Futures without gaps."""
@@ -110,7 +110,7 @@ class RidgeJudge(ClosedFormJudge):
         expected = 0.0 if self._gaps is None else self._gaps.expected(windows.values)
         complete = np.where(np.isfinite(windows.values), windows.values, expected)
         steps = windows.steps[:, self.window.history :]
-        return complete[steps][..., self.data.predicted]
+        return np.asarray(complete[steps][..., self.data.predicted])
 
     @cached_property
     def _gaps(self) -> GapModel | None:

@@ -9,8 +9,9 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from dynst.backbones.dense_sensors import DenseForecaster, are_many
 from dynst.backbones.spacetime import Form, Sensors, SpaceTimeForecaster
-from dynst.domain import Window
+from dynst.domain import Frame, Window
 from dynst.domain.split import Split
 from dynst.evaluation.form_choice import folds
 from dynst.windows.scaling import Scaling
@@ -19,7 +20,6 @@ __all__ = ["WindowChoice", "choose_window"]
 
 _WORTH = 0.10  # mean share of the climatology's error that sensors must win over the lead times of a horizon
 _ALIKE = 0.005  # mean log error that a longer history must win
-_SENSORS, _INPUTS = 60, 500  # of the random plan
 _HISTORIES = (2, 4)
 _LOCAL = Form(memory=0.25, kernel=0.5)  # near the best on every record of the study that has positions
 _LOOSE = Form()
@@ -34,25 +34,22 @@ class WindowChoice:
     window : Window
         History and prediction.
     gain : tuple of float
-        Share of the climatology's error that sensors of a random plan win at each lead time, from 1 step on.
-    sensors : int
-        Sensors of that plan.
+        Share of the climatology's error that a sensor at every site wins at each lead time, from 1 step on.
     """
 
     window: Window
     gain: tuple[float, ...]
-    sensors: int
 
     def facts(self) -> dict[str, object]:
         """The same as JSON types."""
-        return {"gain_by_lead": list(self.gain), "sensors": self.sensors}
+        return {"gain_by_lead": list(self.gain)}
 
 
 def choose_window(split: Split, scaling: Scaling, window: Window, *, seed: int = 0) -> WindowChoice:
     """The longest horizon of at most `window` over whose lead times sensors win a tenth of the climatology's error.
 
-    One random plan on the folds of the choice of forms; a fixed form of the covariance. At least one step. Then the
-    shortest history that forecasts so far as well as the longer ones.
+    With a sensor at every site, on the folds of the choice of forms, by a fixed form of the covariance. At least one
+    step. Then the shortest history that forecasts so far as well as the longer ones.
 
     Parameters
     ----------
@@ -63,7 +60,7 @@ def choose_window(split: Split, scaling: Scaling, window: Window, *, seed: int =
     window : Window
         The longest history and horizon that suit the record.
     seed : int
-        Of the plan.
+        Of the thinning of windows and targets.
     """
     gain = 1.0 - np.exp(_log_errors(split, scaling, window, seed))
     mean = np.cumsum(gain) / np.arange(1, len(gain) + 1)
@@ -73,7 +70,7 @@ def choose_window(split: Split, scaling: Scaling, window: Window, *, seed: int =
     if horizon < window.prediction:
         histories = sorted({*(steps for steps in _HISTORIES if steps < window.history), window.history})
         chosen = _shortest(split, scaling, [replace(window, history=t, prediction=horizon) for t in histories], seed)
-    return WindowChoice(chosen, tuple(gain.tolist()), _plan_size(split, window))
+    return WindowChoice(chosen, tuple(gain.tolist()))
 
 
 def _shortest(split: Split, scaling: Scaling, windows: list[Window], seed: int) -> Window:
@@ -84,23 +81,23 @@ def _shortest(split: Split, scaling: Scaling, windows: list[Window], seed: int) 
 
 def _log_errors(split: Split, scaling: Scaling, window: Window, seed: int) -> Float[ndarray, " p"]:
     """Mean log of the error at each lead time relative to the climatology's."""
-    return np.nanmean(list(_fold_errors(split, scaling, window, seed)), axis=0)
+    return np.asarray(np.nanmean(list(_fold_errors(split, scaling, window, seed)), axis=0))
 
 
 def _fold_errors(split: Split, scaling: Scaling, window: Window, seed: int) -> Iterator[Float[ndarray, " p"]]:
     train = split.train
-    size = _plan_size(split, window)
-    plan = np.sort(np.random.default_rng(seed).choice(train.sites.legal, size, replace=False))
+    every = np.arange(len(train.sites))
+    lengths = {"history": window.history, "leads": window.prediction}
+    form = _LOOSE if train.sites.frame is Frame.SCHEMATIC else _LOCAL
     for fold in folds(split, scaling, window, seed):
-        used = np.union1d(plan, fold.targets)
-        sensors = Sensors.of(
-            fold.record(used), np.searchsorted(used, plan), history=window.history, leads=window.prediction
-        )
-        form = _LOOSE if sensors.record.points is None else _LOCAL
-        forecaster = SpaceTimeForecaster(sensors.onto(np.searchsorted(used, fold.targets)), form)
-        error = forecaster.forecast(fold.windows.readings(plan, train.observed)) - fold.truth
+        record, readings = fold.record(), fold.windows.readings(every, train.observed)
+        if are_many(len(every), len(train.observed), window.history):
+            forecast = DenseForecaster(record, every, form, **lengths, targets=fold.targets).forecast(readings)
+        else:
+            sensors = Sensors.of(record, every, **lengths).onto(fold.targets)
+            forecast = SpaceTimeForecaster(sensors, form).forecast(readings)
         weight = train.sites.weight[fold.targets][:, None]
-        yield np.log(_by_lead(error, weight) / _by_lead(fold.truth, weight))[1:]
+        yield np.log(_by_lead(forecast - fold.truth, weight) / _by_lead(fold.truth, weight))[1:]
 
 
 def _by_lead(values: Float[ndarray, "b p s co"], weight: Float[ndarray, "s one"]) -> Float[ndarray, " p"]:
@@ -108,11 +105,4 @@ def _by_lead(values: Float[ndarray, "b p s co"], weight: Float[ndarray, "s one"]
     known = np.isfinite(values)
     total = np.maximum((known * weight).sum(axis=(0, 2, 3)), 1e-9)
     square: ndarray = (np.square(np.where(known, values, 0.0)) * weight).sum(axis=(0, 2, 3))
-    return np.sqrt(np.maximum(square / total, 1e-12))
-
-
-def _plan_size(split: Split, window: Window) -> int:
-    """Sensors of the random plan: as many as the first lead times can use, in little time."""
-    train = split.train
-    room = max(1, _INPUTS // (window.history * len(train.observed)))
-    return min(len(train.sites.legal), _SENSORS, room)
+    return np.asarray(np.sqrt(np.maximum(square / total, 1e-12)))

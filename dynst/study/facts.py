@@ -52,13 +52,13 @@ def gain_words(gain: Sequence[float]) -> str:
     Examples
     --------
     >>> gain_words([0.22, 0.06, 0.01])
-    'by a random plan sensors win 22 % of the climatology\'s error at 1 step, 6 % at 2, 1 % at 3'
+    'a sensor at every site wins 22 % of the climatology\'s error at 1 step, 6 % at 2, 1 % at 3'
     """
     shown = sorted({0, 1, len(gain) // 2, len(gain) - 1} & set(range(len(gain))))
     percent = [f"{100 * max(gain[i], 0.0):.0f} %" for i in shown]
     first = f"{percent[0]} of the climatology's error at 1 step"
     later = [f"{value} at {i + 1}" for value, i in zip(percent[1:], shown[1:], strict=True)]
-    return "by a random plan sensors win " + ", ".join([first, *later])
+    return "a sensor at every site wins " + ", ".join([first, *later])
 
 
 def data_card(found: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -40,6 +40,8 @@ class Scaling:
         such a value is no input and no target, whatever comes later.
     calendar : Calendar
         What the climatology follows beside the mean.
+    steps : int
+        Training steps.
 
     Examples
     --------
@@ -58,6 +60,7 @@ class Scaling:
     site_std: Float[ndarray, "n c"]
     share: Float[ndarray, "n c"]
     calendar: Calendar = MEAN
+    steps: int = 0
 
     @classmethod
     def fit(cls, field: Field, climatology: Calendar = MEAN) -> Scaling:
@@ -92,13 +95,18 @@ class Scaling:
                 )
         share = (count / field.steps).astype(np.float32)
         usual = Climatology(mean.astype(np.float32), usual.waves, usual.amplitude)
-        return cls(usual, std.astype(np.float32), site_std.astype(np.float32), share, climatology)
+        return cls(usual, std.astype(np.float32), site_std.astype(np.float32), share, climatology, field.steps)
 
     @property
     def mean(self) -> Float[ndarray, "n c"]:
         """Mean of each site and channel, in the channel's unit."""
         mean: ndarray = self.climatology.mean
         return mean
+
+    @property
+    def count(self) -> Float[ndarray, "n c"]:
+        """Training values of each site and channel."""
+        return np.asarray(np.round(self.share.astype(float) * self.steps))
 
     def expected(self, field: Field, start: int, stop: int) -> Float[ndarray, "time n c"]:
         """The climatology at the steps ``start <= step < stop`` of a field, in physical units, float32."""
@@ -136,7 +144,9 @@ class Scaling:
     def select(self, channels: ndarray) -> Scaling:
         """The same for some of the channels, by index."""
         usual = self.climatology.select(channels)
-        return Scaling(usual, self.std[channels], self.site_std[:, channels], self.share[:, channels], self.calendar)
+        return Scaling(
+            usual, self.std[channels], self.site_std[:, channels], self.share[:, channels], self.calendar, self.steps
+        )
 
     def _usual(self, clock: Clock | None) -> Float[ndarray, "*s n c"]:
         if not self.climatology.waves:
