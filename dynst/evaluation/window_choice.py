@@ -87,14 +87,15 @@ def _log_errors(split: Split, scaling: Scaling, window: Window, seed: int) -> Fl
 def _fold_errors(split: Split, scaling: Scaling, window: Window, seed: int) -> Iterator[Float[ndarray, " p"]]:
     train = split.train
     every = np.arange(len(train.sites))
-    lengths = {"history": window.history, "leads": window.prediction}
+    history, leads = window.history, window.prediction
     form = _LOOSE if train.sites.frame is Frame.SCHEMATIC else _LOCAL
     for fold in folds(split, scaling, window, seed):
         record, readings = fold.record(), fold.windows.readings(every, train.observed)
         if are_many(len(every), len(train.observed), window.history):
-            forecast = DenseForecaster(record, every, form, **lengths, targets=fold.targets).forecast(readings)
+            dense = DenseForecaster(record, every, form, history=history, leads=leads, targets=fold.targets)
+            forecast = dense.forecast(readings)
         else:
-            sensors = Sensors.of(record, every, **lengths).onto(fold.targets)
+            sensors = Sensors.of(record, every, history=history, leads=leads).onto(fold.targets)
             forecast = SpaceTimeForecaster(sensors, form).forecast(readings)
         weight = train.sites.weight[fold.targets][:, None]
         yield np.log(_by_lead(forecast - fold.truth, weight) / _by_lead(fold.truth, weight))[1:]
