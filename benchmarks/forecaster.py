@@ -82,7 +82,7 @@ def splits(field, window):
     made = []
     for origin in ORIGINS:
         try:
-            made += rolling_origins(field, window, origins=(origin,), valid=0.09, test=0.09)
+            made += rolling_origins(field, window, origins=(origin,), valid=0.08, test=0.08)
         except DynstError as error:
             print(f"  origin {origin}: {error}")
     return made

@@ -15,7 +15,7 @@ from numpy import ndarray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.spatial import KDTree
 
-from dynst.backbones.spacetime import STILL, Anomalies, Form, completed, distances_between, noise_of
+from dynst.backbones.spacetime import STILL, Anomalies, Form, completed, distances_between, gram, noise_of
 
 __all__ = ["MANY", "DenseForecaster", "Misfit", "Nearest", "are_many", "carried", "persisting"]
 
@@ -145,9 +145,7 @@ class DenseForecaster:
     def _own(self) -> Float[ndarray, "F F"]:
         """Covariance among the histories of the system."""
         record, form, series = self.record, self.form, self._series
-        exact = self._inputs.astype(float)
-        sample = exact.T @ exact / len(exact)
-        still = form.memory * (series.T @ series).astype(float) / len(series)
+        sample, still = gram(self._inputs), form.memory * gram(series)
         if form.kernel > 0:
             deviation = self._deviation
             places = self._places(self.sites[self._used])

@@ -46,6 +46,7 @@ __all__ = [
     "SpaceTimeForecaster",
     "completed",
     "distances_between",
+    "gram",
     "history_inputs",
     "noise_of",
 ]
@@ -283,8 +284,8 @@ class Sensors:
         for lead in range(leads + 1):
             np.matmul(inputs.T, targets[starts + history - 1 + lead], out=out[lead])
         out /= np.float32(len(starts))
-        own = _gram(inputs)  # exact: noise may be a millionth of it
-        now_own = _gram(series)
+        own = gram(inputs)  # exact: noise may be a millionth of it
+        now_own = gram(series)
         now_out = series.T @ targets / np.float32(len(series))
         return cls(record, sites, filters, out, own, now_out, now_own)
 
@@ -666,16 +667,18 @@ def _expectation(
 
 
 def distances_between(first: Float[ndarray, "k d"], second: Float[ndarray, "n d"]) -> Float[ndarray, "k n"]:
-    """Straight-line distances."""
+    """Straight-line distances; exactly 0 from a list of places to itself."""
     square = -2.0 * (first @ second.T)
     square += np.square(first).sum(axis=1)[:, None]
     square += np.square(second).sum(axis=1)
     np.maximum(square, 0.0, out=square)
+    if first is second:
+        np.fill_diagonal(square, 0.0)
     return np.asarray(np.sqrt(square, out=square))
 
 
-def _gram(values: Float[ndarray, "m q"]) -> Float[ndarray, "q q"]:
-    """Mean products of columns in float64."""
+def gram(values: Float[ndarray, "m q"]) -> Float[ndarray, "q q"]:
+    """Mean products of columns in float64: rounding to float32 would leave negative eigenvalues."""
     exact = values.astype(float)
     product: ndarray = exact.T @ exact
     return product / len(values)

@@ -1,5 +1,7 @@
 """What is said of data and results: experiments are no gaps, and a comparison that says nothing is called so."""
 
+from dataclasses import dataclass, field
+
 import numpy as np
 
 from dynst.cli.results import _document, _unit
@@ -42,8 +44,17 @@ def test_what_has_no_unit_gets_none():
     assert (_unit("1"), _unit("K"), _unit("K", before="\n")) == ("", " (K)", "\n(K)")
 
 
+@dataclass
 class _Run:
-    path, refit, stability, provenance = "runs/x", None, None, {}
+    plan: Plan
+    curve: Curve
+    path: str = "runs/x"
+    stability: None = None
+    provenance: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def curves(self):
+        return {"linear": self.curve}
 
 
 def test_a_drawing_gives_the_document_no_positions():
@@ -63,6 +74,6 @@ def test_a_drawing_gives_the_document_no_positions():
         (Frame.GEOGRAPHIC, {"longitude", "latitude"}),
     ):
         plan = Plan(np.array([0]), np.ones(1), 1, Sites(np.zeros(2), np.arange(2.0), frame=frame), "by_hand")
-        found = _document(_Run(), plan, curve)
+        found = _document(_Run(plan, curve), plan)
         assert {"x", "y", "longitude", "latitude"} & set(found["sensors"][0]) == keys
         assert (found["positions_are"] == "unknown") is (frame is Frame.SCHEMATIC)

@@ -182,7 +182,7 @@ def test_skill_is_one_minus_the_ratio_of_mean_squares_and_none_against_itself():
     assert rows["mine"]["skill to climatology"] == pytest.approx(1 - (11 / 21) ** 2)
     assert rows["mine"]["skill to persistence"] == pytest.approx(1 - (11 / 31) ** 2)
     assert rows["persistence"]["skill to climatology"] == pytest.approx(1 - (31 / 21) ** 2)  # below zero: worse
-    assert rows["climatology"]["skill to climatology"] is None
+    assert rows["climatology (mean)"]["skill to climatology"] is None
     assert "skill to climatology" not in figure_rows(curve_of(), "mine", 2)[0]
 
 
