@@ -35,6 +35,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from scipy.linalg import cho_factor, cho_solve
+from scipy.spatial.distance import cdist
 
 from dynst.errors import DataError
 
@@ -54,6 +55,7 @@ __all__ = [
 _WINDOWS = 2000  # of training time, about: more tell little
 _PAIRED = 400  # sites whose pairs tell the length of the correlation
 _BINS = 30  # of distance
+_SAME = 1e-9  # relative difference of distances that rounding makes
 _LEAST = 1e-6  # variance, in squared standard deviations, below which a series counts as constant
 _QUIET = 0.01  # least noise of a sensor, as a share of the mean of all
 _RIDGE = 3.0  # penalty of the ridge beside persistence, in variances of a sensor (docs/method.md)
@@ -674,11 +676,7 @@ def _expectation(
 
 def distances_between(first: Float[ndarray, "k d"], second: Float[ndarray, "n d"]) -> Float[ndarray, "k n"]:
     """Straight-line distances."""
-    square = -2.0 * (first @ second.T)
-    square += np.square(first).sum(axis=1)[:, None]
-    square += np.square(second).sum(axis=1)
-    np.maximum(square, 0.0, out=square)
-    return np.asarray(np.sqrt(square, out=square))
+    return np.asarray(cdist(first, second))  # exact: a place is at distance 0 from itself
 
 
 def _gram(values: Float[ndarray, "m q"]) -> Float[ndarray, "q q"]:
@@ -701,12 +699,16 @@ def _correlations(values: Float[ndarray, "m s"]) -> Float[ndarray, "s s"]:
 
 
 def _length(distance: Float[ndarray, " p"], correlation: Float[ndarray, " p"]) -> float:
-    """First distance, in bins of equal count, at which the mean correlation is below 1/e."""
-    order = np.argsort(distance, kind="stable")
-    bins = np.array_split(order, min(_BINS, len(order)))
-    far = [float(distance[part].mean()) for part in bins]
-    below = [i for i, part in enumerate(bins) if correlation[part].mean() < np.exp(-1)]
-    return far[below[0]] if below else far[-1]
+    """First distance at which the mean correlation is below 1/e, in bins of about equal count.
+
+    Equal distances, of which grids have many, share a bin: else the order of the sites would matter.
+    """
+    ends = np.quantile(distance, np.linspace(0, 1, _BINS + 1)[1:-1], method="lower")
+    bins = np.searchsorted(ends, distance * (1 - _SAME))
+    count, far, mean = (np.bincount(bins, weights) for weights in (None, distance, correlation))
+    far, mean = far[count > 0] / count[count > 0], mean[count > 0] / count[count > 0]
+    below = np.flatnonzero(mean < np.exp(-1))
+    return float(far[below[0]] if len(below) else far[-1])
 
 
 def _alike(known: Bool[ndarray, "b q"]) -> Iterator[tuple[Bool[ndarray, " q"], Int[ndarray, " r"]]]:
