@@ -18,7 +18,7 @@ from scipy.spatial import KDTree
 
 from dynst.backbones.spacetime import STILL, Anomalies, Form, completed, distances_between, noise_of
 
-__all__ = ["MANY", "DenseForecaster", "Misfit", "Nearest", "are_many", "carried", "persisting"]
+__all__ = ["MANY", "DenseForecaster", "Misfit", "Nearest", "are_many", "at_targets", "carried", "persisting"]
 
 MANY = 1200
 """Readings in the histories of all sensors above which some of the sensors stand for all."""
@@ -29,7 +29,7 @@ Misfit = Float[ndarray, "p two"]
 """Share of the misfit now that is added at each lead from 0: at sites with a sensor, and at the others."""
 
 Nearest = tuple[Int[ndarray, " s"], Bool[ndarray, " s"]]
-"""Place among the sensors of the one nearest to each target, and which targets carry it themselves."""
+"""Place among the sensors of the one nearest to each target, and which targets carry it themselves; -1 for unknown."""
 
 
 def are_many(sensors: int, channels: int, history: int) -> bool:
@@ -224,7 +224,7 @@ class DenseForecaster:
         place[self.sites] = np.arange(len(self.sites))
         own = place[self.targets] >= 0
         if self.record.points is None:
-            return np.maximum(place[self.targets], 0), own
+            return place[self.targets], own
         _, nearest = KDTree(self.record.points[self.sites]).query(self.record.points[self.targets])
         return np.where(own, place[self.targets], nearest), own
 
@@ -233,10 +233,17 @@ def carried(
     fields: Float[ndarray, "b p s co"], misfit: Float[ndarray, "b k co"], nearest: Nearest, share: Misfit
 ) -> Float[ndarray, "b p s co"]:
     """The forecast with shares of the misfit added at each lead."""
-    sensor, own = nearest
+    _, own = nearest
     at = np.where(own, share[:, :1], share[:, 1:]).astype(fields.dtype)
-    made: ndarray = fields + misfit[:, None, sensor] * at[:, :, None]
+    made: ndarray = fields + at_targets(misfit, nearest)[:, None] * at[:, :, None]
     return made
+
+
+def at_targets(misfit: Float[ndarray, "b k co"], nearest: Nearest) -> Float[ndarray, "b s co"]:
+    """The misfit that each target could take over: 0 where its nearest sensor is not known."""
+    sensor, _ = nearest
+    taken: ndarray = np.where(sensor[:, None] >= 0, misfit[:, sensor], 0)
+    return taken
 
 
 def persisting(fields: Float[ndarray, "b p s co"], weight: float) -> Float[ndarray, "b p s co"]:
