@@ -705,8 +705,9 @@ def _length(distance: Float[ndarray, " p"], correlation: Float[ndarray, " p"]) -
     """
     ends = np.quantile(distance, np.linspace(0, 1, _BINS + 1)[1:-1], method="lower")
     bins = np.searchsorted(ends, distance * (1 - _SAME))
-    count, far, mean = (np.bincount(bins, weights) for weights in (None, distance, correlation))
-    far, mean = far[count > 0] / count[count > 0], mean[count > 0] / count[count > 0]
+    sums = np.stack([np.bincount(bins, weights) for weights in (np.ones(len(bins)), distance, correlation)])
+    count, far, mean = sums[:, sums[0] > 0]
+    far, mean = far / count, mean / count
     below = np.flatnonzero(mean < np.exp(-1))
     return float(far[below[0]] if len(below) else far[-1])
 
