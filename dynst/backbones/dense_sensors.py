@@ -8,6 +8,7 @@ site, and from the nearest sensor to each site without one. By how much, forecas
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -17,7 +18,7 @@ from scipy.spatial import KDTree
 
 from dynst.backbones.spacetime import STILL, Anomalies, Form, completed, distances_between, gram, noise_of
 
-__all__ = ["MANY", "DenseForecaster", "Misfit", "Nearest", "are_many", "carried", "persisting"]
+__all__ = ["MANY", "DenseForecaster", "Misfit", "Nearest", "are_many", "at_targets", "carried", "persisting"]
 
 MANY = 1200
 """Readings in the histories of all sensors above which some of the sensors stand for all."""
@@ -28,7 +29,7 @@ Misfit = Float[ndarray, "p two"]
 """Share of the misfit now that is added at each lead from 0: at sites with a sensor, and at the others."""
 
 Nearest = tuple[Int[ndarray, " s"], Bool[ndarray, " s"]]
-"""Place among the sensors of the one nearest to each target, and which targets carry it themselves."""
+"""Place among the sensors of the one nearest to each target, and which targets carry it themselves; -1 for unknown."""
 
 
 def are_many(sensors: int, channels: int, history: int) -> bool:
@@ -110,7 +111,7 @@ class DenseForecaster:
         record = self.record
         estimate = self._field(self._solved(readings), 0, self._columns_of(self.sites))
         estimate = estimate.reshape(len(readings), len(self.sites), -1)
-        made = np.zeros(estimate.shape, np.float32)
+        made = np.zeros_like(estimate)
         for place, channel in enumerate(record.predicted.tolist()):
             for reading in np.flatnonzero(record.observed == channel).tolist():
                 made[..., place] = np.nan_to_num(readings[:, -1, :, reading] - estimate[..., place])
@@ -120,12 +121,16 @@ class DenseForecaster:
         """Standard deviation of the error of the system's forecast at lead 0 and later."""
         variance = self.record.variance[self._columns]
         made = np.empty((self.leads + 1, len(variance)))
-        inverse = np.linalg.inv(self.system).astype(np.float32)
+        inverse = np.linalg.inv(self.system).astype(self._type)
         for lead in range(len(made)):
             cross = self._field(np.eye(len(self.system)), lead, self._columns)
             told = np.einsum("fn,fn->n", cross, inverse @ cross)
             made[lead] = np.maximum(variance - told, 1e-4 * variance + 1e-6)
         return np.sqrt(made).reshape(len(made), len(self.targets), -1)
+
+    @property
+    def _type(self) -> np.dtype[np.floating[Any]]:
+        return self.record.values.dtype
 
     @cached_property
     def _columns(self) -> Int[ndarray, " c"]:
@@ -164,14 +169,14 @@ class DenseForecaster:
         record, form = self.record, self.form
         every = len(columns) == record.targets.shape[1]
         targets = record.targets if every else record.targets[:, columns]
-        by_window = (solved.astype(np.float32) @ self._inputs.T) * np.float32(form.sample / len(self._inputs))
+        by_window = (solved.astype(self._type) @ self._inputs.T) * (form.sample / len(self._inputs))
         made = by_window @ targets[self._starts + self._steps - 1 + lead]
         memory = self._memory[lead : lead + self._steps][::-1]
-        still = np.einsum("btq,t->bq", solved.reshape(len(solved), self._steps, -1), memory).astype(np.float32)
+        still = np.einsum("btq,t->bq", solved.reshape(len(solved), self._steps, -1), memory).astype(self._type)
         if form.memory > 0:
-            made += (still @ self._series.T) * np.float32(form.memory / len(targets)) @ targets
+            made += (still @ self._series.T) * (form.memory / len(targets)) @ targets
         if form.kernel > 0:
-            made += np.float32(form.kernel) * self._by_distance(still, columns)
+            made += form.kernel * self._by_distance(still, columns)
         return np.asarray(made)
 
     def _by_distance(self, still: Float[ndarray, "b q"], columns: Int[ndarray, " c"]) -> Float[ndarray, "b c"]:
@@ -179,12 +184,12 @@ class DenseForecaster:
         observed, width = len(record.observed), len(record.predicted)
         sites = columns[::width] // width
         fall = self._fall(sites)
-        scaled = (still * self._deviation).astype(np.float32).reshape(len(still), -1, observed)
-        made = np.zeros((len(still), len(sites), width), np.float32)
+        scaled = (still * self._deviation).astype(self._type).reshape(len(still), -1, observed)
+        made = np.zeros((len(still), len(sites), width), self._type)
         for place, channel in enumerate(record.predicted.tolist()):
             for reading in np.flatnonzero(record.observed == channel).tolist():
                 made[..., place] = scaled[..., reading] @ fall
-        deviation = np.sqrt(record.variance[columns]).astype(np.float32)
+        deviation = np.sqrt(record.variance[columns]).astype(self._type)
         return np.asarray(made.reshape(len(still), -1) * deviation)
 
     def _fall(self, sites: Int[ndarray, " s"]) -> Float[ndarray, "u s"]:
@@ -193,7 +198,7 @@ class DenseForecaster:
         if key not in self._kept:
             distance = distances_between(self._places(self.sites[self._used]), self._places(sites))
             self._kept.clear()
-            self._kept[key] = np.exp(-distance / self.record.length).astype(np.float32)
+            self._kept[key] = np.exp(-distance / self.record.length).astype(self._type)
         return self._kept[key]
 
     @property
@@ -217,7 +222,7 @@ class DenseForecaster:
         place[self.sites] = np.arange(len(self.sites))
         own = place[self.targets] >= 0
         if self.record.points is None:
-            return np.maximum(place[self.targets], 0), own
+            return place[self.targets], own
         _, nearest = KDTree(self.record.points[self.sites]).query(self.record.points[self.targets])
         return np.where(own, place[self.targets], nearest), own
 
@@ -226,16 +231,23 @@ def carried(
     fields: Float[ndarray, "b p s co"], misfit: Float[ndarray, "b k co"], nearest: Nearest, share: Misfit
 ) -> Float[ndarray, "b p s co"]:
     """The forecast with shares of the misfit added at each lead."""
-    sensor, own = nearest
-    at = np.where(own, share[:, :1], share[:, 1:]).astype(np.float32)
-    made: ndarray = fields + misfit[:, None, sensor] * at[:, :, None]
+    _, own = nearest
+    at = np.where(own, share[:, :1], share[:, 1:]).astype(fields.dtype)
+    made: ndarray = fields + at_targets(misfit, nearest)[:, None] * at[:, :, None]
     return made
+
+
+def at_targets(misfit: Float[ndarray, "b k co"], nearest: Nearest) -> Float[ndarray, "b s co"]:
+    """The misfit that each target could take over: 0 where its nearest sensor is not known."""
+    sensor, _ = nearest
+    taken: ndarray = np.where(sensor[:, None] >= 0, misfit[:, sensor], 0)
+    return taken
 
 
 def persisting(fields: Float[ndarray, "b p s co"], weight: float) -> Float[ndarray, "b p s co"]:
     """The mean with the present field at each lead after it; `weight` is that of the present field."""
     if weight == 0:
         return fields
-    made = (1 - np.float32(weight)) * fields + np.float32(weight) * fields[:, :1]
+    made = (1 - weight) * fields + weight * fields[:, :1]
     made[:, 0] = fields[:, 0]
     return made

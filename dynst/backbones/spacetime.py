@@ -29,11 +29,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from scipy.linalg import cho_factor, cho_solve
+from scipy.spatial.distance import cdist
 
 from dynst.errors import DataError
 
@@ -54,6 +56,7 @@ __all__ = [
 _WINDOWS = 2000  # of training time, about: more tell little
 _PAIRED = 400  # sites whose pairs tell the length of the correlation
 _BINS = 30  # of distance
+_SAME = 1e-9  # relative difference of distances that rounding makes
 _LEAST = 1e-6  # variance, in squared standard deviations, below which a series counts as constant
 _QUIET = 0.01  # least noise of a sensor, as a share of the mean of all
 _RIDGE = 3.0  # penalty of the ridge beside persistence, in variances of a sensor (docs/method.md)
@@ -112,6 +115,7 @@ class Anomalies:
     ----------
     values : Float[ndarray, "m n c"]
         float32, without NaN; what was missing is 0, and the rest of its series is scaled up to its variance.
+        float64 is worked in float64.
     stretch : Int[ndarray, "m"]
         Number of the stretch of each step, not decreasing. No lag runs from one stretch to the next.
     observed, predicted : Int[ndarray, "_"]
@@ -247,7 +251,7 @@ class Sensors:
     filters : Float[ndarray, "t f"]
         Orthonormal patterns in time by which a history is read; the unit matrix reads its steps as they are.
     out : Float[ndarray, "p F N"]
-        Mean product of each input with each target at lead 0 and later; float32. Inputs are pattern-major.
+        Mean product of each input with each target at lead 0 and later. Inputs are pattern-major.
     own : Float[ndarray, "F F"]
         Mean product of two inputs.
     now_out, now_own : Float[ndarray, "q N"], Float[ndarray, "q q"]
@@ -279,14 +283,15 @@ class Sensors:
         filters = np.eye(history) if filters is None else filters
         series, targets = record.readings(sites), record.targets
         starts = record.windows(history + leads)
-        inputs = history_inputs(series[starts[:, None] + np.arange(history)], filters).astype(np.float32)
-        out = np.empty((leads + 1, inputs.shape[1], targets.shape[1]), np.float32)
+        inputs = history_inputs(series[starts[:, None] + np.arange(history)], filters)
+        inputs = inputs.astype(targets.dtype)
+        out = np.empty((leads + 1, inputs.shape[1], targets.shape[1]), targets.dtype)
         for lead in range(leads + 1):
             np.matmul(inputs.T, targets[starts + history - 1 + lead], out=out[lead])
-        out /= np.float32(len(starts))
+        out /= len(starts)
         own = gram(inputs)  # exact: noise may be a millionth of it
         now_own = gram(series)
-        now_out = series.T @ targets / np.float32(len(series))
+        now_out = series.T @ targets / len(series)
         return cls(record, sites, filters, out, own, now_out, now_own)
 
     @property
@@ -367,14 +372,14 @@ class Sensors:
         deviation = np.sqrt(np.where(self.variance > STILL, self.variance, 0.0))
         out = np.kron(out, same) * deviation[:, None] * np.sqrt(record.variance)
         own = np.kron(own, np.eye(len(record.observed))) * np.outer(deviation, deviation)
-        return own, out.astype(np.float32)
+        return own, out.astype(record.values.dtype)
 
     def fading(self, taper: float) -> tuple[Float[ndarray, "q q"], Float[ndarray, "q N"]]:
         """Factors by which covariances fade with distance: own, and with targets."""
         record, width = self.record, len(self.record.observed)
         reach = taper * record.length
         own, out = (np.exp(-np.square(distance / reach) / 2) for distance in self.distances)
-        return _spread(own, width, width), _spread(out, width, len(record.predicted)).astype(np.float32)
+        return _spread(own, width, width), _spread(out, width, len(record.predicted)).astype(record.values.dtype)
 
 
 class SpaceTimeForecaster:
@@ -460,6 +465,10 @@ class SpaceTimeForecaster:
         return completed(history_inputs(steps, self.sensors.filters), self.system), steps[:, -1]
 
     @property
+    def _type(self) -> np.dtype[np.floating[Any]]:
+        return self.sensors.record.values.dtype
+
+    @property
     def _every(self) -> range:
         return range(self.sensors.leads + 1)
 
@@ -471,7 +480,7 @@ class SpaceTimeForecaster:
         """The parts of the covariance: what has its own lags, and what shares the common memory."""
         sensors, form = self.sensors, self.form
         own, out = sensors.own, sensors.out
-        still_own, still_out = form.memory * sensors.now_own, np.float32(form.memory) * sensors.now_out
+        still_own, still_out = form.memory * sensors.now_own, form.memory * sensors.now_out
         if np.isfinite(form.taper):
             fade_own, fade_out = sensors.fading(form.taper)
             patterns = sensors.filters.shape[1]
@@ -480,25 +489,25 @@ class SpaceTimeForecaster:
         if form.kernel > 0:
             kernel_own, kernel_out = sensors.kernel()
             still_own = still_own + form.kernel * kernel_own
-            still_out = np.asarray(still_out + np.float32(form.kernel) * kernel_out)
+            still_out = np.asarray(still_out + form.kernel * kernel_out)
         self._out, self._still = out, still_out
         lag = np.abs(np.subtract.outer(np.arange(sensors.history), np.arange(sensors.history)))
         memory = sensors.filters.T @ steps[lag] @ sensors.filters
         self._own = form.sample * own + np.kron(memory, still_own)
 
     def _cross(self, lead: int) -> Float[ndarray, "F N"]:
-        """Covariance of the inputs with the targets at a lead; float32."""
-        made = np.float32(self.form.sample) * self._out[lead]
-        made += np.multiply.outer(self._memory[lead].astype(np.float32), self._still).reshape(made.shape)
+        """Covariance of the inputs with the targets at a lead."""
+        made = self.form.sample * self._out[lead]
+        made += np.multiply.outer(self._memory[lead].astype(made.dtype), self._still).reshape(made.shape)
         return np.asarray(made)
 
     def _hybrid(self, inputs: Float[ndarray, "b F"]) -> Iterator[Float[ndarray, "b N"]]:
         """The hybrid forecast at lead 0 and later, one after the other."""
         solved = cho_solve(self._solver, inputs.T).T
         patterns = solved.reshape(len(solved), self.sensors.filters.shape[1], -1)
-        sample = (self.form.sample * solved).astype(np.float32)
+        sample = (self.form.sample * solved).astype(self._type)
         for lead in self._every:
-            still = np.einsum("bfq,f->bq", patterns, self._memory[lead]).astype(np.float32)
+            still = np.einsum("bfq,f->bq", patterns, self._memory[lead]).astype(self._type)
             field = still @ self._still
             if self.form.sample > 0:
                 field += sample @ self._out[lead]
@@ -508,14 +517,14 @@ class SpaceTimeForecaster:
         """Damped persistence of the present field: factors of each site and lead, and the ridge for what is left."""
         sensors, record = self.sensors, self.sensors.record
         self._ridge_solver = cho_factor(sensors.own + _RIDGE * np.diag(noise))
-        estimate = cho_solve(self._solver, self._cross(0).astype(float)).astype(np.float32)
-        shared = sensors.own.astype(np.float32) @ estimate  # inputs with the present field
+        estimate = cho_solve(self._solver, self._cross(0).astype(float)).astype(self._type)
+        shared = sensors.own.astype(self._type) @ estimate  # inputs with the present field
         square = np.einsum("fn,fn->n", shared, estimate).astype(float)
         _, columns = sensors.measured
         square[columns] = record.variance[columns]
         shared[:, columns] = sensors.out[0][:, columns]
         self._with_present = shared
-        self._factors = np.ones((sensors.leads + 1, len(square)), np.float32)
+        self._factors = np.ones((sensors.leads + 1, len(square)), self._type)
         for lead in self._every[1:]:
             product = np.einsum("fn,fn->n", estimate, sensors.out[lead]).astype(float)
             product[columns] = self._later(lead)
@@ -533,7 +542,7 @@ class SpaceTimeForecaster:
         self, field: Float[ndarray, "b N"], inputs: Float[ndarray, "b F"], present: Float[ndarray, "b q"]
     ) -> Iterator[Float[ndarray, "b N"]]:
         """Damped persistence with ridge at lead 1 and later."""
-        ridge = cho_solve(self._ridge_solver, inputs.T).T.astype(np.float32)
+        ridge = cho_solve(self._ridge_solver, inputs.T).T.astype(self._type)
         start = self._present_field(field, present) - ridge @ self._with_present
         for lead in self._every[1:]:
             yield self._factors[lead] * start + ridge @ self.sensors.out[lead]
@@ -548,16 +557,16 @@ class SpaceTimeForecaster:
     def _present_field(self, field: Float[ndarray, "b N"], present: Float[ndarray, "b q"]) -> Float[ndarray, "b N"]:
         """The reading where a sensor reports, the estimate elsewhere."""
         readings, columns = self.sensors.measured
-        known = present[:, readings].astype(np.float32)
+        known = present[:, readings].astype(self._type)
         start = field.copy()
         start[:, columns] = np.where(np.isfinite(known), known, field[:, columns])
         return start
 
     def _known_part(self, missing: Bool[ndarray, "t k ci"] | None) -> Float[ndarray, "F F"]:
-        """The inverse of the system over what comes, 0 elsewhere; float32."""
+        """The inverse of the system over what comes, 0 elsewhere."""
         size = len(self.system)
         known = np.ones(size, bool) if missing is None else self._read_whole(missing)
-        made = np.zeros((size, size), np.float32)
+        made = np.zeros((size, size), self._type)
         place = np.ix_(known, known)
         made[place] = np.linalg.inv(self.system[place])
         return made
@@ -638,7 +647,7 @@ def _mean_of(
     field = next(hybrid)
     yield field
     for other, persisting in zip(hybrid, kept(field), strict=True):
-        yield np.float32(1 - share) * other + np.float32(share) * persisting
+        yield (1 - share) * other + share * persisting
 
 
 def completed(inputs: Float[ndarray, "b F"], system: Float[ndarray, "F F"]) -> Float[ndarray, "b F"]:
@@ -667,14 +676,8 @@ def _expectation(
 
 
 def distances_between(first: Float[ndarray, "k d"], second: Float[ndarray, "n d"]) -> Float[ndarray, "k n"]:
-    """Straight-line distances; exactly 0 from a list of places to itself."""
-    square = -2.0 * (first @ second.T)
-    square += np.square(first).sum(axis=1)[:, None]
-    square += np.square(second).sum(axis=1)
-    np.maximum(square, 0.0, out=square)
-    if first is second:
-        np.fill_diagonal(square, 0.0)
-    return np.asarray(np.sqrt(square, out=square))
+    """Straight-line distances."""
+    return np.asarray(cdist(first, second))  # exact: a place is at distance 0 from itself
 
 
 def gram(values: Float[ndarray, "m q"]) -> Float[ndarray, "q q"]:
@@ -697,12 +700,17 @@ def _correlations(values: Float[ndarray, "m s"]) -> Float[ndarray, "s s"]:
 
 
 def _length(distance: Float[ndarray, " p"], correlation: Float[ndarray, " p"]) -> float:
-    """First distance, in bins of equal count, at which the mean correlation is below 1/e."""
-    order = np.argsort(distance, kind="stable")
-    bins = np.array_split(order, min(_BINS, len(order)))
-    far = [float(distance[part].mean()) for part in bins]
-    below = [i for i, part in enumerate(bins) if correlation[part].mean() < np.exp(-1)]
-    return far[below[0]] if below else far[-1]
+    """First distance at which the mean correlation is below 1/e, in bins of about equal count.
+
+    Equal distances, of which grids have many, share a bin: else the order of the sites would matter.
+    """
+    ends = np.quantile(distance, np.linspace(0, 1, _BINS + 1)[1:-1], method="lower")
+    bins = np.searchsorted(ends, distance * (1 - _SAME))
+    sums = np.stack([np.bincount(bins, weights) for weights in (np.ones(len(bins)), distance, correlation)])
+    count, far, mean = sums[:, sums[0] > 0]
+    far, mean = far / count, mean / count
+    below = np.flatnonzero(mean < np.exp(-1))
+    return float(far[below[0]] if len(below) else far[-1])
 
 
 def _alike(known: Bool[ndarray, "b q"]) -> Iterator[tuple[Bool[ndarray, " q"], Int[ndarray, " r"]]]:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from dynst.backbones.dense_sensors import DenseForecaster, Misfit, carried, persisting
+from dynst.backbones.dense_sensors import DenseForecaster, Misfit, at_targets, carried, persisting
 from dynst.backbones.spacetime import Anomalies, Form
 from dynst.domain import Frame, Window
 from dynst.domain.split import Split
@@ -36,7 +36,7 @@ class _Trial:
     @property
     def at_targets(self) -> Float[ndarray, "b s co"]:
         """The misfit that each target could take over."""
-        return self.misfit[:, self.forecaster.nearest[0]]
+        return at_targets(self.misfit, self.forecaster.nearest)
 
     def forecast(self, share: Misfit, persistence: float) -> Float[ndarray, "b p s co"]:
         """With such shares of the misfit and so much of the present field."""

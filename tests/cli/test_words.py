@@ -1,12 +1,12 @@
 """What is said of data and results: experiments are no gaps, and a comparison that says nothing is called so."""
 
-from dataclasses import dataclass, field
-
 import numpy as np
 
 from dynst.cli.results import _document, _unit
 from dynst.domain import Frame, Plan, Sites
 from dynst.domain.curve import Curve
+from dynst.export import save_plan, write_netcdf
+from dynst.runs import Run
 from dynst.study.facts import fact_rows
 
 
@@ -44,20 +44,7 @@ def test_what_has_no_unit_gets_none():
     assert (_unit("1"), _unit("K"), _unit("K", before="\n")) == ("", " (K)", "\n(K)")
 
 
-@dataclass
-class _Run:
-    plan: Plan
-    curve: Curve
-    path: str = "runs/x"
-    stability: None = None
-    provenance: dict[str, object] = field(default_factory=dict)
-
-    @property
-    def curves(self):
-        return {"linear": self.curve}
-
-
-def test_a_drawing_gives_the_document_no_positions():
+def test_a_drawing_gives_the_document_no_positions(tmp_path):
     values = np.array([[2.0]]).reshape(1, 1, 1, 1, 1)
     curve = Curve.of(
         dict.fromkeys(("rmse", "mae", "bias"), values),
@@ -68,12 +55,14 @@ def test_a_drawing_gives_the_document_no_positions():
         units=["1"],
         total=values.reshape(1, 1, 1),
     )
+    write_netcdf(curve.to_dataset(), tmp_path / "curve.nc")
     for frame, keys in (
         (Frame.SCHEMATIC, set()),
         (Frame.PLANAR, {"x", "y"}),
         (Frame.GEOGRAPHIC, {"longitude", "latitude"}),
     ):
         plan = Plan(np.array([0]), np.ones(1), 1, Sites(np.zeros(2), np.arange(2.0), frame=frame), "by_hand")
-        found = _document(_Run(plan, curve), plan)
+        save_plan(plan, None, tmp_path / "plan.nc")
+        found = _document(Run(tmp_path), plan)
         assert {"x", "y", "longitude", "latitude"} & set(found["sensors"][0]) == keys
         assert (found["positions_are"] == "unknown") is (frame is Frame.SCHEMATIC)
