@@ -56,6 +56,7 @@ def test_a_drawing_gives_the_document_no_positions(tmp_path):
         total=values.reshape(1, 1, 1),
     )
     write_netcdf(curve.to_dataset(), tmp_path / "curve.nc")
+    (tmp_path / "provenance.json").write_text("{}", encoding="utf-8")
     for frame, keys in (
         (Frame.SCHEMATIC, set()),
         (Frame.PLANAR, {"x", "y"}),
