@@ -19,7 +19,7 @@ from dynst.windows.scaling import Scaling
 __all__ = ["choose_dense_form"]
 
 _SHAPES = (Form(memory=0.25, kernel=0.5), Form(memory=0.0, kernel=0.5), Form(memory=0.5), Form(memory=0.0))
-_NOISES = (1e-5, 0.01, 0.1, 1.0)
+_NOISES = (1e-5, 0.01, 0.1, 1.0, 10.0)
 _PERSISTENCE = (0.0, 0.5, 1.0)
 
 

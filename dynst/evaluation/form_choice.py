@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -14,6 +14,7 @@ from dynst.backbones.dense_sensors import Misfit
 from dynst.backbones.spacetime import Anomalies, ErrorBar, Form, Sensors, SpaceTimeForecaster
 from dynst.domain import Field, Frame, Window
 from dynst.domain.split import Split, rolling_folds, thin, window_starts
+from dynst.errors import DataError
 from dynst.evaluation.judge_data import ScoredWindows, training_anomalies
 from dynst.windows.scaling import Scaling
 
@@ -24,7 +25,7 @@ _TARGETS = 200  # sites whose errors are compared, at most
 _WINDOWS = 100  # of a fold
 _LARGE = 100  # sensors above which one plan a fold is enough
 _CLEARLY = 0.005  # by which a part of the forecast must beat the mean of both, in mean log error
-_NOISES = (1e-5, 0.001, 0.01, 0.1, 1.0)
+_NOISES = (1e-5, 0.01, 0.1, 1.0, 10.0)
 SHAPES = (
     Form(memory=0.5),
     Form(memory=0.0),
@@ -232,15 +233,52 @@ class Fold:
         return training_anomalies(self.part, self.scaling, self.windows.window, sites=sites)
 
 
-def folds(split: Split, scaling: Scaling, window: Window, seed: int) -> Iterator[Fold]:
-    """The rolling folds that hold windows; each fits its own climatology, of the kind of `scaling`."""
+def folds(split: Split, scaling: Scaling, window: Window, seed: int) -> list[Fold]:
+    """The rolling folds that hold windows; each fits its own climatology, of the kind of `scaling`.
+
+    Training time scored on validation time where a record is too short for others.
+
+    Raises
+    ------
+    DataError
+        If validation time holds no value either.
+    """
     n = len(split.train.sites)
     targets = np.sort(np.random.default_rng(seed).choice(n, min(n, _TARGETS), replace=False))
-    for part, score in rolling_folds(split):
-        starts = thin(window_starts(score, window), _WINDOWS, seed=seed)
-        if len(starts) and len(window_starts(part, window)):
-            own = scaling.refitted(part)
-            yield Fold(part, own, ScoredWindows.read(score, own, window, starts), targets)
+    rolling = _usable(rolling_folds(split), scaling, window, targets, seed=seed)
+    if rolling:
+        return rolling
+    found = _usable([(split.train, split.valid)], scaling, window, targets, seed=seed)
+    if not found:
+        raise DataError("validation time holds no value to compare forms of the forecaster on. Give a longer record.")
+    return found
+
+
+def _usable(
+    pairs: Iterable[tuple[Field, Field]],
+    scaling: Scaling,
+    window: Window,
+    targets: Int[ndarray, " s"],
+    *,
+    seed: int,
+) -> list[Fold]:
+    made = [_fold(part, score, scaling, window, targets, seed=seed) for part, score in pairs]
+    return [fold for fold in made if fold is not None]
+
+
+def _fold(
+    part: Field, score: Field, scaling: Scaling, window: Window, targets: Int[ndarray, " s"], *, seed: int
+) -> Fold | None:
+    """A fold; None where a part holds no window or no value to compare."""
+    starts = thin(window_starts(score, window), _WINDOWS, seed=seed)
+    if not len(starts) or not len(window_starts(part, window)):
+        return None
+    try:
+        own = scaling.refitted(part)
+    except DataError:  # a channel is silent or still for so long
+        return None
+    fold = Fold(part, own, ScoredWindows.read(score, own, window, starts), targets)
+    return fold if np.isfinite(fold.truth[:, 1:]).any() else None
 
 
 def _random_plans(legal: Int[ndarray, " m"], budget: int, rng: np.random.Generator) -> Iterator[Int[ndarray, " k"]]:

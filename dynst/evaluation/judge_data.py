@@ -252,14 +252,16 @@ def _learnt(scaling: Scaling) -> Bool[ndarray, "n c"]:
 
 
 def _cut_spikes(values: Float[ndarray, "m n c"]) -> None:
+    """Cut, in place, what is far beyond the usual anomalies of its series and of all others."""
     quantile, times, typical = _SPIKE
-    size = np.abs(values)
-    reckon = np.quantile if np.isfinite(size).all() else np.nanquantile  # the latter is slow
-    usual = times * reckon(size, quantile, axis=0)
-    spread = np.sqrt(np.nanmean(np.square(values), axis=0))
-    bound = np.maximum(usual, typical * np.nanmedian(spread, axis=0)).astype(np.float32)
-    bound = np.where(np.isfinite(bound), bound, np.inf)
-    np.clip(values, -bound, bound, out=values)
+    flat = values.reshape(len(values), -1)
+    known = np.isfinite(flat)
+    alive = np.flatnonzero(known.any(axis=0))
+    reckon = np.quantile if known.all() else np.nanquantile  # the latter is slow
+    usual = times * reckon(np.abs(flat[:, alive]), quantile, axis=0)
+    square = np.square(np.where(known, flat, 0.0)).sum(axis=0)[alive] / known.sum(axis=0)[alive]
+    bound = np.maximum(usual, typical * np.sqrt(np.median(square))) if len(alive) else usual
+    flat[:, alive] = np.clip(flat[:, alive], -bound, bound)
 
 
 def _fill(values: Float[ndarray, "m n c"]) -> None:
