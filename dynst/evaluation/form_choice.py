@@ -176,7 +176,7 @@ def _calibrated(cases: Sequence[_Case], form: Form) -> ErrorBar:
     return error_bar(ratios, [case.weight for case in cases])
 
 
-def error_bar(ratios: Sequence[Float[ndarray, "b p n co"]], weights: Sequence[Float[ndarray, " n"]]) -> ErrorBar:
+def error_bar(ratios: Sequence[Float[ndarray, "_ p n co"]], weights: Sequence[Float[ndarray, " n"]]) -> ErrorBar:
     """Factors from errors divided by their expected deviation, over several folds."""
     flat = [ratio.transpose(0, 2, 1, 3).reshape(-1, *ratio.shape[1::2]) for ratio in ratios]
     heavy = [np.tile(weight, len(ratio)) for ratio, weight in zip(ratios, weights, strict=True)]
@@ -288,5 +288,5 @@ def _random_plans(legal: Int[ndarray, " m"], budget: int, rng: np.random.Generat
         yield np.sort(rng.choice(legal, min(budget, len(legal)), replace=False))
 
 
-def _plain(value: float) -> float | None:
+def _plain(value: float | bool) -> float | bool | None:
     return value if np.isfinite(value) else None
