@@ -1,9 +1,7 @@
 """Laws of the space-time forecaster: it is the conditional Gaussian of its covariance, whatever is missing."""
 
-import importlib.util
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,12 +9,7 @@ import pytest
 from dynst.backbones.spacetime import Anomalies, ErrorBar, Form, Sensors, SpaceTimeForecaster
 from dynst.errors import DataError
 from dynst.evaluation.form_choice import SHAPES
-
-_SPEC = importlib.util.spec_from_file_location(
-    "spacetime_dense", Path(__file__).parents[1] / "reference" / "spacetime_dense.py"
-)
-dense = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(dense)
+from tests.reference import spacetime_dense as dense
 
 HISTORY, LEADS = 3, 2
 SIZE = {"history": HISTORY, "leads": LEADS}
