@@ -97,7 +97,7 @@ def test_very_many_sensors_are_judged_by_the_forecaster_of_many(few_forms, monke
         pytest.param(
             0.05,
             marks=pytest.mark.xfail(
-                reason="a pattern that reads one missing step is lost: 0.71 for 0.11 of error, the ridge judge has 0.11",
+                reason="a pattern that reads one missing step is lost: 0.71 for 0.11 of error (ridge: 0.11)",
                 strict=True,
             ),
         ),
