@@ -16,7 +16,7 @@ from numpy import ndarray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.spatial import KDTree
 
-from dynst.backbones.spacetime import STILL, Anomalies, Form, completed, distances_between, gram, noise_of
+from dynst.backbones.spacetime import STILL, Anomalies, Form, bound_of, completed, distances_between, gram, noise_of
 
 __all__ = ["MANY", "DenseForecaster", "Misfit", "Nearest", "are_many", "at_targets", "carried", "persisting"]
 
@@ -80,6 +80,7 @@ class DenseForecaster:
         self._used = self._spread_evenly()
         self._series = record.readings(sites[self._used])
         self._variance = np.einsum("mq,mq->q", self._series, self._series, dtype=float) / len(self._series)
+        self._bound = bound_of(record, self._series)
         self._memory = record.autocorrelation(self._steps + leads)
         self._starts = record.windows(self._steps + leads)
         histories = self._series[self._starts[:, None] + np.arange(self._steps)]
@@ -160,8 +161,9 @@ class DenseForecaster:
         return np.asarray(form.sample * sample + np.kron(self._memory[lag], still))
 
     def _solved(self, readings: Float[ndarray, "b t k ci"]) -> Float[ndarray, "b F"]:
-        some = readings[:, -self._steps :, self._used]
-        inputs = completed(some.reshape(len(some), -1).astype(float), self.system)
+        some = readings[:, -self._steps :, self._used].reshape(len(readings), self._steps, -1).astype(float)
+        usual = np.clip(some, -self._bound, self._bound)
+        inputs = completed(usual.reshape(len(usual), -1), self.system)
         return np.asarray(cho_solve(self._solver, inputs.T).T)
 
     def _field(self, solved: Float[ndarray, "b F"], lead: int, columns: Int[ndarray, " c"]) -> Float[ndarray, "b c"]:

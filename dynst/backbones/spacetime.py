@@ -46,6 +46,7 @@ __all__ = [
     "Form",
     "Sensors",
     "SpaceTimeForecaster",
+    "bound_of",
     "completed",
     "distances_between",
     "gram",
@@ -58,6 +59,7 @@ _PAIRED = 400  # sites whose pairs tell the length of the correlation
 _BINS = 30  # of distance
 _SAME = 1e-9  # relative difference of distances that rounding makes
 _LEAST = 1e-6  # variance, in squared standard deviations, below which a series counts as constant
+_BEYOND = 2.5  # times the largest anomaly of training time, of the site or of the typical one
 _QUIET = 0.01  # least noise of a sensor, as a share of the mean of all
 _RIDGE = 3.0  # penalty of the ridge beside persistence, in variances of a sensor (docs/method.md)
 _STEEPEST = 1.2  # largest factor from the present to a later anomaly
@@ -152,6 +154,11 @@ class Anomalies:
     def target_weight(self) -> Float[ndarray, " N"]:
         """Area weight of each target."""
         return np.repeat(self.weight, len(self.predicted))
+
+    @cached_property
+    def usual_extreme(self) -> float:
+        """Largest anomaly of a typical site and channel."""
+        return float(np.median(np.abs(self.values).max(axis=0)))
 
     def readings(self, sites: Int[ndarray, " k"]) -> Float[ndarray, "m q"]:
         """The observed channels of some sites, site-major."""
@@ -256,6 +263,8 @@ class Sensors:
         Mean product of two inputs.
     now_out, now_own : Float[ndarray, "q N"], Float[ndarray, "q q"]
         The same of readings and targets of one step.
+    bound : Float[ndarray, "q"]
+        Size beyond which a reading tells no more of other places: training time has seen nothing like it.
     places : Float[ndarray, "k d"] or None
         Where the sensors are, if not all of them are among the sites of `record`; their site is then -1.
     """
@@ -267,6 +276,7 @@ class Sensors:
     own: Float[ndarray, "F F"]
     now_out: Float[ndarray, "q N"]
     now_own: Float[ndarray, "q q"]
+    bound: Float[ndarray, " q"]
     places: Float[ndarray, "k d"] | None = None
 
     @classmethod
@@ -292,7 +302,7 @@ class Sensors:
         own = gram(inputs)  # exact: noise may be a millionth of it
         now_own = gram(series)
         now_out = series.T @ targets / len(series)
-        return cls(record, sites, filters, out, own, now_out, now_own)
+        return cls(record, sites, filters, out, own, now_out, now_own, bound_of(record, series))
 
     @property
     def history(self) -> int:
@@ -317,6 +327,7 @@ class Sensors:
             own=self.own[np.ix_(inputs, inputs)],
             now_out=self.now_out[rows],
             now_own=self.now_own[np.ix_(rows, rows)],
+            bound=self.bound[rows],
         )
 
     def onto(self, targets: Int[ndarray, " s"]) -> Sensors:
@@ -462,7 +473,8 @@ class SpaceTimeForecaster:
     def inputs(self, readings: Float[ndarray, "b t k ci"]) -> tuple[Float[ndarray, "b F"], Float[ndarray, "b q"]]:
         """What the forecaster reads, complete, and the present readings; what was missing of these stays NaN."""
         steps = readings.reshape(len(readings), self.sensors.history, -1)
-        return completed(history_inputs(steps, self.sensors.filters), self.system), steps[:, -1]
+        usual = np.clip(steps, -self.sensors.bound, self.sensors.bound)
+        return completed(history_inputs(usual, self.sensors.filters), self.system), steps[:, -1]
 
     @property
     def _type(self) -> np.dtype[np.floating[Any]]:
@@ -623,6 +635,12 @@ class ErrorBar:
         """Half of the interval that holds 90 % of the values."""
         half: ndarray = self.deviation(expected) * self.reach[:, None]
         return half
+
+
+def bound_of(record: Anomalies, series: Float[ndarray, "m q"]) -> Float[ndarray, " q"]:
+    """Size beyond which a reading counts as this size, where it speaks of other places or times."""
+    largest = np.abs(series).max(axis=0)
+    return np.asarray(_BEYOND * np.maximum(largest, record.usual_extreme))
 
 
 def noise_of(variance: Float[ndarray, " q"]) -> Float[ndarray, " q"]:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from dynst.backbones.dense_sensors import DenseForecaster, Misfit, at_targets, carried, persisting
+from dynst.backbones.dense_sensors import DenseForecaster, Misfit, Nearest, at_targets, carried, persisting
 from dynst.backbones.spacetime import Anomalies, Form
 from dynst.domain import Frame, Window
 from dynst.domain.split import Split
@@ -19,7 +19,7 @@ from dynst.windows.scaling import Scaling
 __all__ = ["choose_dense_form"]
 
 _SHAPES = (Form(memory=0.25, kernel=0.5), Form(memory=0.0, kernel=0.5), Form(memory=0.5), Form(memory=0.0))
-_NOISES = (1e-5, 0.01, 0.1, 1.0, 10.0)
+_NOISES = (1e-6, 0.01, 0.1, 1.0, 10.0)
 _PERSISTENCE = (0.0, 0.5, 1.0)
 
 
@@ -27,7 +27,7 @@ _PERSISTENCE = (0.0, 0.5, 1.0)
 class _Trial:
     """One form on one fold: its forecast, and the misfit that it could carry to each target."""
 
-    forecaster: DenseForecaster
+    nearest: Nearest
     fields: Float[ndarray, "b p s co"]
     misfit: Float[ndarray, "b k co"]
     truth: Float[ndarray, "b p s co"]
@@ -36,11 +36,11 @@ class _Trial:
     @property
     def at_targets(self) -> Float[ndarray, "b s co"]:
         """The misfit that each target could take over."""
-        return at_targets(self.misfit, self.forecaster.nearest)
+        return at_targets(self.misfit, self.nearest)
 
     def forecast(self, share: Misfit, persistence: float) -> Float[ndarray, "b p s co"]:
         """With such shares of the misfit and so much of the present field."""
-        fields = carried(self.fields, self.misfit, self.forecaster.nearest, share)
+        fields = carried(self.fields, self.misfit, self.nearest, share)
         return persisting(fields, persistence)
 
 
@@ -52,11 +52,12 @@ def choose_dense_form(split: Split, scaling: Scaling, window: Window, budget: in
     forms = [form for form in forms if placed or not form.local]
     legal = split.train.sites.legal
     trials: dict[Form, list[_Trial]] = {form: [] for form in forms}
-    for fold in folds(split, scaling, window, seed):
-        plan = np.sort(rng.choice(legal, min(budget, len(legal)), replace=False))
+    plan = np.sort(rng.choice(legal, min(budget, len(legal)), replace=False))
+    known = folds(split, scaling, window, seed)
+    for fold in known:
         record = fold.record()
         for form in forms:
-            trials[form].append(_trial(fold, record, plan, form))
+            trials[form].append(_trial(fold, _forecaster(fold, record, plan, form), plan))
     shares = {form: _shares(trials[form]) for form in forms}
     tried = {
         replace(form, persistence=weight): _error(trials[form], shares[form], weight)
@@ -65,21 +66,28 @@ def choose_dense_form(split: Split, scaling: Scaling, window: Window, budget: in
     best = min(tried, key=lambda form: tried[form])
     hybrid = replace(best, persistence=0.0)
     share, made = shares[hybrid], trials[hybrid]
-    ratios = [(trial.forecast(share, best.persistence) - trial.truth) / trial.forecaster.deviation() for trial in made]
+    ratios = [
+        (trial.forecast(share, best.persistence) - trial.truth)
+        / _forecaster(fold, fold.record(), plan, hybrid).deviation()
+        for fold, trial in zip(known, made, strict=True)
+    ]
     bar = error_bar(ratios, [trial.weight for trial in made])
-    return FormChoice(best, bar, min(budget, len(legal)), float(np.exp(tried[best])), tried, share)
+    return FormChoice(best, bar, len(plan), float(np.exp(tried[best])), tried, share)
 
 
-def _trial(fold: Fold, record: Anomalies, plan: Int[ndarray, " k"], form: Form) -> _Trial:
-    window, targets = fold.windows.window, fold.targets
-    forecaster = DenseForecaster(record, plan, form, history=window.history, leads=window.prediction, targets=targets)
+def _forecaster(fold: Fold, record: Anomalies, plan: Int[ndarray, " k"], form: Form) -> DenseForecaster:
+    window = fold.windows.window
+    return DenseForecaster(record, plan, form, history=window.history, leads=window.prediction, targets=fold.targets)
+
+
+def _trial(fold: Fold, forecaster: DenseForecaster, plan: Int[ndarray, " k"]) -> _Trial:
     readings = fold.windows.readings(plan, fold.part.observed)
     return _Trial(
-        forecaster,
+        forecaster.nearest,
         forecaster.interpolated(readings),
         forecaster.misfits(readings),
         fold.truth,
-        record.weight[targets],
+        fold.part.sites.weight[fold.targets],
     )
 
 
@@ -90,7 +98,7 @@ def _shares(trials: list[_Trial]) -> Misfit:
     for place in range(2):
         product_sum, square = np.zeros(leads), 0.0
         for trial in trials:
-            own = trial.forecaster.nearest[1]
+            own = trial.nearest[1]
             at = own if place == 0 else ~own
             error = np.nan_to_num(trial.truth - trial.fields)[:, :, at]
             misfit = trial.at_targets[:, at]

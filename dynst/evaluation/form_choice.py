@@ -25,7 +25,8 @@ _TARGETS = 200  # sites whose errors are compared, at most
 _WINDOWS = 100  # of a fold
 _LARGE = 100  # sensors above which one plan a fold is enough
 _CLEARLY = 0.005  # by which a part of the forecast must beat the mean of both, in mean log error
-_NOISES = (1e-5, 0.01, 0.1, 1.0, 10.0)
+_NOISES, _MORE_NOISES = (1e-6, 0.01, 1.0), (1e-8, 1e-4, 0.1, 10.0)  # for all mixtures; for the best of them
+_REFINED = 2
 SHAPES = (
     Form(memory=0.5),
     Form(memory=0.0),
@@ -131,17 +132,25 @@ def choose_form(
     """
     cases = list(_cases(split, scaling, window, budget, seed=seed, filters=filters))
     placed = split.train.sites.frame is not Frame.SCHEMATIC
-    sums: dict[Form, list[float]] = {}
-    for case in cases:
-        usual = rmse(np.zeros_like(case.truth), case.truth, case.weight)
-        for shape, noise in product(shapes, _NOISES):
-            if placed or not shape.local:
-                for form, error in _errors(case, replace(shape, noise=noise)):
-                    sums.setdefault(form, []).append(float(np.log(error / usual)))
-    tried = {form: float(np.nanmean(errors)) for form, errors in sums.items()}
+    shapes = [shape for shape in shapes if placed or not shape.local]
+    tried = _tried(cases, [replace(shape, noise=noise) for shape, noise in product(shapes, _NOISES)])
+    ranked = sorted(tried, key=lambda form: tried[form])
+    best = list(dict.fromkeys(replace(form, noise=0.0, persistence=0.0, damped=True) for form in ranked))[:_REFINED]
+    tried |= _tried(cases, [replace(shape, noise=noise) for shape, noise in product(best, _MORE_NOISES)])
     form = _best(tried)
     error = float(np.exp(tried[form]))
     return FormChoice(form, _calibrated(cases, form), len(cases[0].sensors.sites), error, tried)
+
+
+def _tried(cases: Sequence[_Case], forms: Sequence[Form]) -> dict[Form, float]:
+    """Mean log error relative to the climatology, of each form and each way to use the present field."""
+    sums: dict[Form, list[float]] = {}
+    for case in cases:
+        usual = rmse(np.zeros_like(case.truth), case.truth, case.weight)
+        for form in forms:
+            for way, error in _errors(case, form):
+                sums.setdefault(way, []).append(float(np.log(error / usual)))
+    return {form: float(np.nanmean(errors)) for form, errors in sums.items()}
 
 
 def _errors(case: _Case, form: Form) -> Iterator[tuple[Form, float]]:

@@ -84,7 +84,9 @@ def test_a_finished_run_is_shown_again_as_one_json_document(finished, dynst_main
     assert [sensor["rank"] for sensor in found["sensors"]] == [1, 2, 3, 4]
     assert {"site", "name", "longitude", "latitude", "importance"} <= found["sensors"][0].keys()
     assert found["stability"] is None, "a network is not planned again unless that is asked for"
-    assert found["facts"]["window"] == {"history": 4, "horizon": 4, "stride": 1}
+    window = found["facts"]["window"]
+    assert (window["history"], window["horizon"], window["stride"]) == (4, 4, 1)
+    assert len(window["gain_by_lead"]) == 4
 
 
 def test_quiet_says_nothing_but_the_result(waves, dynst_main, monkeypatch, tmp_path):
