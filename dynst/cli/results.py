@@ -40,8 +40,11 @@ def show_results(run: Run, *, as_json: bool = False) -> None:
     if len(curve.budgets) > 1:
         _curve_table(plan, curve)
     found = answer_of(run)
+    stays = "" if run.stability is None else run.stability.words()
     if found is not None:
-        show_answer(found, stays="" if run.stability is None else run.stability.words())
+        show_answer(found, stays=stays)
+    elif stays:
+        say(stays)
     for name, reason in sorted(_skipped(run).items()):
         say(f"{name} was skipped: {reason}")
     folder = short_path(run.path)
