@@ -29,7 +29,7 @@ from dynst.windows import split_by_time
 SIZES = (10, 20, 50, 100)  # budgets at which the choice of sites still matters
 COMPARED = 8  # plans whose errors are compared
 TARGET = 6.0  # least ratio of 200 plans on a record without gaps
-EQUAL = 1e-4  # largest relative difference of errors: products in float32, systems with little noise
+EQUAL = 1e-3  # largest relative difference of errors: float32 products, and a system with a millionth of noise
 
 
 def alone(judge, plans):

