@@ -60,6 +60,7 @@ _BINS = 30  # of distance
 _SAME = 1e-9  # relative difference of distances that rounding makes
 _LEAST = 1e-6  # variance, in squared standard deviations, below which a series counts as constant
 _BEYOND = 2.5  # times the largest anomaly of training time, of the site or of the typical one
+_FAINT = 0.01  # ridge of patterns in time that are fitted to a history with gaps
 _QUIET = 0.01  # least noise of a sensor, as a share of the mean of all
 _RIDGE = 3.0  # penalty of the ridge beside persistence, in variances of a sensor (docs/method.md)
 _STEEPEST = 1.2  # largest factor from the present to a later anomaly
@@ -577,17 +578,14 @@ class SpaceTimeForecaster:
     def _known_part(self, missing: Bool[ndarray, "t k ci"] | None) -> Float[ndarray, "F F"]:
         """The inverse of the system over what comes, 0 elsewhere."""
         size = len(self.system)
-        known = np.ones(size, bool) if missing is None else self._read_whole(missing)
+        known = np.ones(size, bool)
+        if missing is not None:
+            steps = np.where(missing, np.nan, 0.0).reshape(1, self.sensors.history, -1)
+            known = np.isfinite(history_inputs(steps, self.sensors.filters))[0]
         made = np.zeros((size, size), self._type)
         place = np.ix_(known, known)
         made[place] = np.linalg.inv(self.system[place])
         return made
-
-    def _read_whole(self, missing: Bool[ndarray, "t k ci"]) -> Bool[ndarray, " F"]:
-        """Inputs that can be read although some readings are missing."""
-        gone = missing.reshape(self.sensors.history, -1)
-        touched = (self.sensors.filters != 0).T.astype(int) @ gone.astype(int)
-        return np.asarray((touched == 0).ravel())
 
 
 @dataclass(frozen=True, eq=False)
@@ -649,11 +647,25 @@ def noise_of(variance: Float[ndarray, " q"]) -> Float[ndarray, " q"]:
 
 
 def history_inputs(steps: Float[ndarray, "b t q"], filters: Float[ndarray, "t f"]) -> Float[ndarray, "b F"]:
-    """Histories read by patterns in time, pattern-major; NaN where a pattern reads a value that is missing."""
+    """Histories read by patterns in time, pattern-major.
+
+    Where steps are missing (NaN), patterns are fitted to those that came; NaN where fewer than half of them did.
+    """
     if len(filters) == filters.shape[1]:
         return steps.reshape(len(steps), -1)
-    read = np.einsum("tf,btq->bfq", filters, steps)
-    return np.asarray(read.reshape(len(steps), -1))
+    by_series = steps.transpose(0, 2, 1).reshape(-1, len(filters))
+    known = np.isfinite(by_series)
+    read = np.where(known, by_series, 0.0) @ filters
+    read = read.astype(by_series.dtype, copy=False)
+    for pattern, rows in _alike(known):
+        if pattern.sum() * 2 < len(pattern):
+            read[rows] = np.nan
+        elif not pattern.all():
+            some = filters[pattern]
+            system = some.T @ some + _FAINT * np.eye(filters.shape[1])
+            read[rows] = by_series[np.ix_(rows, pattern)] @ np.linalg.solve(system, some.T).T
+    shape = (len(steps), steps.shape[2], -1)
+    return np.asarray(read.reshape(shape).transpose(0, 2, 1).reshape(len(steps), -1))
 
 
 def _mean_of(

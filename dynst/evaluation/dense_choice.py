@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -44,7 +45,15 @@ class _Trial:
         return persisting(fields, persistence)
 
 
-def choose_dense_form(split: Split, scaling: Scaling, window: Window, budget: int, *, seed: int = 0) -> FormChoice:
+def choose_dense_form(
+    split: Split,
+    scaling: Scaling,
+    window: Window,
+    budget: int,
+    *,
+    seed: int = 0,
+    among: Sequence[Fold] | None = None,
+) -> FormChoice:
     """The form with the least error on the folds of `choose_form`, under one random plan of so many sensors."""
     rng = np.random.default_rng(seed)
     placed = split.train.sites.frame is not Frame.SCHEMATIC
@@ -53,7 +62,7 @@ def choose_dense_form(split: Split, scaling: Scaling, window: Window, budget: in
     legal = split.train.sites.legal
     trials: dict[Form, list[_Trial]] = {form: [] for form in forms}
     plan = np.sort(rng.choice(legal, min(budget, len(legal)), replace=False))
-    known = folds(split, scaling, window, seed)
+    known = folds(split, scaling, window, seed) if among is None else among
     for fold in known:
         record = fold.record()
         for form in forms:

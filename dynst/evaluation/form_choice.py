@@ -16,6 +16,7 @@ from dynst.domain import Field, Frame, Window
 from dynst.domain.split import Split, rolling_folds, thin, window_starts
 from dynst.errors import DataError
 from dynst.evaluation.judge_data import ScoredWindows, training_anomalies
+from dynst.windows.gaps import GapModel
 from dynst.windows.scaling import Scaling
 
 __all__ = ["SHAPES", "Fold", "FormChoice", "choose_form", "error_bar", "folds", "rmse"]
@@ -108,6 +109,7 @@ def choose_form(
     seed: int = 0,
     filters: Float[ndarray, "t f"] | None = None,
     shapes: Sequence[Form] = SHAPES,
+    among: Sequence[Fold] | None = None,
 ) -> FormChoice:
     """The form with the least error of random plans of so many sensors, on folds inside training and validation time.
 
@@ -129,8 +131,11 @@ def choose_form(
         Patterns in time for a long history.
     shapes : sequence of Form
         Mixtures to try, each with every noise; those with distances only where these are known.
+    among : sequence of Fold or None
+        The folds, if they are at hand.
     """
-    cases = list(_cases(split, scaling, window, budget, seed=seed, filters=filters))
+    known = folds(split, scaling, window, seed) if among is None else among
+    cases = list(_cases(known, split.train.sites.legal, budget, seed=seed, filters=filters))
     placed = split.train.sites.frame is not Frame.SCHEMATIC
     shapes = [shape for shape in shapes if placed or not shape.local]
     tried = _tried(cases, [replace(shape, noise=noise) for shape, noise in product(shapes, _NOISES)])
@@ -193,25 +198,23 @@ def error_bar(ratios: Sequence[Float[ndarray, "_ p n co"]], weights: Sequence[Fl
 
 
 def _cases(
-    split: Split,
-    scaling: Scaling,
-    window: Window,
+    known: Sequence[Fold],
+    legal: Int[ndarray, " m"],
     budget: int,
     *,
     seed: int,
     filters: Float[ndarray, "t f"] | None,
 ) -> Iterator[_Case]:
     rng = np.random.default_rng(seed)
-    for fold in folds(split, scaling, window, seed):
-        targets = fold.targets
-        for plan in _random_plans(split.train.sites.legal, budget, rng):
+    for fold in known:
+        window, targets = fold.windows.window, fold.targets
+        for plan in _random_plans(legal, budget, rng):
             used = np.union1d(plan, targets)
             record = fold.record(used)
             places = np.searchsorted(used, plan)
-            lengths = {"history": window.history, "leads": window.prediction}
-            sensors = Sensors.of(record, places, **lengths, filters=filters)
+            sensors = Sensors.of(record, places, history=window.history, leads=window.prediction, filters=filters)
             onto = sensors.onto(np.searchsorted(used, targets))
-            readings = fold.windows.readings(plan, split.train.observed)
+            readings = fold.windows.readings(plan, fold.part.observed)
             yield _Case(onto, _without_gaps(onto, readings), fold.truth)
 
 
@@ -231,6 +234,7 @@ class Fold:
     scaling: Scaling
     windows: ScoredWindows
     targets: Int[ndarray, " s"]
+    gaps: GapModel | None
 
     @property
     def truth(self) -> Float[ndarray, "b p s co"]:
@@ -239,7 +243,7 @@ class Fold:
 
     def record(self, sites: Int[ndarray, " k"] | None = None) -> Anomalies:
         """Anomalies of the part to fit."""
-        return training_anomalies(self.part, self.scaling, self.windows.window, sites=sites)
+        return training_anomalies(self.part, self.scaling, self.windows.window, sites=sites, gaps=self.gaps)
 
 
 def folds(split: Split, scaling: Scaling, window: Window, seed: int) -> list[Fold]:
@@ -286,7 +290,8 @@ def _fold(
         own = scaling.refitted(part)
     except DataError:  # a channel is silent or still for so long
         return None
-    fold = Fold(part, own, ScoredWindows.read(score, own, window, starts), targets)
+    gaps = GapModel.fit(part, own, seed=seed) if part.has_missing else None
+    fold = Fold(part, own, ScoredWindows.read(score, own, window, starts), targets, gaps)
     return fold if np.isfinite(fold.truth[:, 1:]).any() else None
 
 

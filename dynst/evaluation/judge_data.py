@@ -15,6 +15,7 @@ from dynst.backbones.spacetime import Anomalies
 from dynst.domain import Field, Frame, Window
 from dynst.domain.split import Split, thin, window_starts
 from dynst.errors import DataError
+from dynst.windows.gaps import GapModel
 from dynst.windows.scaling import Scaling
 from dynst.windows.time_modes import LONG, TimeModes
 
@@ -159,7 +160,13 @@ class JudgeData:
     @cached_property
     def anomalies(self) -> Anomalies:
         """Training time, for covariances."""
-        return training_anomalies(self.split.train, self.scaling, self.window)
+        return training_anomalies(self.split.train, self.scaling, self.window, gaps=self.gaps)
+
+    @cached_property
+    def gaps(self) -> GapModel | None:
+        """What missing values of training time probably were; None where the record misses none."""
+        train = self.split.train
+        return GapModel.fit(train, self.scaling, seed=self.seed) if train.has_missing else None
 
     def block(self, on: Block) -> Field:
         """A block of the record."""
@@ -197,11 +204,17 @@ class JudgeData:
 
 
 def training_anomalies(
-    field: Field, scaling: Scaling, window: Window, *, sites: Int[ndarray, " k"] | None = None
+    field: Field,
+    scaling: Scaling,
+    window: Window,
+    *,
+    sites: Int[ndarray, " k"] | None = None,
+    gaps: GapModel | None = None,
 ) -> Anomalies:
     """Anomalies of a training block for covariances: all of its steps, or stretches of them where they are many.
 
-    A missing value is 0, and its series is scaled up to its variance: covariances then stay positive semidefinite.
+    A missing value is what `GapModel` expects of it, and its series is scaled up to its variance: covariances then
+    stay positive semidefinite.
     Rare anomalies far beyond all others are cut, so that one spike does not make a covariance.
 
     Parameters
@@ -210,6 +223,8 @@ def training_anomalies(
         The block, what its anomalies are, and the lags that are needed.
     sites : Int[ndarray, "k"] or None
         Some of the sites; all if left out.
+    gaps : GapModel or None
+        Fitted on the block, if it has gaps.
     """
     places = None if field.sites.frame is Frame.SCHEMATIC else field.sites.points
     chosen = np.arange(len(field.sites)) if sites is None else sites
@@ -217,16 +232,21 @@ def training_anomalies(
     spans = _stretches(field, steps, _WHOLE * window.length)
     values = np.empty((sum(stop - start for start, stop in spans), len(chosen), len(field.channels)), np.float32)
     stretch = np.empty(len(values), np.int64)
+    expected = np.zeros_like(values) if gaps is None else np.empty_like(values)
     done = 0
     for number, (start, stop) in enumerate(spans):
         length = stop - start
-        values[done : done + length] = scaling.anomalies(field, start, stop)[:, chosen]
+        anomalies = scaling.anomalies(field, start, stop)
+        values[done : done + length] = anomalies[:, chosen]
+        if gaps is not None:
+            expected[done : done + length] = gaps.expected(anomalies)[:, chosen]
         stretch[done : done + length] = number
         done += length
     _cut_spikes(values)
     if field.has_missing:
-        values[:, ~_learnt(scaling)[chosen]] = np.nan
-        _fill(values)
+        unlearnt = ~_learnt(scaling)[chosen]
+        values[:, unlearnt], expected[:, unlearnt] = np.nan, 0.0
+        _fill(values, expected)
     return Anomalies(
         values,
         stretch,
@@ -264,11 +284,15 @@ def _cut_spikes(values: Float[ndarray, "m n c"]) -> None:
     flat[:, alive] = np.clip(flat[:, alive], -bound, bound)
 
 
-def _fill(values: Float[ndarray, "m n c"]) -> None:
+def _fill(values: Float[ndarray, "m n c"], expected: Float[ndarray, "m n c"]) -> None:
+    """Put what is expected where values are missing, and scale each series to the variance of what was measured."""
     known = np.isfinite(values)
-    share = np.maximum(known.mean(axis=0), 1.0 / len(values))
-    values /= np.sqrt(share).astype(np.float32)
-    np.copyto(values, 0.0, where=~known)
+    count = np.maximum(known.sum(axis=0), 1)
+    variance = np.square(np.where(known, values, 0.0)).sum(axis=0) / count
+    np.copyto(values, expected, where=~known)
+    filled = np.square(values).mean(axis=0)
+    scale = np.sqrt(np.divide(variance, filled, out=np.ones(variance.shape), where=filled > 0))
+    values *= scale.astype(np.float32)
 
 
 def _stretches(field: Field, most: int, least: int) -> list[tuple[int, int]]:

@@ -15,7 +15,7 @@ from dynst.backbones.dense_sensors import DenseForecaster, are_many
 from dynst.backbones.spacetime import Anomalies, Sensors, SpaceTimeForecaster
 from dynst.evaluation.closed_form import ClosedFormJudge
 from dynst.evaluation.dense_choice import choose_dense_form
-from dynst.evaluation.form_choice import FormChoice, choose_form
+from dynst.evaluation.form_choice import Fold, FormChoice, choose_form, folds
 from dynst.evaluation.judge_data import long_filters
 
 __all__ = ["LinearJudge", "SharedProducts"]
@@ -135,8 +135,8 @@ class LinearJudge(ClosedFormJudge):
     def _chosen(self, size: int) -> FormChoice:
         known = (self.split, self.scaling, self.window, size)
         if self._are_many(size):
-            return choose_dense_form(*known, seed=self.data.seed)
-        return choose_form(*known, seed=self.data.seed, filters=self._filters)
+            return choose_dense_form(*known, seed=self.data.seed, among=self._folds)
+        return choose_form(*known, seed=self.data.seed, filters=self._filters, among=self._folds)
 
     def _size(self, budget: int) -> int:
         """Of the budgets at which forms are chosen, the nearest; very many sensors are a case of their own."""
@@ -151,7 +151,13 @@ class LinearJudge(ClosedFormJudge):
 
     def share(self, plans: Sequence[Int[ndarray, " _"]]) -> None:
         """Compute the covariances of the sites of these plans once."""
-        self._products.share(plans)
+        few = [plan for plan in plans if not self._are_many(len(plan))]
+        if few:
+            self._products.share(few)
+
+    @cached_property
+    def _folds(self) -> list[Fold]:
+        return folds(self.split, self.scaling, self.window, self.data.seed)
 
     @cached_property
     def _choices(self) -> dict[int, FormChoice]:

@@ -112,10 +112,9 @@ class RidgeJudge(ClosedFormJudge):
         steps = windows.steps[:, self.window.history :]
         return np.asarray(complete[steps][..., self.data.predicted])
 
-    @cached_property
+    @property
     def _gaps(self) -> GapModel | None:
-        train = self.split.train
-        return GapModel.fit(train, self.scaling, seed=self.data.seed) if train.has_missing else None
+        return self.data.gaps
 
     @cached_property
     def _filters(self) -> Float[ndarray, "t f"] | None:

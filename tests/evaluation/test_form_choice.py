@@ -62,7 +62,8 @@ def test_a_choice_is_the_same_twice_and_tries_every_form_it_may(choose):
     assert {form.memory for form in one.tried} >= {0.0, 0.5}
     assert {form.persistence for form in one.tried} == {0.0, 0.5, 1.0}
     if choose is choose_form:
-        assert len(one.tried) == len(SHAPES) * len(form_choice._NOISES) * 5
+        refined = form_choice._REFINED * len(form_choice._MORE_NOISES)
+        assert len(one.tried) == (len(SHAPES) * len(form_choice._NOISES) + refined) * 5  # ways to use the present
 
 
 @pytest.mark.parametrize("choose", CHOOSE.values(), ids=CHOOSE)

@@ -84,12 +84,22 @@ class Reference:
         return (step * self.n + site) * self.c + channel
 
     def inputs(self, readings):
-        """Patterns of one history; NaN where one reads a value that is missing."""
+        """Patterns of one history, fitted to the steps that came; NaN where fewer than half did."""
         steps = readings.reshape(self.history, -1)
-        made = np.zeros((self.filters.shape[1], steps.shape[1]))
-        for f, q in np.ndindex(made.shape):
-            for t in np.flatnonzero(self.filters[:, f]):
-                made[f, q] += self.filters[t, f] * steps[t, q]
+        width = self.filters.shape[1]
+        if width == self.history:
+            return steps.ravel()
+        made = np.full((width, steps.shape[1]), np.nan)
+        for q in range(steps.shape[1]):
+            known = [t for t in range(self.history) if np.isfinite(steps[t, q])]
+            if len(known) == self.history:
+                made[:, q] = [sum(self.filters[t, f] * steps[t, q] for t in known) for f in range(width)]
+            elif 2 * len(known) >= self.history:
+                system, right = 0.01 * np.eye(width), np.zeros(width)
+                for t in known:
+                    system += np.outer(self.filters[t], self.filters[t])
+                    right += self.filters[t] * steps[t, q]
+                made[:, q] = np.linalg.solve(system, right)
         return made.ravel()
 
     def hybrid(self, readings):
