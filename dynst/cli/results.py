@@ -40,11 +40,7 @@ def show_results(run: Run, *, as_json: bool = False) -> None:
     if len(curve.budgets) > 1:
         _curve_table(plan, curve)
     found = answer_of(run)
-    stays = "" if run.stability is None else run.stability.words()
-    if found is not None:
-        show_answer(found, stays=stays)
-    elif stays:
-        say(stays)
+    show_answer(found, stays="" if run.stability is None else run.stability.words())
     for name, reason in sorted(_skipped(run).items()):
         say(f"{name} was skipped: {reason}")
     folder = short_path(run.path)
@@ -89,13 +85,15 @@ def _text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def show_answer(found: Answer, *, stays: str = "") -> None:
+def show_answer(found: Answer | None, *, stays: str = "") -> None:
     """Headline and sentences, wrapped; below them what stays of the plan, if that was looked at."""
     from rich.text import Text
 
     target = console(stderr=False)
-    target.print(Text(found.headline, style="bold"))
-    for sentence in (*found.sentences, *filter(None, [stays])):
+    if found is not None:
+        target.print(Text(found.headline, style="bold"))
+    sentences = () if found is None else found.sentences
+    for sentence in (*sentences, *filter(None, [stays])):
         for number, line in enumerate(Text(sentence).wrap(target, max(target.width - 2, 20))):
             target.print(Text("  " if number else "- ") + line)
 

@@ -1,16 +1,14 @@
-"""What the linear judge keeps of its windows: modes of the targets, and inner products that plans share."""
+"""What the ridge judge keeps of its windows: the leading modes of the targets."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from numpy import ndarray
 
-from dynst.backbones.linear import TargetGrams
-
-__all__ = ["Basis", "Grams", "features"]
+__all__ = ["Basis"]
 
 _ENERGY, _MODES = 1 - 1e-6, 150  # chosen: 0.995 as in planning would hide the skill on nearly deterministic fields
 _CHUNK_BYTES = 16 << 20
@@ -23,8 +21,6 @@ class Basis:
     fields: Float[ndarray, "r D"]  # float32: what one unit of each mode looks like, in standardised units
     coefficients: Float[ndarray, "m r"]  # of the training windows
     valid: Float[ndarray, "v r"]  # of the validation windows
-    shared: TargetGrams
-    outside: float = 0.0  # mean over validation windows of the weighted squares that no mode holds
 
     @classmethod
     def of(
@@ -56,29 +52,4 @@ class Basis:
         projected = flat_valid @ (modes * scale).T
         coefficients, projected = vectors[:, :r] * sigma, projected.astype(np.float64)
         np.divide(modes, scale, out=modes, where=scale > 0)  # a site of no area counts in no error
-        square = sum(float((np.square(row) @ np.square(scale)).astype(float)) for row in flat_valid)
-        outside = max(0.0, square - float(np.vdot(projected, projected))) / len(valid)
-        return cls(modes, coefficients, projected, TargetGrams.of(coefficients, projected), outside)
-
-
-@dataclass(frozen=True, eq=False)
-class Grams:
-    """Inner products of the training windows with themselves, the validation windows and those to be scored."""
-
-    train: Float[ndarray, "m m"]
-    valid: Float[ndarray, "v m"]
-    block: Float[ndarray, "b m"]
-
-    @classmethod
-    def zero(cls, m: int, v: int, b: int) -> Grams:
-        """No site seen yet, for so many windows of each kind."""
-        return cls(np.zeros((m, m)), np.zeros((v, m)), np.zeros((b, m)))
-
-    def plus(self, train: Float[ndarray, "m q"], valid: Float[ndarray, "v q"], block: Float[ndarray, "b q"]) -> Grams:
-        """With the features of some more sites."""
-        return Grams(self.train + train @ train.T, self.valid + valid @ train.T, self.block + block @ train.T)
-
-
-def features(inputs: Float[ndarray, "m n f"], selected: Int[ndarray, " k"]) -> Float[ndarray, "m q"]:
-    """Histories of the selected sites side by side, in float64."""
-    return inputs[:, selected].reshape(len(inputs), -1).astype(np.float64)
+        return cls(modes, coefficients, projected)

@@ -240,7 +240,8 @@ class _Work:
             progress=progress,
         )
         save_curve(curve, path)
-        self._write_json(f"{JUDGES[name].file}_made.json", judge.facts())
+        if facts := judge.facts():
+            self._write_json(f"{JUDGES[name].file}_made.json", facts)
 
     def _costs(self) -> dict[str, dict[tuple[str, int], list[float]]]:
         """What each plan cost, at the budget that it was made for."""

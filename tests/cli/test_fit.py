@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from dynst.domain.stability import GRADES
-from dynst.evaluation import answer
 from dynst.runs import Run
+from dynst.study.answers import answer_of
 
 
 def test_a_run_ends_with_a_table_a_folder_and_the_next_command(finished):
@@ -56,7 +56,7 @@ def test_what_stays_of_the_plan_is_said_below_the_findings_and_in_the_document(
 def test_the_table_is_as_wide_as_a_terminal_of_old(finished):
     cwd, done = finished
     run = Run(next((cwd / "runs").iterdir()))
-    headline = answer(run.curve, run.plan.planner, run.plan.budget).headline
+    headline = answer_of(run).headline
     tables, text = done.stdout.split(headline[:40])
     assert max(len(line.rstrip()) for line in tables.splitlines()) <= 80
     assert "Next:" in text
