@@ -16,7 +16,8 @@ from numpy import ndarray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.spatial import KDTree
 
-from dynst.backbones.spacetime import STILL, Anomalies, Form, bound_of, completed, distances_between, gram, noise_of
+from dynst.backbones.covariance import STILL, Anomalies, bound_of, distances_between, gram, noise_of
+from dynst.backbones.spacetime import Form, completed
 
 __all__ = ["MANY", "DenseForecaster", "Misfit", "Nearest", "are_many", "at_targets", "carried", "persisting"]
 

@@ -10,8 +10,9 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from dynst.backbones.covariance import Anomalies
 from dynst.backbones.dense_sensors import DenseForecaster, Misfit, Nearest, at_targets, carried, persisting
-from dynst.backbones.spacetime import Anomalies, Form
+from dynst.backbones.spacetime import Form
 from dynst.domain import Frame, Window
 from dynst.domain.split import Split
 from dynst.evaluation.form_choice import Fold, FormChoice, error_bar, folds, rmse

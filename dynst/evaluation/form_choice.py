@@ -10,8 +10,10 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from dynst.backbones.covariance import Anomalies, Sensors
 from dynst.backbones.dense_sensors import Misfit
-from dynst.backbones.spacetime import Anomalies, ErrorBar, Form, Sensors, SpaceTimeForecaster
+from dynst.backbones.error_bar import ErrorBar
+from dynst.backbones.spacetime import Form, SpaceTimeForecaster
 from dynst.domain import Field, Frame, Window
 from dynst.domain.split import Split, rolling_folds, thin, window_starts
 from dynst.errors import DataError

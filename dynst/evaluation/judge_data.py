@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
-from dynst.backbones.spacetime import Anomalies
+from dynst.backbones.covariance import Anomalies
 from dynst.domain import Field, Frame, Window
 from dynst.domain.split import Split, thin, window_starts
 from dynst.errors import DataError

@@ -11,8 +11,9 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from dynst.backbones.covariance import Anomalies, Sensors
 from dynst.backbones.dense_sensors import DenseForecaster, are_many
-from dynst.backbones.spacetime import Anomalies, Sensors, SpaceTimeForecaster
+from dynst.backbones.spacetime import SpaceTimeForecaster
 from dynst.evaluation.closed_form import ClosedFormJudge
 from dynst.evaluation.dense_choice import choose_dense_form
 from dynst.evaluation.form_choice import Fold, FormChoice, choose_form, folds

@@ -9,8 +9,9 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from dynst.backbones.covariance import Sensors
 from dynst.backbones.dense_sensors import DenseForecaster, are_many
-from dynst.backbones.spacetime import Form, Sensors, SpaceTimeForecaster
+from dynst.backbones.spacetime import Form, SpaceTimeForecaster
 from dynst.domain import Frame, Window
 from dynst.domain.split import Split
 from dynst.evaluation.form_choice import folds

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from dynst.backbones import dense_sensors
+from dynst.backbones.covariance import Anomalies, Sensors
 from dynst.backbones.dense_sensors import DenseForecaster, are_many, carried, persisting
-from dynst.backbones.spacetime import Anomalies, Form, Sensors, SpaceTimeForecaster
+from dynst.backbones.spacetime import Form, SpaceTimeForecaster
 
 LEADS = 2
 PLAN = np.array([7, 1, 4, 5])

@@ -6,7 +6,9 @@ from functools import cache
 import numpy as np
 import pytest
 
-from dynst.backbones.spacetime import Anomalies, ErrorBar, Form, Sensors, SpaceTimeForecaster
+from dynst.backbones.covariance import Anomalies, Sensors
+from dynst.backbones.error_bar import ErrorBar
+from dynst.backbones.spacetime import Form, SpaceTimeForecaster
 from dynst.errors import DataError
 from dynst.evaluation.form_choice import SHAPES
 from tests.reference import spacetime_dense as dense

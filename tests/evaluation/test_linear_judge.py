@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from dynst.backbones import dense_sensors
+from dynst.backbones.covariance import Sensors
 from dynst.backbones.dense_sensors import DenseForecaster
-from dynst.backbones.spacetime import Sensors, SpaceTimeForecaster
+from dynst.backbones.spacetime import SpaceTimeForecaster
 from dynst.domain import Channel, Frame, Window
 from dynst.evaluation import LinearJudge, form_choice, linear_judge
 from dynst.evaluation.judge_data import training_anomalies
