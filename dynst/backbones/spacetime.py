@@ -94,6 +94,7 @@ class SpaceTimeForecaster:
 
     Examples
     --------
+    >>> from dynst.backbones.covariance import Anomalies
     >>> wave = np.sin(np.arange(400)[:, None] / 5 + np.arange(3.0)).astype(np.float32)
     >>> both = np.array([0])
     >>> record = Anomalies(wave[:, :, None], np.zeros(400, int), both, both, np.ones(3))
