@@ -20,7 +20,7 @@ def vague(low: float, high: float) -> bool:
 
     Examples
     --------
-    >>> vague(-77.9, 301.7), vague(-17.9, -1.1), vague(-100.0, math.inf)
+    >>> vague(-77.9, 301.7), vague(-17.9, -1.1), vague(-100.0, float("inf"))
     (True, False, True)
     >>> vague(230.0, 260.0)  # large, but known
     False

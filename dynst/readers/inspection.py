@@ -247,7 +247,7 @@ def inspect(
     --------
     >>> found = inspect("synthetic:planted")
     >>> found.sites, found.cadence, found.window
-    (80, '1 step', '4 steps of history, 4 of prediction')
+    (80, '1 step', '4 steps read, 4 forecast')
     """
     path, cut = resolve(data), _Cut(shares, split)
     reader = sniff(path, hints)

@@ -47,12 +47,12 @@ def fact_rows(found: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def gain_words(gain: Sequence[float]) -> str:
-    r"""What sensors win at the lead times that were tried.
+    """What sensors win at the lead times that were tried.
 
     Examples
     --------
     >>> gain_words([0.22, 0.06, 0.01])
-    'a sensor at every site wins 22 % of the climatology\'s error at 1 step, 6 % at 2, 1 % at 3'
+    "a sensor at every site wins 22 % of the climatology's error at 1 step, 6 % at 2, 1 % at 3"
     """
     shown = sorted({0, 1, len(gain) // 2, len(gain) - 1} & set(range(len(gain))))
     percent = [f"{100 * max(gain[i], 0.0):.0f} %" for i in shown]

@@ -48,7 +48,7 @@ def judge_of_case(judge="linear", *, steps=240, n=24, c=1, runs=1, window=WINDOW
     return JUDGES[judge](split, window, regions=default_regions(field.sites), **options)
 
 
-def assert_same(one, other, rtol=2e-5):
+def assert_same(one, other, rtol=1e-4):  # products are float32, and one noise is 1e-8
     """Two scores are the same to rounding."""
     assert one.notes["valid_error"] == other.notes["valid_error"] or (
         abs(one.notes["valid_error"] / other.notes["valid_error"] - 1) < rtol

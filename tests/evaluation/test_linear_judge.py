@@ -30,7 +30,7 @@ def test_a_score_is_that_of_the_space_time_forecaster_written_out(few_forms, cas
     judge = judge_of_case(n=8, **case)
     split, weight, plan = judge.split, judge.sites.weight, np.array([6, 1, 4])
     score = judge.score(plan)
-    record = training_anomalies(split.train, judge.scaling, WINDOW)
+    record = training_anomalies(split.train, judge.scaling, WINDOW, gaps=judge.data.gaps)
     forecaster = SpaceTimeForecaster(Sensors.of(record, plan, history=2, leads=3), judge.choice(3).form)
     test = design(split.test, WINDOW, judge.scaling, window_starts(split.test, WINDOW))
     c, b = len(judge.channels), len(test)

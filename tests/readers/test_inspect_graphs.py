@@ -7,9 +7,11 @@ import pytest
 
 from dynst.config import Study
 from dynst.domain import Channel, Covariate, Field, Frame, Sites
+from dynst.domain.durations import window_words
 from dynst.domain.graphs import nearest_neighbours, of_edges
 from dynst.readers import inspect, inspection
 from dynst.study import prepare
+from dynst.study.prepare import choose
 
 
 def network(steps=60, n=6, channels=1, **options):
@@ -72,13 +74,13 @@ def test_experiments_are_named_and_split_whole():
     assert dict(found.rows())["runs"].startswith("8 experiments of 20 steps each: fire 0, fire 1")
     assert found.split_how.startswith("by run (6 / 1 / 1 runs")
     assert found.split == (120, 20, 20)
-    assert found.window == "4 steps of history, 4 of prediction"
+    assert found.window == "4 steps read, 4 forecast"
     assert look(field, by="time").split_how == "in time order"
 
 
 def test_a_window_fits_into_the_longest_run():
     field = network(steps=200, run=np.repeat(np.arange(20), 10))
-    assert look(field).window == "2 steps of history, 2 of prediction"
+    assert look(field).window == "2 steps read, 2 forecast"
 
 
 def test_a_split_that_is_impossible_is_a_problem_and_no_error():
@@ -108,11 +110,13 @@ def test_what_inspect_says_is_what_a_fit_prepares(tmp_path, gap):
         (tmp_path / "wind.csv").write_text("\n".join(text[:40] + text[48:]))
     study = Study(data=data, stations=stations, sensors=1)
     found, ready = inspect(data, hints=study.hints), prepare(study)
+    choices = choose(study, found.record)  # as the command does
+    found = found.cut(found.record, choices.window, choices.split)
     split = (ready.split.train, ready.split.valid, ready.split.test)
     facts = ready.facts()
     assert found.split == tuple(part.steps for part in split)
     assert found.split_windows == tuple(facts["split"][name]["windows"] for name in ("train", "validation", "test"))
     assert found.split_how == ready.split.how
-    assert found.window == f"{ready.window.history} steps of history, {ready.window.prediction} of prediction"
+    assert found.window == window_words(ready.window.history, ready.window.prediction, ready.field.cadence)
     assert len(found.runs) == 1 + gap
     json.dumps(found.as_dict(), allow_nan=False)
