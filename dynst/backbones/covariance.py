@@ -32,6 +32,7 @@ _SAME = 1e-9  # relative difference of distances that rounding makes
 _LEAST = 1e-6  # variance, in squared standard deviations, below which a series counts as constant
 _BEYOND = 2.5  # times the largest anomaly of training time, of the site or of the typical one
 _FAINT = 0.01  # ridge of patterns in time that are fitted to a history with gaps
+_DOUBT = 0.02  # least variance of a target in an error bar, as a share of the mean of all
 _QUIET = 0.01  # least noise of a sensor, as a share of the mean of all
 
 STILL = 1e-4
@@ -78,6 +79,11 @@ class Anomalies:
         """Mean square of each target."""
         mean: ndarray = np.einsum("mn,mn->n", self.targets, self.targets, dtype=float) / len(self.targets)
         return mean
+
+    @cached_property
+    def doubt(self) -> Float[ndarray, " N"]:
+        """Variance of each target that an error bar starts from: one that hardly moved so far may move yet."""
+        return np.asarray(np.maximum(self.variance, _DOUBT * float(self.variance.mean())))
 
     @cached_property
     def target_weight(self) -> Float[ndarray, " N"]:

@@ -121,7 +121,7 @@ class DenseForecaster:
 
     def deviation(self) -> Float[ndarray, "p s co"]:
         """Standard deviation of the error of the system's forecast at lead 0 and later."""
-        variance = self.record.variance[self._columns]
+        variance = self.record.doubt[self._columns]
         made = np.empty((self.leads + 1, len(variance)))
         inverse = np.linalg.inv(self.system).astype(self._type)
         for lead in range(len(made)):

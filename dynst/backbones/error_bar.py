@@ -11,6 +11,7 @@ from numpy import ndarray
 __all__ = ["ErrorBar"]
 
 _COVERAGE = 0.9  # share of the values that an interval is to hold
+_ONE_DEVIATION = 0.6827  # share that one deviation holds of a normal distribution: a few wild errors move it little
 _GAUSSIAN = 1.6448536  # standard deviations that hold this share of a normal distribution
 _LEAST = 1e-6  # scale of the errors, at least
 
@@ -22,7 +23,7 @@ class ErrorBar:
     Parameters
     ----------
     scale : Float[ndarray, "p co"]
-        Actual by expected standard deviation of the error, for lead 0 and later.
+        Actual by expected standard deviation of the error, for lead 0 and later: 68 % of the errors lie within.
     reach : Float[ndarray, "p co"]
         Scaled standard deviations within which 90 % of the values lie.
     """
@@ -47,8 +48,9 @@ class ErrorBar:
             known = np.isfinite(error)
             if known.any():
                 error, heavy = error[known], weight[known]
-                scale[place] = max(float(np.sqrt(np.square(error) @ heavy / heavy.sum())), _LEAST)
-                reach[place] = _weighted_quantile(np.abs(error) / scale[place], heavy)
+                size = np.abs(error)
+                scale[place] = max(_weighted_quantile(size, heavy, _ONE_DEVIATION), _LEAST)
+                reach[place] = _weighted_quantile(size, heavy, _COVERAGE) / scale[place]
         return cls(scale, reach)
 
     def deviation(self, expected: Float[ndarray, "p n co"]) -> Float[ndarray, "p n co"]:
@@ -62,7 +64,7 @@ class ErrorBar:
         return half
 
 
-def _weighted_quantile(values: Float[ndarray, " v"], weight: Float[ndarray, " v"]) -> float:
+def _weighted_quantile(values: Float[ndarray, " v"], weight: Float[ndarray, " v"], level: float) -> float:
     order = np.argsort(values)
     share = np.cumsum(weight[order]) / weight.sum()
-    return float(values[order][np.searchsorted(share, _COVERAGE).clip(max=len(values) - 1)])
+    return float(values[order][np.searchsorted(share, level).clip(max=len(values) - 1)])

@@ -157,7 +157,7 @@ class SpaceTimeForecaster:
         for lead in self._every:
             cross = self._cross(lead)
             told = np.einsum("fn,fn->n", cross, covariance @ cross)
-            made[lead] = np.maximum(record.variance - told, 1e-4 * record.variance + _LEAST)
+            made[lead] = np.maximum(record.doubt - told, 1e-4 * record.doubt + _LEAST)
         return np.sqrt(made).reshape(len(made), len(record.weight), -1)
 
     def inputs(self, readings: Float[ndarray, "b t k ci"]) -> tuple[Float[ndarray, "b F"], Float[ndarray, "b q"]]:

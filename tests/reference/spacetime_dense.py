@@ -116,7 +116,8 @@ class Reference:
         made = []
         for cross in self.cross:
             told = np.diagonal(cross[known].T @ np.linalg.solve(system, cross[known]))
-            made.append(np.sqrt(np.maximum(self.variance - told, 1e-4 * self.variance + LEAST)))
+            doubt = np.maximum(self.variance, 0.02 * self.variance.mean())
+            made.append(np.sqrt(np.maximum(doubt - told, 1e-4 * doubt + LEAST)))
         return np.array(made)
 
     def forecast(self, readings):
