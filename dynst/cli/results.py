@@ -59,8 +59,8 @@ def _budget_table(plan: Plan, curve: Curve, *, judge: str) -> None:
     rows = budget_rows(curve, plan.planner, plan.budget, channels=_CHANNELS)
     columns = [name for name in rows[0] if name != "remark"]
     show_table(
-        f"Error of the forecast of all {len(plan.sites)} sites from {plan.budget} sensors, test period, judged by "
-        f"{judge}",
+        f"Error of the forecast of all {len(plan.sites)} sites from {plan.budget} sensors, test period,\n"
+        f"judged by {judge}",
         [_heading(name) for name in columns],
         [[_text(row[name]) for name in columns] for row in rows],
         bold=plan.planner,
