@@ -46,7 +46,7 @@ class Anomalies:
     Parameters
     ----------
     values : Float[ndarray, "m n c"]
-        float32, without NaN; what was missing is 0, and the rest of its series is scaled up to its variance.
+        float32, without NaN; what was missing holds what is expected of it, and its series keeps its variance.
         float64 is worked in float64.
     stretch : Int[ndarray, "m"]
         Number of the stretch of each step, not decreasing. No lag runs from one stretch to the next.
