@@ -17,7 +17,8 @@ from dynst.backbones.spacetime import Form, SpaceTimeForecaster
 from dynst.domain import Field, Frame, Window
 from dynst.domain.split import Split, rolling_folds, thin, window_starts
 from dynst.errors import DataError
-from dynst.evaluation.judge_data import ScoredWindows, training_anomalies
+from dynst.evaluation.judge_data import ScoredWindows
+from dynst.planners.anomalies import training_anomalies
 from dynst.windows.gaps import GapModel
 from dynst.windows.scaling import Scaling
 

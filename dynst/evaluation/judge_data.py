@@ -12,27 +12,22 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from dynst.backbones.covariance import Anomalies
-from dynst.domain import Field, Frame, Window
+from dynst.domain import Field, Window
 from dynst.domain.split import Split, thin, window_starts
 from dynst.errors import DataError
+from dynst.planners.anomalies import learnt, training_anomalies
 from dynst.windows.gaps import GapModel
 from dynst.windows.scaling import Scaling
 from dynst.windows.time_modes import LONG, TimeModes
 
-__all__ = ["Block", "JudgeData", "ScoredWindows", "long_filters", "training_anomalies"]
+__all__ = ["Block", "JudgeData", "ScoredWindows", "long_filters"]
 
 Block = Literal["train", "valid", "test"]
 
 _LIMITS = {"train": 1000, "valid": 300, "test": 500}
 # Windows, chosen: neighbouring ones overlap, so more say little.
 _SHARES = {"train": 1.0, "valid": 1 / 3, "test": 2 / 3}  # of the memory that the training windows may take
-_NUMBERS = 16_000_000  # training anomalies that covariances are made of,
-_FEWEST, _MOST = 500, 6000  # and their steps
-_STRETCHES = 24
-_WHOLE = 8  # windows that a stretch holds at least, as lags end where a stretch does
 _CHUNK_BYTES = 16 << 20
-_ENOUGH = 5  # training values for each parameter of a site's climatology
-_SPIKE = (0.99, 2.0, 5.0)  # quantile of a series, times it, and typical deviations: larger anomalies are cut
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +70,7 @@ class ScoredWindows:
         if field.has_missing:
             values[:, scaling.share == 0] = np.nan
         steps = np.searchsorted(needed, wanted)
-        return cls(values, steps, starts, window, field.has_missing, _learnt(scaling))
+        return cls(values, steps, starts, window, field.has_missing, learnt(scaling))
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -203,111 +198,12 @@ class JudgeData:
         return windows
 
 
-def training_anomalies(
-    field: Field,
-    scaling: Scaling,
-    window: Window,
-    *,
-    sites: Int[ndarray, " k"] | None = None,
-    gaps: GapModel | None = None,
-) -> Anomalies:
-    """Anomalies of a training block for covariances: all of its steps, or stretches of them where they are many.
-
-    A missing value is what `GapModel` expects of it, and its series is scaled up to its variance: covariances then
-    stay positive semidefinite.
-    Rare anomalies far beyond all others are cut, so that one spike does not make a covariance.
-
-    Parameters
-    ----------
-    field, scaling, window : Field, Scaling, Window
-        The block, what its anomalies are, and the lags that are needed.
-    sites : Int[ndarray, "k"] or None
-        Some of the sites; all if left out.
-    gaps : GapModel or None
-        Fitted on the block, if it has gaps.
-    """
-    places = None if field.sites.frame is Frame.SCHEMATIC else field.sites.points
-    chosen = np.arange(len(field.sites)) if sites is None else sites
-    steps = min(_MOST, max(_FEWEST, _NUMBERS // (len(chosen) * len(field.channels))))
-    spans = _stretches(field, steps, _WHOLE * window.length)
-    values = np.empty((sum(stop - start for start, stop in spans), len(chosen), len(field.channels)), np.float32)
-    stretch = np.empty(len(values), np.int64)
-    expected = np.zeros_like(values) if gaps is None else np.empty_like(values)
-    done = 0
-    for number, (start, stop) in enumerate(spans):
-        length = stop - start
-        anomalies = scaling.anomalies(field, start, stop)
-        values[done : done + length] = anomalies[:, chosen]
-        if gaps is not None:
-            expected[done : done + length] = gaps.expected(anomalies)[:, chosen]
-        stretch[done : done + length] = number
-        done += length
-    _cut_spikes(values)
-    if field.has_missing:
-        unlearnt = ~_learnt(scaling)[chosen]
-        values[:, unlearnt], expected[:, unlearnt] = np.nan, 0.0
-        _fill(values, expected)
-    return Anomalies(
-        values,
-        stretch,
-        field.observed,
-        field.predicted,
-        field.sites.weight[chosen],
-        None if places is None else places[chosen],
-    )
-
-
 def long_filters(data: JudgeData) -> Float[ndarray, "t f"] | None:
     """Patterns in time by which a history of more than 12 steps is read; None for a shorter one."""
     if data.window.history <= LONG:
         return None
     train = data.split.train
     return TimeModes.fit(train, data.window, data.scaling, window_starts(train, data.window)).history
-
-
-def _learnt(scaling: Scaling) -> Bool[ndarray, "n c"]:
-    """What has enough training values for its climatology: with few, they fit it exactly and seem constant."""
-    parameters = 1 + len(scaling.climatology.waves)
-    return np.asarray(scaling.count >= _ENOUGH * parameters)
-
-
-def _cut_spikes(values: Float[ndarray, "m n c"]) -> None:
-    """Cut, in place, what is far beyond the usual anomalies of its series and of all others."""
-    quantile, times, typical = _SPIKE
-    flat = values.reshape(len(values), -1)
-    known = np.isfinite(flat)
-    alive = np.flatnonzero(known.any(axis=0))
-    reckon = np.quantile if known.all() else np.nanquantile  # the latter is slow
-    usual = times * reckon(np.abs(flat[:, alive]), quantile, axis=0)
-    square = np.square(np.where(known, flat, 0.0)).sum(axis=0)[alive] / known.sum(axis=0)[alive]
-    bound = np.maximum(usual, typical * np.sqrt(np.median(square))) if len(alive) else usual
-    flat[:, alive] = np.clip(flat[:, alive], -bound, bound)
-
-
-def _fill(values: Float[ndarray, "m n c"], expected: Float[ndarray, "m n c"]) -> None:
-    """Put what is expected where values are missing, and scale each series to the variance of what was measured."""
-    known = np.isfinite(values)
-    count = np.maximum(known.sum(axis=0), 1)
-    variance = np.square(np.where(known, values, 0.0)).sum(axis=0) / count
-    np.copyto(values, expected, where=~known)
-    filled = np.square(values).mean(axis=0)
-    scale = np.sqrt(np.divide(variance, filled, out=np.ones(variance.shape), where=filled > 0))
-    values *= scale.astype(np.float32)
-
-
-def _stretches(field: Field, most: int, least: int) -> list[tuple[int, int]]:
-    """Spans of steps, `most` of them in all, spread evenly over the runs; all steps where they are fewer."""
-    if field.steps <= most:
-        return field.runs
-    length = min(most, max(least, most // _STRETCHES))
-    count = max(1, most // length)
-    starts = np.linspace(0, field.steps - length, count).round().astype(int)
-    return [
-        (max(first, start), min(last, start + length))
-        for start in starts.tolist()
-        for first, last in field.runs
-        if max(first, start) < min(last, start + length)
-    ]
 
 
 def _spans(steps: Int[ndarray, " s"]) -> Iterator[tuple[int, int]]:

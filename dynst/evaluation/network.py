@@ -27,7 +27,7 @@ from dynst.evaluation.review import Change, Failure, NetworkReview, Rival, Stati
 from dynst.evaluation.score import Score
 from dynst.planners import PLANNERS
 from dynst.planners.base import Task
-from dynst.planners.linear_evidence import LinearEvidence, linear_evidence
+from dynst.planners.bench import Bench
 
 __all__ = ["review_network"]
 
@@ -142,14 +142,10 @@ class _Work:
 
     @cached_property
     def task(self) -> Task:
-        """The record as planners see it: no test block."""
+        """The record as planners see it: no test block. Its expected gains screen, they do not decide."""
         split = self.judge.split
-        return Task(split.train, split.valid, self.judge.window, self.judge.scaling, len(self.network))
-
-    @cached_property
-    def evidence(self) -> LinearEvidence:
-        """Exact gains and losses on training windows: they screen, they do not decide."""
-        return linear_evidence(self.task)
+        known = (split.train, split.valid, self.judge.window, self.judge.scaling)
+        return Task(*known, len(self.network))
 
     def counted(self, what: str, parts: Iterable[_T], total: int) -> Iterator[_T]:
         """The parts, each reported when it is done."""
@@ -210,7 +206,9 @@ class _Work:
         left, gone, steps = self.network, list[int](), list[Step]()
         for _ in self.counted("redundancy", range(rounds), rounds):
             if tried < len(left):
-                among = np.sort(left)[np.argsort(self.evidence.losses(np.sort(left)), kind="stable")[:tried]]
+                among = np.sort(left)[
+                    np.argsort(Bench.of(self.task.expected_error, left, left).losses(), kind="stable")[:tried]
+                ]
                 worst = int(among[self.best([left[left != site] for site in among])])
             else:
                 worst = self.least_missed(left)
@@ -245,7 +243,7 @@ class _Work:
         for _ in self.counted("best next", range(count), count):
             free = np.setdiff1d(self.judge.sites.legal, now)
             if len(free) > _TRIED:
-                gains = self.evidence.gains(np.sort(now), free)
+                gains = Bench.of(self.task.expected_error, now).gains()[free]
                 free = np.sort(free[np.argsort(-gains, kind="stable")[:_TRIED]])
             best = int(free[np.argmin([score.total for score in self.judge.with_each(now, free, on="valid")])])
             now = np.append(now, best)

@@ -55,7 +55,7 @@ PLANNERS: dict[str, LazyPlanner] = {
     )
 }
 
-SEEDED = frozenset({"dynst", "dynst_linear", "uniform_random", "one_shot"})
+SEEDED = frozenset({"dynst", "uniform_random", "one_shot"})
 """Planners that draw lots: another seed, another plan. All others plan the same whatever the seed."""
 
 

@@ -10,21 +10,26 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
+from dynst.backbones.spacetime import Form
 from dynst.domain import Field, Frame, GraphLayout, Layout, Plan, Sites, Window
 from dynst.domain.calendar import MEAN, Calendar
 from dynst.domain.split import window_starts
-from dynst.errors import DataError, DynstError
+from dynst.errors import DynstError
+from dynst.planners.anomalies import training_anomalies
+from dynst.planners.expected_error import ExpectedError
 from dynst.planners.farthest import farthest_point, hop_gaps
-from dynst.windows.design import Design, design, fit_starts, snapshots
+from dynst.windows.design import snapshots
 from dynst.windows.gaps import GapModel
 from dynst.windows.scaling import Scaling
 from dynst.windows.time_modes import LONG, TimeModes
 
-__all__ = ["Planner", "PlannerSkipped", "Task", "complete_ranking", "finish_plan"]
+__all__ = ["PLANNING_FORM", "Planner", "PlannerSkipped", "Task", "complete_ranking", "finish_plan"]
 
-_WINDOWS = 250  # windows a planner selects on; the study used 160-250 and found no gain in more
 _SNAPSHOTS = 1000  # snapshots for the statistical baselines
-_BYTES = 384 << 20  # no design or snapshot matrix of a planner grows beyond this
+_BYTES = 384 << 20  # snapshots take no more
+
+PLANNING_FORM = Form(memory=0.25, noise=0.1)
+"""Of the covariance that plans are made on. The form that suits a record best plans no better (docs/method.md)."""
 
 _T = TypeVar("_T")
 
@@ -42,13 +47,16 @@ class Task:
     Parameters
     ----------
     train, valid : Field
-        Data to plan on, and data for choices inside a planner. Most planners read `train` alone.
+        Data to plan on, and data for choices inside a planner that trains a network. All others read `train` alone,
+        which may hold the validation block: when all else is chosen, a plan is made on both.
     window : Window
         History and horizon of the forecast.
     scaling : Scaling
         Climatology and deviations of the training field.
     budget : int
         Number of sensors.
+    learning : Field or None
+        What networks are fitted to: a part of `train` that leaves the validation block out; `train` if left out.
     cache : dict
         Matrices already made, shared by all budgets of one task.
 
@@ -63,10 +71,14 @@ class Task:
     window: Window
     scaling: Scaling
     budget: int
+    forms: Callable[[int], Form] = lambda budget: PLANNING_FORM
+    learning: Field = None  # type: ignore[assignment]  # made `train` below
     cache: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.sites.check_budget(self.budget)
+        if self.learning is None:
+            object.__setattr__(self, "learning", self.train)
 
     @classmethod
     def make(cls, train: Field, valid: Field, window: Window, budget: int, climatology: Calendar = MEAN) -> Task:
@@ -139,31 +151,20 @@ class Task:
         return self.once("time_modes", lambda: TimeModes.fit(self.train, self.window, self.scaling, starts))
 
     @property
-    def design(self) -> Design:
-        """Standardised histories and targets of at most 250 training windows, thinned at random.
+    def expected_error(self) -> ExpectedError:
+        """What a set of sensors is expected to leave of the error of the forecast."""
 
-        Missing targets are what `gaps` expects of them; missing inputs are 0, as a sensor is worth what it reports.
-        With `time_modes`, histories and futures are what they hold of these patterns.
+        def make() -> ExpectedError:
+            return ExpectedError(
+                training_anomalies(self.train, self.scaling, self.window, gaps=self.gaps),
+                PLANNING_FORM,
+                history=self.window.history,
+                horizon=self.window.prediction,
+                filters=None if self.time_modes is None else self.time_modes.history,
+                reporting=self.reporting if self.train.has_missing else None,
+            )
 
-        Raises
-        ------
-        DataError
-            If none of the windows holds a measured target.
-        """
-
-        def make() -> Design:
-            starts = window_starts(self.train, self.window)
-            modes = self.time_modes
-            starts = fit_starts(starts, self.train, self.window, limit=_WINDOWS, max_bytes=_BYTES, modes=modes)
-            made = design(self.train, self.window, self.scaling, starts, gaps=self.gaps, modes=modes)
-            if not len(made):
-                raise DataError(
-                    f"none of {len(starts)} training windows holds a value of the forecast channels: nothing can be "
-                    "planned. Forecast another channel (--predict), or give a longer record."
-                )
-            return made
-
-        return self.once("design", make)
+        return self.once("expected_error", make)
 
 
 class Planner(Protocol):

@@ -19,8 +19,9 @@ from numpy import ndarray
 
 from dynst.domain import Plan
 from dynst.planners.base import Task, finish_plan
-from dynst.planners.linear_evidence import linear_evidence, marginal_values
-from dynst.planners.swaps import greedy_order, swap_sweep
+from dynst.planners.bench import Bench
+from dynst.planners.dynst_linear import IMPORTANCE_IS, marginal_values
+from dynst.planners.greedy import building_order, swap
 from dynst.sparsity import MaskState, Schedule
 from dynst.training import (
     Recipe,
@@ -38,8 +39,6 @@ from dynst.windows import fit_starts, thin
 from dynst.windows.dataset import WindowDataset
 
 __all__ = ["IMPORTANCE_IS", "plan"]
-
-IMPORTANCE_IS = "share of the linear forecast error that the sensor takes away, or would take away where there is none"
 
 _POLISH_WINDOWS = 96  # training windows of a what-if (docs/method.md)
 _POLISH_BYTES = 128 << 20  # fewer windows where they would take more
@@ -154,7 +153,7 @@ def plan(
     timing = _schedule(task, mask, steps, curve=schedule, interval=interval, alpha=alpha if regrow else 0.0)
     state = TrainingState.start(
         build_forecaster(
-            task.train,
+            task.learning,
             task.window,
             mask,
             seed=seed,
@@ -177,7 +176,7 @@ def plan(
         seed=seed,
         wanted=polish,
     )
-    del what_if  # its windows are not needed beside the matrices of the linear forecaster
+    del what_if  # its windows are not needed beside the covariances
     return _ranked(task, state, mask, options=options, notes=notes, exact_sweep=exact_sweep)
 
 
@@ -226,7 +225,7 @@ def _study(task: Task, seed: int, mask: MaskState, options: dict[str, Any]) -> d
         "planner": "dynst",
         "sites": task.sites.fingerprint,
         "data": content.hexdigest()[:16],
-        "lengths": [task.train.steps, task.valid.steps, window.history, window.prediction, window.stride],
+        "lengths": [task.learning.steps, task.valid.steps, window.history, window.prediction, window.stride],
         "budget": task.budget,
         "seed": seed,
         "options": options,
@@ -243,10 +242,10 @@ def _train(
     listen: Callable[[StepRecord], None] | None,
 ) -> WhatIf:
     """Train to the end, put the best weights in place, and make ready to ask them what-ifs."""
-    data = WindowDataset(task.train, task.window, task.scaling)
+    data = WindowDataset(task.learning, task.window, task.scaling)
     valid = WindowDataset(task.valid, task.window, task.scaling)
     valid = WindowDataset(task.valid, task.window, task.scaling, thin(valid.starts, _VALID_WINDOWS))
-    fitting = fit_starts(data.starts, task.train, task.window, limit=_POLISH_WINDOWS, max_bytes=_POLISH_BYTES)
+    fitting = fit_starts(data.starts, task.learning, task.window, limit=_POLISH_WINDOWS, max_bytes=_POLISH_BYTES)
     windows = data.batch(thin(np.arange(len(data)), max(3, len(fitting))))
     area = torch.as_tensor(task.weight, dtype=torch.float32, device=recipe.device)
     what_if = WhatIf(state.forecaster, windows, area)
@@ -270,18 +269,17 @@ def _ranked(
     exact_sweep: bool,
 ) -> Plan:
     """The plan after the exact sweep, its sensors in the order in which the linear forecaster would add them."""
-    selected = mask.active.nonzero().squeeze(-1).numpy()
+    own, error = mask.active.nonzero().squeeze(-1).numpy(), task.expected_error
+    selected, notes = own, notes | {"exact_sweep": "skipped: not asked for"}
     if exact_sweep:
-        selected, swept = swap_sweep(task, selected, seed=state.seed, sweeps=1)
-        notes = notes | {
-            "exact_sweep": swept if swept["sweeps"] else "skipped: too dear for so many sensors, or nothing to swap"
-        }
-    else:
-        notes = notes | {"exact_sweep": "skipped: not asked for"}
+        bench = Bench.of(error, own)
+        swept = swap(bench, task.sites, sweeps=1)
+        selected = bench.support
+        notes["exact_sweep"] = swept if swept["sweeps"] else "skipped: too dear, or nothing to swap"
     return finish_plan(
         task,
-        greedy_order(linear_evidence(task), task.sites, selected),
-        marginal_values(task, selected),
+        building_order(error, task.sites, selected),
+        marginal_values(error, selected),
         planner="dynst",
         importance_is=IMPORTANCE_IS,
         seed=state.seed,
@@ -289,6 +287,7 @@ def _ranked(
             "options": options,
             "updates": [[step, births, deaths] for step, births, deaths in state.history],
             "valid_error": state.best_error if np.isfinite(state.best_error) else None,
+            "of_the_network": int(np.isin(own, selected).sum()),  # sensors that the network chose itself
             **notes,
         },
     )

@@ -1,13 +1,16 @@
-"""Greedy forward selection: each sensor lowers the error of the linear forecast the most."""
+"""Greedy forward selection: each sensor lowers the training error of a linear forecast the most."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from dynst.backbones.spacetime import Form
 from dynst.domain import Plan
 from dynst.planners.base import Task, finish_plan
-from dynst.planners.linear_evidence import LinearEvidence, forecast_evidence, share
-from dynst.planners.swaps import Bench, affordable_picks
+from dynst.planners.bench import Bench
+from dynst.planners.greedy import affordable
 
 __all__ = ["plan"]
 
@@ -15,9 +18,9 @@ __all__ = ["plan"]
 def plan(task: Task, *, seed: int, penalty: float = 0.01) -> Plan:
     """Sites by the exact fall of the penalised training error of a ridge from histories to the future field.
 
-    The plain form of what `dynst_linear` does: one term, targets as they are, no synthetic windows, no way back.
-    All gains are exact, each from the window-by-window Gram matrix, so a pick costs time linear in the sites.
-    The rest, beyond the operations allowed, follows by farthest point.
+    The plain form of what `dynst_linear` does: the sample covariance alone, little noise, the present field is no
+    target, and there is no way back. Beyond what is asked, and beyond the operations allowed, the rest follows by
+    farthest point.
 
     Parameters
     ----------
@@ -26,12 +29,20 @@ def plan(task: Task, *, seed: int, penalty: float = 0.01) -> Plan:
     seed : int
         Noted, but nothing depends on it.
     penalty : float
-        Ridge penalty per window.
+        Penalty of the ridge, in variances of a site.
     """
-    evidence = forecast_evidence(task, penalty=penalty)
-    order, gain = _greedy(evidence, task)
-    importance = np.zeros(len(task.sites))
-    importance[order] = share(gain)
+    form = Form(memory=0.0, noise=penalty)
+    error = replace(task.expected_error, form=form, present=False, reporting=None)
+    fixed, legal = task.sites.fixed.tolist(), task.sites.legal
+    count = affordable(error, len(legal), most=task.budget)
+    bench = Bench.of(error, np.zeros(0, np.int64), legal)
+    order, importance = np.empty(count, np.int64), np.zeros(len(task.sites))
+    for number in range(count):
+        gains = bench.gains()
+        best = int(legal[np.argmax(gains)])
+        order[number] = fixed[number] if number < len(fixed) else best
+        importance[order[number]] = gains[np.searchsorted(legal, order[number])] / bench.remaining
+        bench.add(int(order[number]))
     return finish_plan(
         task,
         order,
@@ -39,19 +50,4 @@ def plan(task: Task, *, seed: int, penalty: float = 0.01) -> Plan:
         planner="forward",
         importance_is="share of the linear forecast error that the sensor removes when it is added",
         seed=seed,
-        provenance=dict(evidence.notes),
     )
-
-
-def _greedy(evidence: LinearEvidence, task: Task) -> tuple[np.ndarray, np.ndarray]:
-    fixed, legal = task.sites.fixed.tolist(), task.sites.legal
-    count = len(fixed) + affordable_picks(evidence, len(legal), most=len(legal) - len(fixed))
-    bench = Bench.of(evidence, np.zeros(0, np.int64), legal) if count else None
-    order, gained = np.empty(count, np.int64), np.empty(count)
-    for i in range(count):
-        assert bench is not None
-        gains = bench.gains()
-        at = int(np.searchsorted(legal, fixed[i])) if i < len(fixed) else int(np.argmax(gains))
-        order[i], gained[i] = legal[at], max(float(gains[at]), 0.0)
-        bench = bench.toggle(int(legal[at]))
-    return order, gained

@@ -54,9 +54,9 @@ def plan(
     recipe = Recipe(batch=batch, drop_by=evidence, grow_by=evidence, conditioned=False, device=device)
     mask = MaskState.dense(*roles(task.sites), generator=seeded(seed, 3))
     shape: dict[str, Any] = {"backbone": backbone, "dim": dim, "depth": depth, "patch": patch}
-    forecaster = build_forecaster(task.train, task.window, mask, seed=seed, scaling=task.scaling, **shape)
+    forecaster = build_forecaster(task.learning, task.window, mask, seed=seed, scaling=task.scaling, **shape)
     state = TrainingState.start(forecaster, recipe, seed=seed)
-    data = WindowDataset(task.train, task.window, task.scaling)
+    data = WindowDataset(task.learning, task.window, task.scaling)
     for record in train(
         state, data, schedule=Schedule.constant(steps, mask.n_active), recipe=recipe, weight=task.weight
     ):

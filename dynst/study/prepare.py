@@ -77,9 +77,14 @@ class Prepared:
     reach: WindowChoice | None = None
 
     def task(self, budget: int | None = None) -> Task:
-        """What the planners are given; a budget other than the study's, if one is named."""
-        split, calendar = self.split, self.climatology.calendar
-        return Task.make(split.train, split.valid, self.window, budget or self.budget, calendar)
+        """What the planners are given; a budget other than the study's, if one is named.
+
+        All choices are made: plans are made on training and validation time together.
+        """
+        past = before_test(self.field, self.window, self.split)
+        scaling = Scaling.fit(past, self.climatology.calendar)
+        known = (past, self.split.valid, self.window, scaling, budget or self.budget)
+        return Task(*known, learning=self.split.train)
 
     @property
     def fingerprint(self) -> str:

@@ -29,6 +29,7 @@ from dynst.study.event import Event, Listener, nobody
 from dynst.study.facts import window_words
 from dynst.study.prepare import Prepared, prepare
 from dynst.windows.choice import climatology_words
+from dynst.windows.scaling import Scaling
 
 __all__ = ["FORMATS", "score", "write_review"]
 
@@ -83,7 +84,8 @@ def score(
         listen(Event("read", note=f"Note: {note}"))
     listen(Event("score", "fit the judge"))
     task = prepared.task(len(siting.selected))
-    judge = LinearJudge(prepared.split, prepared.window, scaling=task.scaling, seed=study.seed)
+    scaling = Scaling.fit(prepared.split.train, prepared.climatology.calendar)
+    judge = LinearJudge(prepared.split, prepared.window, scaling=scaling, seed=study.seed)
     return review_network(
         judge,
         siting.selected,

@@ -224,7 +224,7 @@ class _Work:
         if path.is_file():
             return
         self._say("judge", "")
-        judge = closed_judge(name, self.prepared, self.regions, scaling=task.scaling)
+        judge = closed_judge(name, self.prepared, self.regions)
 
         def progress(what: str, done: int, total: int) -> None:
             self._say("judge", what, done, total)

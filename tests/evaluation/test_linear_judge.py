@@ -11,7 +11,7 @@ from dynst.backbones.dense_sensors import DenseForecaster
 from dynst.backbones.spacetime import SpaceTimeForecaster
 from dynst.domain import Channel, Frame, Window
 from dynst.evaluation import LinearJudge, form_choice, linear_judge
-from dynst.evaluation.judge_data import training_anomalies
+from dynst.planners.anomalies import training_anomalies
 from dynst.windows import design, split_by_time, window_starts
 from tests.evaluation.judge_maker import WINDOW, assert_same, field_of, judge_of, judge_of_case, waves
 

@@ -6,8 +6,7 @@ import pytest
 from dynst.domain import Field, GridLayout, Sites, Window
 from dynst.evaluation import LinearJudge, RidgeJudge
 from dynst.planners.base import Task
-from dynst.planners.linear_evidence import linear_evidence
-from dynst.planners.prior import fit_prior, synthetic_windows
+from dynst.planners.bench import Bench
 from dynst.windows import Scaling, TimeModes, design, fit_starts, split_by_time, window_starts
 
 WINDOW = Window(24, 20)
@@ -60,40 +59,24 @@ def test_more_windows_fit_into_the_same_memory():
     )
 
 
-def test_the_evidence_reads_patterns_of_histories_longer_than_twelve_steps():
+def test_planners_read_patterns_of_histories_longer_than_twelve_steps():
     split = split_by_time(field_of(), WINDOW)
     task = Task.make(split.train, split.valid, WINDOW, 2)
-    n, f, m = linear_evidence(task).shape
-    assert f <= 12
-    assert m > 100
-    history, future = synthetic_windows(task, fit_prior(task), 3)
-    assert history.shape == (3, n, f)
-    assert future.shape[1] == 1 + task.time_modes.future.shape[1]
+    patterns = task.time_modes.history
+    assert patterns.shape == (24, task.expected_error.inputs // 2)
+    assert task.expected_error.inputs <= 12
     short = Task.make(split.train, split.valid, Window(12, 4), 2)
     assert short.time_modes is None
-    assert linear_evidence(short).shape[1] == 24
+    assert short.expected_error.inputs == 24
 
 
 @pytest.mark.parametrize("kind", [LinearJudge, RidgeJudge])
 def test_records_with_gaps_are_planned_and_judged_in_patterns(kind):
     split = split_by_time(field_of(missing=0.3), WINDOW)
-    evidence = linear_evidence(Task.make(split.train, split.valid, WINDOW, 2))
-    assert np.isfinite(evidence.gains(np.array([0]))).all()
+    bench = Bench.of(Task.make(split.train, split.valid, WINDOW, 2).expected_error, np.array([0]))
+    assert np.isfinite(bench.gains()[1:]).all()
     judge = kind(split, WINDOW)
     assert judge.score(np.array([1, 4])).total < judge.floor().total
-
-
-def test_synthetic_windows_in_patterns_are_those_of_all_steps(monkeypatch):
-    split = split_by_time(field_of(), WINDOW)
-    few = Task.make(split.train, split.valid, WINDOW, 2)
-    modes, prior = few.time_modes, fit_prior(few)
-    made, ahead = synthetic_windows(few, prior, 5)
-    monkeypatch.setattr("dynst.planners.base.LONG", 24)
-    history, future = synthetic_windows(Task.make(split.train, split.valid, WINDOW, 2), prior, 5)
-    steps = history.reshape(5, 6, 24, 2)
-    np.testing.assert_allclose(made.reshape(5, 6, -1, 2), np.einsum("tq,mntc->mnqc", modes.history, steps), atol=1e-4)
-    np.testing.assert_allclose(ahead[:, 0], future[:, 0], atol=1e-4)
-    np.testing.assert_allclose(ahead[:, 1:], np.einsum("ps,mpnc->msnc", modes.future, future[:, 1:]), atol=1e-4)
 
 
 @pytest.mark.parametrize("on", ["valid", "test"])

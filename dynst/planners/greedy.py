@@ -1,0 +1,107 @@
+"""One sensor at a time on the expected error: add the best, take one out, swap."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Int
+from numpy import ndarray
+
+from dynst.domain import Role, Sites
+from dynst.planners.bench import Bench
+from dynst.planners.expected_error import ExpectedError
+from dynst.planners.farthest import farthest_point
+
+__all__ = ["add_best", "affordable", "become", "building_order", "swap", "without_weakest"]
+
+_OPERATIONS = 4e11  # multiplications that one search may cost: about 20 s on one core
+_TOLERANCE = 1e-3  # smallest fall of the expected error, as a share of it, that a swap is made for
+_PICKS = 64  # sensors ordered one by one
+
+
+def affordable(error: ExpectedError, sites: int, *, most: int) -> int:
+    """How many changes of one sensor on a bench of so many sites, at most `most`, the operations allow."""
+    steps, f = len(error.record.values), error.inputs
+    change = 2.0 * sites * f * f * (3 * error.targets + steps)
+    return int(min(most, _OPERATIONS // change))
+
+
+def add_best(bench: Bench, sites: Sites, count: int) -> list[int]:
+    """Add the site of largest gain, `count` times; the sites in their order."""
+    barred = ~np.isin(bench.sites, sites.legal)
+    added = []
+    for _ in range(count):
+        gains = bench.gains()
+        gains[barred] = -np.inf
+        added.append(int(bench.sites[np.argmax(gains)]))
+        bench.add(added[-1])
+    return added
+
+
+def without_weakest(bench: Bench, sites: Sites, count: int) -> None:
+    """Take away the sensor of least loss, `count` times; fixed ones stay."""
+    for _ in range(count):
+        support = bench.support
+        losses = np.where(np.isin(support, sites.fixed), np.inf, bench.losses())
+        bench.remove(int(support[np.argmin(losses)]))
+
+
+def become(bench: Bench, support: Int[ndarray, " k"]) -> None:
+    """Exchange sensors until these are the sensors."""
+    for site in np.setdiff1d(bench.support, support).tolist():
+        bench.remove(site)
+    for site in np.setdiff1d(support, bench.support).tolist():
+        bench.add(site)
+
+
+def swap(bench: Bench, sites: Sites, *, sweeps: int) -> dict[str, int]:
+    """Exact swaps: each sensor in turn leaves, and the best legal site comes if the expected error falls by it.
+
+    The sensor of least loss has the first turn. Fixed sites stay and forbidden ones never come. A sweep without a
+    swap ends the search; fewer sweeps run where the operations allowed do not suffice.
+
+    Returns
+    -------
+    dict
+        Number of `swaps` made and of `sweeps` run.
+    """
+    barred = ~np.isin(bench.sites, sites.legal)
+    free = ~np.isin(bench.support, sites.fixed)
+    room = len(sites.legal) > len(free)
+    turns = affordable(bench.error, len(bench.sites), most=2 * sweeps * int(free.sum())) // 2 if room else 0
+    swaps = done = 0
+    for _ in range(sweeps):
+        support = bench.support
+        order = support[np.argsort(bench.losses(), kind="stable")]
+        movable = order[~np.isin(order, sites.fixed)]
+        if turns < len(movable) or not len(movable):
+            break
+        turns, before, done = turns - len(movable), swaps, done + 1
+        for site in movable.tolist():
+            gains = bench.gains_without(site)
+            gains[barred] = -np.inf
+            best = int(np.argmax(gains))
+            own = gains[np.searchsorted(bench.sites, site)]
+            if gains[best] > own + _TOLERANCE * bench.remaining:
+                bench.remove(site)
+                bench.add(int(bench.sites[best]))
+                swaps += 1
+        if swaps == before:
+            break
+    return {"swaps": swaps, "sweeps": done}
+
+
+def building_order(error: ExpectedError, sites: Sites, selected: Int[ndarray, " k"]) -> Int[ndarray, " k"]:
+    """The selected sites in the order of building: fixed ones, then each time the one of largest gain.
+
+    After 64 picks, or where they would cost too much, the rest follows by farthest point: gains are by then too small
+    to tell sites apart, and neighbours would come one after the other.
+    """
+    free = np.setdiff1d(selected, sites.fixed)
+    picks = affordable(error, len(selected), most=min(_PICKS, len(free)))
+    head = sites.fixed
+    if picks:
+        bench = Bench.of(error, sites.fixed, np.concatenate([sites.fixed, free]))
+        head = np.concatenate([head, add_best(bench, sites, picks)]).astype(np.int64)
+    role = np.full(len(sites), Role.FORBIDDEN, np.int8)
+    role[selected] = Role.CANDIDATE
+    return np.concatenate([head, farthest_point(sites.with_role(role), head, len(selected) - len(head))])
