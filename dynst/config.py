@@ -22,7 +22,6 @@ from dynst.readers import DEFAULT_SAMPLE, Hints
 
 __all__ = ["Study", "is_path"]
 
-_FEW_WINDOWS = 500
 # Below about so many training windows a network learns less about sites than the solved linear forecaster
 # (docs/method.md: records of 250 to 400 windows).
 
@@ -290,14 +289,14 @@ class Study(BaseModel):
         sites.check_budget(budget)
         return budget
 
-    def chosen_planner(self, train_windows: int) -> tuple[str, str]:
+    def chosen_planner(self) -> tuple[str, str]:
         """Name of the planner, and why it is that one.
 
         Examples
         --------
-        >>> Study().chosen_planner(300)
-        ('dynst_linear', 'only 300 training windows: too few to train a network on')
-        >>> Study(planner="dynst").chosen_planner(300)
+        >>> Study().chosen_planner()
+        ('dynst_linear', 'the default')
+        >>> Study(planner="dynst").chosen_planner()
         ('dynst', 'as asked')
         """
         if self.planner != "auto":
@@ -306,9 +305,9 @@ class Study(BaseModel):
             return "dynst", f"as asked by {self._switches[0]}"
         if self.backbone == "linear":
             return "dynst_linear", "as asked by the linear backbone"
-        if self.backbone == "auto" and train_windows < _FEW_WINDOWS:
-            return "dynst_linear", f"only {train_windows} training windows: too few to train a network on"
-        return "dynst", "the default"
+        if self.backbone != "auto":
+            return "dynst", f"as asked by the {self.backbone} backbone"
+        return "dynst_linear", "the default"
 
     def network(self, planner: str = "dynst") -> dict[str, Any]:
         """Options of a planner that trains a network; one that is left out has that planner's own default.

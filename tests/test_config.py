@@ -102,12 +102,11 @@ def test_the_budget_is_a_share_a_count_or_twenty():
         Study(sensors=101).budget(sites(100))
 
 
-def test_short_records_are_planned_with_solved_weights_unless_told_otherwise():
-    assert Study().chosen_planner(499)[0] == "dynst_linear"
-    assert Study().chosen_planner(500)[0] == "dynst"
-    assert Study(backbone="stlight").chosen_planner(10)[0] == "dynst"
-    assert Study(backbone="linear").chosen_planner(5000)[0] == "dynst_linear"
-    assert Study(planner="coverage").chosen_planner(10)[0] == "coverage"
+def test_plans_are_made_in_closed_form_unless_told_otherwise():
+    assert Study().chosen_planner() == ("dynst_linear", "the default")
+    assert Study(backbone="stlight").chosen_planner()[0] == "dynst"
+    assert Study(backbone="linear").chosen_planner()[0] == "dynst_linear"
+    assert Study(planner="coverage").chosen_planner()[0] == "coverage"
 
 
 def test_only_options_that_were_given_reach_the_network_planner():
@@ -118,7 +117,7 @@ def test_only_options_that_were_given_reach_the_network_planner():
 
 @pytest.mark.parametrize("switch", [{"evidence": "magnitude"}, {"rewind": True}, {"precision": "bf16"}, {"alpha": 0.1}])
 def test_a_switch_of_the_network_chooses_it_or_is_refused_but_never_ignored(switch):
-    assert Study(**switch).chosen_planner(10) == ("dynst", f"as asked by {next(iter(switch))}")
+    assert Study(**switch).chosen_planner() == ("dynst", f"as asked by {next(iter(switch))}")
     for other in ({"planner": "coverage"}, {"planner": "dynst_linear"}, {"backbone": "linear"}):
         with pytest.raises(ConfigError, match="leave one of them out"):
             Study.load(None, switch | other)

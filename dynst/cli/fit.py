@@ -65,9 +65,7 @@ def fit(  # noqa: PLR0917  # typer makes an option of each parameter; all are pa
     ] = None,
     planner: Annotated[
         str | None,
-        _method(
-            metavar="NAME", help="dynst, dynst_linear or a baseline. Default: dynst; dynst_linear if data are few."
-        ),
+        _method(metavar="NAME", help="dynst_linear, dynst (a network) or a baseline. Default: dynst_linear."),
     ] = None,
     backbone: Annotated[
         str | None, _method(metavar="NAME", help="Forecaster behind the mask: auto, stlight (grids), gnn or linear.")

@@ -82,7 +82,7 @@ def _planner(study: Study, found: Inspection) -> tuple[str | None, str, str | No
     """Who would plan, why, and the network that it would train; no name where a fit would stop."""
     if found.problem:
         return None, "", None
-    name, why = study.chosen_planner(found.split_windows[0])
+    name, why = study.chosen_planner()
     return name, why, ("stlight" if found.graph is None else "gnn") if name == "dynst" else None
 
 

@@ -28,8 +28,10 @@ __all__ = ["PLANNING_FORM", "Planner", "PlannerSkipped", "Task", "complete_ranki
 _SNAPSHOTS = 1000  # snapshots for the statistical baselines
 _BYTES = 384 << 20  # snapshots take no more
 
-PLANNING_FORM = Form(memory=0.25, noise=0.1)
+PLANNING_FORM = Form(memory=0.0, kernel=0.25, noise=0.1)
 """Of the covariance that plans are made on. The form that suits a record best plans no better (docs/method.md)."""
+
+_UNPLACED_FORM = Form(memory=0.25, noise=0.1)  # where nobody knows distances
 
 _T = TypeVar("_T")
 
@@ -155,9 +157,10 @@ class Task:
         """What a set of sensors is expected to leave of the error of the forecast."""
 
         def make() -> ExpectedError:
+            record = training_anomalies(self.train, self.scaling, self.window, gaps=self.gaps)
             return ExpectedError(
-                training_anomalies(self.train, self.scaling, self.window, gaps=self.gaps),
-                PLANNING_FORM,
+                record,
+                _UNPLACED_FORM if record.points is None else PLANNING_FORM,
                 history=self.window.history,
                 horizon=self.window.prediction,
                 filters=None if self.time_modes is None else self.time_modes.history,

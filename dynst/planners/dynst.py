@@ -168,15 +168,17 @@ def plan(
     )
     saver = Saver(checkpoint, every=checkpoint_every, study=_study(task, seed, mask, options))
     what_if = _train(task, state, timing, recipe, saver=saver, listen=listen)
+    trained = state.forecaster.mask.state.cpu()
     mask, notes = refine(
         what_if,
-        state.forecaster.mask.state.cpu(),
+        trained,
         nearest=task.sites.nearest(6),
         training_cost=3 * steps * batch,  # window forecasts; a backward pass costs about two forward passes
         seed=seed,
         wanted=polish,
     )
     del what_if  # its windows are not needed beside the covariances
+    notes["as_trained"] = _sites(trained).tolist()
     return _ranked(task, state, mask, options=options, notes=notes, exact_sweep=exact_sweep)
 
 
@@ -259,6 +261,11 @@ def _train(
     return what_if
 
 
+def _sites(mask: MaskState) -> Int[ndarray, " k"]:
+    """The sensors of a mask."""
+    return np.asarray(mask.active.nonzero().squeeze(-1).numpy())
+
+
 def _ranked(
     task: Task,
     state: TrainingState,
@@ -269,10 +276,10 @@ def _ranked(
     exact_sweep: bool,
 ) -> Plan:
     """The plan after the exact sweep, its sensors in the order in which the linear forecaster would add them."""
-    own, error = mask.active.nonzero().squeeze(-1).numpy(), task.expected_error
-    selected, notes = own, notes | {"exact_sweep": "skipped: not asked for"}
+    selected, error = _sites(mask), task.expected_error
+    notes = notes | {"exact_sweep": "skipped: not asked for"}
     if exact_sweep:
-        bench = Bench.of(error, own)
+        bench = Bench.of(error, selected)
         swept = swap(bench, task.sites, sweeps=1)
         selected = bench.support
         notes["exact_sweep"] = swept if swept["sweeps"] else "skipped: too dear, or nothing to swap"
@@ -287,7 +294,6 @@ def _ranked(
             "options": options,
             "updates": [[step, births, deaths] for step, births, deaths in state.history],
             "valid_error": state.best_error if np.isfinite(state.best_error) else None,
-            "of_the_network": int(np.isin(own, selected).sum()),  # sensors that the network chose itself
             **notes,
         },
     )

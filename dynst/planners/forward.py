@@ -31,7 +31,7 @@ def plan(task: Task, *, seed: int, penalty: float = 0.01) -> Plan:
     penalty : float
         Penalty of the ridge, in variances of a site.
     """
-    form = Form(memory=0.0, noise=penalty)
+    form = Form(memory=0.0, kernel=0.0, noise=penalty)
     error = replace(task.expected_error, form=form, present=False, reporting=None)
     fixed, legal = task.sites.fixed.tolist(), task.sites.legal
     count = affordable(error, len(legal), most=task.budget)

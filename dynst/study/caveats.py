@@ -51,6 +51,10 @@ def plan_notes(plan: Plan) -> list[str]:
     notes = [
         f"{step}: {said}" for step in ("polish", "exact_sweep") if isinstance(said := plan.provenance.get(step), str)
     ]
+    own = plan.provenance.get("as_trained")
+    if isinstance(own, list):
+        kept = len(set(own) & set(plan.selected.tolist()))
+        notes.append(f"{kept} of {plan.budget} sensors are those that the network chose in training.")
     silent = plan.provenance.get("sites_silent_in_training")
     if silent:
         who = "1 site reports" if silent == 1 else f"{silent} sites report"

@@ -169,7 +169,7 @@ def prepare(study: Study, *, listen: Listener = nobody) -> Prepared:
         raise ConfigError(
             f"{what} a grid; the sites of {field.name} form a graph ({field.layout.words}): leave it out."
         )
-    planner, why = study.chosen_planner(len(window_starts(found.split.train, found.window)))
+    planner, why = study.chosen_planner()
     budget = study.budget(field.sites)
     prepared = Prepared(study, field, found.window, found.split, budget, planner, why, found.climatology, found.reach)
     listen(Event("read", field.name, facts=prepared.facts()))

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from dynst import runs
 from dynst.config import Study
 from dynst.domain import Plan
@@ -34,7 +36,7 @@ from dynst.study.stability import stability_of, worthwhile
 if TYPE_CHECKING:
     from dynst.training.loop import StepRecord
 
-__all__ = ["fit", "resume"]
+__all__ = ["as_trained", "fit", "resume"]
 
 _RESUMABLE = "dynst"  # reports its steps and keeps a checkpoint; it plans only where it was asked to: it takes long
 _RANDOM, _DRAWS = "uniform_random", 20  # docs/method.md: random plans under a judge in closed form, at least
@@ -125,7 +127,7 @@ class _Work:
         task = self.prepared.task()
         plan = self._chosen(task)
         plans, skipped = self._baselines(task) if self.study.compare != "none" else ({}, {})
-        self._judge(task, {self.prepared.planner: [plan]} | plans, skipped)
+        self._judge(task, {self.prepared.planner: [plan]} | as_trained(plan) | plans, skipped)
         self._stability(task, plan)
         self._say("write", self.draft.name)
         self._save(plan, self.draft.path / "plan.nc")
@@ -301,6 +303,21 @@ class _Work:
     def _write_json(self, name: str, content: object) -> None:
         with whole(self.draft.path / name) as part:
             part.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def as_trained(plan: Plan) -> dict[str, list[Plan]]:
+    """The sensors that the network itself had chosen, before exact swaps, as a rival of its own; none if they are all.
+
+    Its other sites stand in the order of the plan.
+    """
+    own = plan.provenance.get("as_trained")
+    if not isinstance(own, list) or set(own) == set(plan.selected.tolist()):
+        return {}
+    first = np.isin(plan.order, own)
+    place = np.concatenate([np.flatnonzero(first), np.flatnonzero(~first)])
+    name = f"{plan.planner}_as_trained"
+    made = replace(plan, order=plan.order[place], importance=plan.importance[place], planner=name)
+    return {name: [made]}
 
 
 def _rivals(own: str, compare: str) -> list[str]:
