@@ -34,8 +34,8 @@ class Score:
         observes of each lead time and channel, so that the mean over windows is always the square of `total`. Kept for
         paired intervals.
     notes : dict
-        How the forecaster was made: penalty of a ridge, steps of a network. Of every judge ``valid_error``: RMSE on
-        validation windows in training standard deviations, by which one may choose between plans before the test.
+        How the forecaster was made: penalty of a ridge, steps of a network and its ``valid_error``, the RMSE on
+        validation windows in training standard deviations.
     run : Int[ndarray, "m"] or None
         Experiment that each window is of; None where all are of one record.
     regions : dict of str to ErrorSums
