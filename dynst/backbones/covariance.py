@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -23,6 +24,8 @@ __all__ = [
     "gram",
     "history_inputs",
     "noise_of",
+    "precision",
+    "rows_of",
 ]
 
 _WINDOWS = 2000  # of training time, about: more tell little
@@ -33,6 +36,7 @@ _LEAST = 1e-6  # variance, in squared standard deviations, below which a series 
 _BEYOND = 2.5  # times the largest anomaly of training time, of the site or of the typical one
 _FAINT = 0.01  # ridge of patterns in time that are fitted to a history with gaps
 _DOUBT = 0.02  # least variance of a target in an error bar, as a share of the mean of all
+_ROUNDING = 0.01  # noise of a sensor from which float32 is exact enough
 _QUIET = 0.01  # least noise of a sensor, as a share of the mean of all
 
 STILL = 1e-4
@@ -366,11 +370,29 @@ def distances_between(first: Float[ndarray, "k d"], second: Float[ndarray, "n d"
     return np.asarray(cdist(first, second))  # exact: a place is at distance 0 from itself
 
 
-def gram(values: Float[ndarray, "m q"]) -> Float[ndarray, "q q"]:
-    """Mean products of columns in float64: rounding to float32 would leave negative eigenvalues."""
-    exact = values.astype(float)
+def gram(values: Float[ndarray, "m q"], kind: type | np.dtype[Any] = float) -> Float[ndarray, "q q"]:
+    """Mean products of columns, in float64 by default: rounding to float32 would leave negative eigenvalues."""
+    exact = values.astype(kind, copy=False)
     product: ndarray = exact.T @ exact
-    return product / len(values)
+    product /= len(values)
+    return product
+
+
+def precision(noise: float, kind: np.dtype[Any]) -> np.dtype[Any]:
+    """Floating type in which a system with so much noise is solved: float64 where rounding would outweigh the noise.
+
+    Examples
+    --------
+    >>> precision(0.1, np.dtype("f4")), precision(1e-6, np.dtype("f4"))
+    (dtype('float32'), dtype('float64'))
+    """
+    return kind if noise >= _ROUNDING else np.dtype(float)
+
+
+def rows_of(values: Float[ndarray, "m q"], rows: Int[ndarray, " w"]) -> Float[ndarray, "w q"]:
+    """Some rows; no copy where they follow one another."""
+    whole = len(rows) == rows[-1] - rows[0] + 1
+    return values[rows[0] : rows[-1] + 1] if whole else values[rows]
 
 
 def _spread(factor: Float[ndarray, "k n"], rows: int, columns: int) -> Float[ndarray, "q N"]:
