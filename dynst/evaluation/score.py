@@ -197,8 +197,9 @@ class ErrorTally:
         self._has_truth &= truth is not None
         if truth is not None:
             target = _by_lead(truth) if known is None else np.where(known, _by_lead(truth), np.float32(0))
-            self._by_site["product"] += np.einsum("pbnc,pbnc->pnc", error, target)
-            self._by_site["truth"] += np.einsum("pbnc,pbnc->pnc", target, target)
+            square = _products(target, target)
+            self._by_site["truth"] += square
+            self._by_site["product"] += _products(error, target) + square
         self._by_site["signed"] += _over_windows(error)
         self._by_site["absolute"] += _over_windows(np.abs(error, out=error))
         self._by_site["square"] += _over_windows(np.square(error, out=error))
@@ -238,6 +239,12 @@ class ErrorTally:
 def _by_lead(values: Shaped[ndarray, "b p n c"]) -> Shaped[ndarray, "p b n c"]:
     """The same by lead time first."""
     return np.ascontiguousarray(np.moveaxis(values, 1, 0))
+
+
+def _products(one: Float[ndarray, "p b n c"], other: Float[ndarray, "p b n c"]) -> Float[ndarray, "p n c"]:
+    """Sums of products over the windows."""
+    p, b, n, c = one.shape
+    return np.einsum("pbq,pbq->pq", one.reshape(p, b, -1), other.reshape(p, b, -1)).reshape(p, n, c)
 
 
 def _over_windows(values: Float[ndarray, "p b n c"]) -> Float[ndarray, "p n c"]:
