@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
+from scipy.linalg import cho_factor
 from scipy.spatial.distance import cdist
 
 from dynst.errors import DataError
@@ -34,6 +35,7 @@ _BINS = 30  # of distance
 _SAME = 1e-9  # relative difference of distances that rounding makes
 _LEAST = 1e-6  # variance, in squared standard deviations, below which a series counts as constant
 _BEYOND = 2.5  # times the largest anomaly of training time, of the site or of the typical one
+_RIDGE = 3.0  # penalty of the ridge beside persistence, in variances of a sensor (docs/method.md)
 _FAINT = 0.01  # ridge of patterns in time that are fitted to a history with gaps
 _DOUBT = 0.02  # least variance of a target in an error bar, as a share of the mean of all
 _ROUNDING = 0.01  # noise of a sensor from which float32 is exact enough
@@ -136,6 +138,18 @@ class Anomalies:
         later, now = flat[lag:], flat[: len(flat) - lag]
         same = self.stretch[lag:] == self.stretch[: len(flat) - lag]
         return float(np.einsum("mn,mn->m", later, now).astype(float) @ same)
+
+    def later(self, lead: int) -> Float[ndarray, " N"]:
+        """Mean product of each target with itself `lead` steps later."""
+        if lead not in self._later:
+            starts, targets = self.windows(lead + 1), self.targets
+            product = np.einsum("mn,mn->n", rows_of(targets, starts), rows_of(targets, starts + lead), dtype=float)
+            self._later[lead] = product / len(starts)
+        return self._later[lead]
+
+    @cached_property
+    def _later(self) -> dict[int, Float[ndarray, " N"]]:
+        return {}
 
     def at(self, sites: Int[ndarray, " s"]) -> Anomalies:
         """The same of some of the sites."""
@@ -298,6 +312,19 @@ class Sensors:
         return np.diagonal(self.now_own)
 
     @cached_property
+    def noise(self) -> Float[ndarray, " F"]:
+        """Variance of a sensor's noise in each input, at a share of 1."""
+        return np.tile(noise_of(self.variance), self.filters.shape[1])
+
+    @cached_property
+    def ridge(self) -> tuple[Float[ndarray, "F F"], bool]:
+        """The system of the ridge regression beside persistence, factorised."""
+        system = self.own.astype(self.out.dtype)
+        system.flat[:: len(system) + 1] += (_RIDGE * self.noise).astype(system.dtype)
+        factor, lower = cho_factor(system.T, check_finite=False)
+        return factor, lower
+
+    @cached_property
     def measured(self) -> tuple[Int[ndarray, " p"], Int[ndarray, " p"]]:
         """Readings that are targets as well: their number in a step of readings, and their target."""
         record = self.record
@@ -314,6 +341,7 @@ class Sensors:
             raise DataError("sites without positions have no distances. Choose a form without distances.")
         return distances_between(self._places, self._places), distances_between(self._places, self.record.points)
 
+    @cached_property
     def kernel(self) -> tuple[Float[ndarray, "q q"], Float[ndarray, "q N"]]:
         """Covariance that falls exponentially with distance, none between channels: own, and with targets."""
         record = self.record
@@ -326,10 +354,17 @@ class Sensors:
 
     def fading(self, taper: float) -> tuple[Float[ndarray, "q q"], Float[ndarray, "q N"]]:
         """Factors by which covariances fade with distance: own, and with targets."""
-        record, width = self.record, len(self.record.observed)
-        reach = taper * record.length
-        own, out = (np.exp(-np.square(distance / reach) / 2) for distance in self.distances)
-        return _spread(own, width, width), _spread(out, width, len(record.predicted)).astype(record.values.dtype)
+        if taper not in self._fading:
+            record, width = self.record, len(self.record.observed)
+            reach = taper * record.length
+            own, out = (np.exp(-np.square(distance / reach) / 2) for distance in self.distances)
+            spread = _spread(out, width, len(record.predicted)).astype(record.values.dtype)
+            self._fading[taper] = _spread(own, width, width), spread
+        return self._fading[taper]
+
+    @cached_property
+    def _fading(self) -> dict[float, tuple[Float[ndarray, "q q"], Float[ndarray, "q N"]]]:
+        return {}
 
 
 def bound_of(record: Anomalies, series: Float[ndarray, "m q"]) -> Float[ndarray, " q"]:

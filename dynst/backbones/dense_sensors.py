@@ -124,6 +124,10 @@ class DenseForecaster:
         fields, misfit = self.both(readings)
         return persisting(carried(fields, misfit, self.nearest, self._misfit), self.form.persistence)
 
+    def later(self, readings: Float[ndarray, "b t k ci"]) -> Float[ndarray, "b p s co"]:
+        """The field at each lead after the present."""
+        return self.forecast(readings)[:, 1:]
+
     def interpolated(self, readings: Float[ndarray, "b t k ci"]) -> Float[ndarray, "b p s co"]:
         """What the system alone forecasts."""
         return self._fields(self._solved(readings))

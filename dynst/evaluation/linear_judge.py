@@ -84,7 +84,7 @@ class _Forecaster:
         return self.solved.notes
 
     def forecast(self, readings: Float[ndarray, "b t k ci"]) -> Float[ndarray, "b p n co"]:
-        return self.solved.forecast(readings)[:, 1:]
+        return self.solved.later(readings)
 
 
 class LinearJudge(ClosedFormJudge):

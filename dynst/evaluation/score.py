@@ -244,7 +244,8 @@ def _by_lead(values: Shaped[ndarray, "b p n c"]) -> Shaped[ndarray, "p b n c"]:
 def _products(one: Float[ndarray, "p b n c"], other: Float[ndarray, "p b n c"]) -> Float[ndarray, "p n c"]:
     """Sums of products over the windows."""
     p, b, n, c = one.shape
-    return np.einsum("pbq,pbq->pq", one.reshape(p, b, -1), other.reshape(p, b, -1)).reshape(p, n, c)
+    made: ndarray = np.einsum("pbq,pbq->pq", one.reshape(p, b, -1), other.reshape(p, b, -1))
+    return made.reshape(p, n, c)
 
 
 def _over_windows(values: Float[ndarray, "p b n c"]) -> Float[ndarray, "p n c"]:
