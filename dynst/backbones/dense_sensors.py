@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from scipy.spatial import KDTree
 
 from dynst.backbones.covariance import (
@@ -172,11 +172,12 @@ class DenseForecaster:
     def deviation(self) -> Float[ndarray, "p s co"]:
         """Standard deviation of the error of the system's forecast at lead 0 and later."""
         variance = self.record.doubt[self._columns]
-        inverse = cho_solve(self._solver, np.eye(len(self.system), dtype=self.system.dtype))
+        factor, _ = self._solver
         told = np.empty((self.leads + 1, len(variance)))
         for lead in range(len(told)):
             (cross,) = self._by_lead(np.eye(len(self.system)), self._columns, range(lead, lead + 1))
-            told[lead] = np.einsum("fn,fn->n", cross, inverse.astype(self._type) @ cross)
+            seen = solve_triangular(factor, cross.astype(factor.dtype, copy=False), trans=1, check_finite=False)
+            told[lead] = np.einsum("fn,fn->n", seen, seen)
         made = np.maximum(variance - told, 1e-4 * variance + 1e-6)
         return np.asarray(np.sqrt(made).reshape(len(made), len(self.targets), -1))
 

@@ -32,9 +32,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
-from scipy.linalg import cho_factor, cho_solve, get_blas_funcs
+from scipy.linalg import cho_factor, cho_solve, solve_triangular
 
-from dynst.backbones.covariance import Sensors, alike, history_inputs, precision
+from dynst.backbones.covariance import Sensors, add_product, alike, history_inputs, precision
 
 __all__ = ["Form", "SpaceTimeForecaster", "completed"]
 
@@ -127,8 +127,19 @@ class SpaceTimeForecaster:
         """The field at each lead after the present; its memory goes by lead first."""
         return self._shaped(self._leads(readings, present=False)[1:])
 
-    def parts(self, readings: Float[ndarray, "b t k ci"]) -> tuple[Float[ndarray, "b p n co"], ...]:
+    def ridge(self, readings: Float[ndarray, "b t k ci"]) -> tuple[Float[ndarray, "b F"], Float[ndarray, "p b N"]]:
+        """The ridge beside persistence: its coefficients, and what it says of each lead. All forms have the same."""
+        ridge, out = self._ridge(self.inputs(readings)[0]), self.sensors.out
+        return ridge, np.stack([ridge @ each for each in out])
+
+    def parts(
+        self,
+        readings: Float[ndarray, "b t k ci"],
+        ridge: tuple[Float[ndarray, "b F"], Float[ndarray, "p b N"]] | None = None,
+    ) -> tuple[Float[ndarray, "b p n co"], ...]:
         """The hybrid forecast, damped persistence with ridge, and the present field as it is.
+
+        `ridge` is that of another form, where no reading is missing.
 
         Raises
         ------
@@ -136,15 +147,15 @@ class SpaceTimeForecaster:
             If the form holds no damped persistence.
         """
         inputs, present = self.inputs(readings)
-        solved, ridge = self._solved(inputs), self._ridge(inputs)
+        solved, (weights, told) = self._solved(inputs), ridge or self.ridge(readings)
         hybrid = np.empty((self.sensors.leads + 1, len(inputs), len(self.sensors.record.variance)), self._type)
         damped, unchanged = np.empty_like(hybrid), np.empty_like(hybrid)
         self._speak(hybrid, solved)
         unchanged[:] = self._present_field(hybrid[0], present)
-        damped[0] = unchanged[0] - ridge @ self._with_present
+        damped[0] = unchanged[0] - weights @ self._with_present
         for lead in self._every[1:]:
-            np.matmul(ridge, self.sensors.out[lead], out=damped[lead])
-            damped[lead] += self._factors[lead] * damped[0]
+            np.multiply(self._factors[lead], damped[0], out=damped[lead])
+            damped[lead] += told[lead]
         damped[0] = unchanged[0] = hybrid[0]
         return self._shaped(hybrid), self._shaped(damped), self._shaped(unchanged)
 
@@ -153,11 +164,13 @@ class SpaceTimeForecaster:
 
         `missing` says which readings do not come; all do if left out.
         """
-        record, covariance = self.sensors.record, self._known_part(missing)
+        record, known = self.sensors.record, self._known(missing)
+        factor, _ = self._solver if known.all() else cho_factor(self.system[np.ix_(known, known)])
         made = np.empty((self.sensors.leads + 1, len(record.variance)))
         for lead in self._every:
-            cross = self._cross(lead)
-            told = np.einsum("fn,fn->n", cross, covariance @ cross)
+            cross = self._cross(lead)[known].astype(factor.dtype, copy=False)
+            seen = solve_triangular(factor, cross, trans=1, check_finite=False, overwrite_b=True)
+            told = np.einsum("fn,fn->n", seen, seen)
             made[lead] = np.maximum(record.doubt - told, 1e-4 * record.doubt + _LEAST)
         return np.sqrt(made).reshape(len(made), len(record.weight), -1)
 
@@ -293,33 +306,12 @@ class SpaceTimeForecaster:
         start[:, columns] = np.where(np.isfinite(known), known, field[:, columns])
         return start
 
-    def _known_part(self, missing: Bool[ndarray, "t k ci"] | None) -> Float[ndarray, "F F"]:
-        """The inverse of the system over what comes, 0 elsewhere."""
-        size = len(self.system)
-        known = np.ones(size, bool)
-        if missing is not None:
-            steps = np.where(missing, np.nan, 0.0).reshape(1, self.sensors.history, -1)
-            known = np.isfinite(history_inputs(steps, self.sensors.filters))[0]
-        made = np.zeros((size, size), self._type)
-        place = np.ix_(known, known)
-        made[place] = np.linalg.inv(self.system[place])
-        return made
-
-
-def add_product(into: Float[ndarray, "b n"], left: Float[ndarray, "b f"], right: Float[ndarray, "f n"]) -> None:
-    """Add a product of matrices in place, without a temporary of its size.
-
-    Examples
-    --------
-    >>> into = np.ones((1, 2))
-    >>> add_product(into, np.array([[2.0]]), np.array([[3.0, 4.0]]))
-    >>> into.tolist()
-    [[7.0, 9.0]]
-    """
-    gemm = get_blas_funcs("gemm", (into, left, right))
-    made = gemm(1.0, right.T, left.T, beta=1.0, c=into.T, overwrite_c=True).T
-    if not np.shares_memory(made, into):  # not contiguous, or of another type
-        into[:] = made
+    def _known(self, missing: Bool[ndarray, "t k ci"] | None) -> Bool[ndarray, " F"]:
+        """Which inputs come."""
+        if missing is None:
+            return np.ones(len(self.system), bool)
+        steps = np.where(missing, np.nan, 0.0).reshape(1, self.sensors.history, -1)
+        return np.asarray(np.isfinite(history_inputs(steps, self.sensors.filters))[0])
 
 
 def completed(inputs: Float[ndarray, "b F"], system: Float[ndarray, "F F"]) -> Float[ndarray, "b F"]:

@@ -79,10 +79,11 @@ def choose_dense_form(
     known = folds(split, scaling, window, seed) if among is None else among
     plan = np.sort(rng.choice(legal, min(budget, len(legal)), replace=False))
     cases = [_case(fold, plan) for fold in known]
-    last = _tried({form: [cases[-1].trial(form)] for form in forms})
+    last_trials = {form: cases[-1].trial(form) for form in forms}
+    last = _tried({form: [trial] for form, trial in last_trials.items()})
     ranked = sorted(last, key=lambda form: last[form])
     kept = list(dict.fromkeys(replace(form, persistence=0.0) for form in ranked))[:_KEPT]
-    trials = {form: [case.trial(form) for case in cases] for form in kept}
+    trials = {form: [*(case.trial(form) for case in cases[:-1]), last_trials[form]] for form in kept}
     tried = _tried(trials)
     best = min(tried, key=lambda form: tried[form])
     made = trials[replace(best, persistence=0.0)]

@@ -31,7 +31,7 @@ _LARGE = 100  # sensors above which one plan a fold is enough
 _CLEARLY = 0.005  # by which a part of the forecast must beat the mean of both, in mean log error
 _NOISES, _MORE_NOISES = (1e-6, 0.01, 1.0), (1e-8, 1e-4, 0.1, 10.0)  # for all mixtures; for the best of them
 _REFINED = 2
-_KEPT = 6  # forms that were best under one plan of each fold, which are tried under all
+_KEPT = 5  # forms that were best under one plan of each fold, which are tried under all
 _LEAST = 1e-12  # sum of squared errors that has a logarithm
 SHAPES = (
     Form(memory=0.5),
@@ -102,7 +102,12 @@ class _Case:
         """The future targets times these roots."""
         return np.asarray(np.nan_to_num(self.truth[:, 1:]) * self.root)
 
-    @property
+    @cached_property
+    def ridge(self) -> tuple[Float[ndarray, "b F"], Float[ndarray, "p b N"]] | None:
+        """The ridge beside persistence; None where it depends on the form, which fills gaps."""
+        return self.forecaster(Form()).ridge(self.readings) if np.isfinite(self.readings).all() else None
+
+    @cached_property
     def usual(self) -> float:
         """Sum of the squared errors of the climatology."""
         return max(float(np.square(self.scaled, dtype=float).sum()), _LEAST)
@@ -163,12 +168,20 @@ def choose_form(
     known = folds(split, scaling, window, seed) if among is None else among
     cases = list(_cases(known, split.train.sites.legal, budget, seed=seed, filters=filters))
     placed = split.train.sites.frame is not Frame.SCHEMATIC
-    first = cases[:: len(cases) // len(known)]  # one plan of each fold
+    each = len(cases) // len(known)
+    first, others = cases[::each], [case for i, case in enumerate(cases) if i % each]  # of each fold one plan, the rest
     screened = _screened(first, [shape for shape in shapes if placed or not shape.local])
-    tried = _tried(cases, _leading(screened, _KEPT))
+    tried = _over_all(screened, len(first), _tried(others, _leading(screened, _KEPT)), len(others))
     form = _best(tried)
     error = float(np.exp(tried[form]))
     return FormChoice(form, _calibrated(cases, form), len(cases[0].sensors.sites), error, screened | tried)
+
+
+def _over_all(some: dict[Form, float], few: int, others: dict[Form, float], more: int) -> dict[Form, float]:
+    """Means over all cases from those over two parts of them, for the forms that both have tried."""
+    if not others:
+        return some
+    return {form: (few * some[form] + more * error) / (few + more) for form, error in others.items()}
 
 
 def _screened(cases: Sequence[_Case], shapes: Sequence[Form]) -> dict[Form, float]:
@@ -196,7 +209,7 @@ def _tried(cases: Sequence[_Case], forms: Sequence[Form]) -> dict[Form, float]:
 
 def _errors(case: _Case, form: Form) -> Iterator[tuple[Form, float]]:
     """Log error relative to the climatology, of all ways to use the present field, from one solution."""
-    parts = case.forecaster(replace(form, persistence=0.5)).parts(case.readings)
+    parts = case.forecaster(replace(form, persistence=0.5)).parts(case.readings, case.ridge)
     products = case.products(parts)
     for share, is_damped in ((0.0, True), (0.5, True), (1.0, True), (0.5, False), (1.0, False)):
         mix = np.array([1 - share, share * is_damped, share * (not is_damped)])
