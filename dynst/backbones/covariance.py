@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
+from scipy.linalg import cho_factor, get_blas_funcs
 from scipy.spatial.distance import cdist
 
 from dynst.errors import DataError
@@ -16,13 +18,17 @@ from dynst.errors import DataError
 __all__ = [
     "STILL",
     "Anomalies",
+    "Lagged",
     "Sensors",
+    "add_product",
     "alike",
     "bound_of",
     "distances_between",
     "gram",
     "history_inputs",
     "noise_of",
+    "precision",
+    "rows_of",
 ]
 
 _WINDOWS = 2000  # of training time, about: more tell little
@@ -31,8 +37,10 @@ _BINS = 30  # of distance
 _SAME = 1e-9  # relative difference of distances that rounding makes
 _LEAST = 1e-6  # variance, in squared standard deviations, below which a series counts as constant
 _BEYOND = 2.5  # times the largest anomaly of training time, of the site or of the typical one
+_RIDGE = 3.0  # penalty of the ridge beside persistence, in variances of a sensor (docs/method.md)
 _FAINT = 0.01  # ridge of patterns in time that are fitted to a history with gaps
 _DOUBT = 0.02  # least variance of a target in an error bar, as a share of the mean of all
+_ROUNDING = 0.01  # noise of a sensor from which float32 is exact enough
 _QUIET = 0.01  # least noise of a sensor, as a share of the mean of all
 
 STILL = 1e-4
@@ -133,6 +141,18 @@ class Anomalies:
         same = self.stretch[lag:] == self.stretch[: len(flat) - lag]
         return float(np.einsum("mn,mn->m", later, now).astype(float) @ same)
 
+    def later(self, lead: int) -> Float[ndarray, " N"]:
+        """Mean product of each target with itself `lead` steps later."""
+        if lead not in self._later:
+            starts, targets = self.windows(lead + 1), self.targets
+            product = np.einsum("mn,mn->n", rows_of(targets, starts), rows_of(targets, starts + lead), dtype=float)
+            self._later[lead] = product / len(starts)
+        return self._later[lead]
+
+    @cached_property
+    def _later(self) -> dict[int, Float[ndarray, " N"]]:
+        return {}
+
     def at(self, sites: Int[ndarray, " s"]) -> Anomalies:
         """The same of some of the sites."""
         made = replace(
@@ -223,21 +243,23 @@ class Sensors:
         history: int,
         leads: int,
         filters: Float[ndarray, "t f"] | None = None,
+        lagged: Lagged | None = None,
     ) -> Sensors:
-        """The sensors of a plan; a history is read by its steps if no `filters` are given."""
-        filters = np.eye(history) if filters is None else filters
+        """The sensors of a plan; a history is read by its steps if no `filters` are given.
+
+        `lagged` are products of these sites, or of more, that are at hand.
+        """
         series, targets = record.readings(sites), record.targets
-        starts = record.windows(history + leads)
-        inputs = history_inputs(series[starts[:, None] + np.arange(history)], filters)
-        inputs = inputs.astype(targets.dtype)
-        out = np.empty((leads + 1, inputs.shape[1], targets.shape[1]), targets.dtype)
-        for lead in range(leads + 1):
-            np.matmul(inputs.T, targets[starts + history - 1 + lead], out=out[lead])
-        out /= len(starts)
-        own = gram(inputs)  # exact: noise may be a millionth of it
-        now_own = gram(series)
         now_out = series.T @ targets / len(series)
-        return cls(record, sites, filters, out, own, now_out, now_own, bound_of(record, series))
+        even = filters is None and _follow(record.windows(history + leads), history)
+        filters = np.eye(history) if filters is None else filters
+        starts = record.windows(history + leads)
+        if even:
+            known = Lagged.of(record, sites, history=history, leads=leads) if lagged is None else lagged
+            out, own = known.out(sites, series), _own_by_lag(series, starts, history)
+        else:
+            out, own = _by_window(series, targets, starts, filters, leads)
+        return cls(record, sites, filters, out, own, now_out, gram(series), bound_of(record, series))
 
     @property
     def history(self) -> int:
@@ -294,6 +316,19 @@ class Sensors:
         return np.diagonal(self.now_own)
 
     @cached_property
+    def noise(self) -> Float[ndarray, " F"]:
+        """Variance of a sensor's noise in each input, at a share of 1."""
+        return np.tile(noise_of(self.variance), self.filters.shape[1])
+
+    @cached_property
+    def ridge(self) -> tuple[Float[ndarray, "F F"], bool]:
+        """The system of the ridge regression beside persistence, factorised."""
+        system = self.own.astype(self.out.dtype)
+        system.flat[:: len(system) + 1] += (_RIDGE * self.noise).astype(system.dtype)
+        factor, lower = cho_factor(system.T, check_finite=False)
+        return factor, lower
+
+    @cached_property
     def measured(self) -> tuple[Int[ndarray, " p"], Int[ndarray, " p"]]:
         """Readings that are targets as well: their number in a step of readings, and their target."""
         record = self.record
@@ -310,6 +345,7 @@ class Sensors:
             raise DataError("sites without positions have no distances. Choose a form without distances.")
         return distances_between(self._places, self._places), distances_between(self._places, self.record.points)
 
+    @cached_property
     def kernel(self) -> tuple[Float[ndarray, "q q"], Float[ndarray, "q N"]]:
         """Covariance that falls exponentially with distance, none between channels: own, and with targets."""
         record = self.record
@@ -322,10 +358,135 @@ class Sensors:
 
     def fading(self, taper: float) -> tuple[Float[ndarray, "q q"], Float[ndarray, "q N"]]:
         """Factors by which covariances fade with distance: own, and with targets."""
-        record, width = self.record, len(self.record.observed)
-        reach = taper * record.length
-        own, out = (np.exp(-np.square(distance / reach) / 2) for distance in self.distances)
-        return _spread(own, width, width), _spread(out, width, len(record.predicted)).astype(record.values.dtype)
+        if taper not in self._fading:
+            record, width = self.record, len(self.record.observed)
+            reach = taper * record.length
+            own, out = (np.exp(-np.square(distance / reach) / 2) for distance in self.distances)
+            spread = _spread(out, width, len(record.predicted)).astype(record.values.dtype)
+            self._fading[taper] = _spread(own, width, width), spread
+        return self._fading[taper]
+
+    @cached_property
+    def _fading(self) -> dict[float, tuple[Float[ndarray, "q q"], Float[ndarray, "q N"]]]:
+        return {}
+
+
+@dataclass(frozen=True, eq=False)
+class Lagged:
+    """Products of sites with all targets some steps later, from which those of any history and lead are made.
+
+    A window's product differs from that of its neighbour by a step at either end alone. So all steps of a history
+    share what lies between, and only the ends are added for each.
+
+    Parameters
+    ----------
+    record : Anomalies
+        Training time in one stretch whose windows follow one another (`Lagged.suits`).
+    sites : Int[ndarray, "k"]
+        Whose readings.
+    history, leads : int
+        Steps of a history, and of a forecast.
+    products : Float[ndarray, "l q N"]
+        Sum over the steps that all steps of a history share, by lag.
+    """
+
+    record: Anomalies
+    sites: Int[ndarray, " k"]
+    history: int
+    leads: int
+    products: Float[ndarray, "l q N"]
+
+    @staticmethod
+    def suits(record: Anomalies, *, history: int, leads: int) -> bool:
+        """Whether training time is of that kind."""
+        return _follow(record.windows(history + leads), history)
+
+    @classmethod
+    def of(cls, record: Anomalies, sites: Int[ndarray, " k"], *, history: int, leads: int) -> Lagged:
+        """The products of some sites."""
+        series, targets = record.readings(sites), record.targets
+        shared = _shared_steps(record.windows(history + leads), history)
+        products = np.empty((history + leads, series.shape[1], targets.shape[1]), targets.dtype)
+        for lag, into in enumerate(products):
+            np.matmul(series[shared].T, targets[shared.start + lag : shared.stop + lag], out=into)
+        return cls(record, sites, history, leads, products)
+
+    def out(self, sites: Int[ndarray, " k"], series: Float[ndarray, "m q"]) -> Float[ndarray, "p F N"]:
+        """Mean products of the histories of some of the sites with all targets, at lead 0 and later."""
+        width, targets = len(self.record.observed), self.record.targets
+        starts = self.record.windows(self.history + self.leads)
+        order = np.argsort(self.sites)
+        places = order[np.searchsorted(self.sites, sites, sorter=order)]
+        rows = (places[:, None] * width + np.arange(width)).ravel()
+        made = np.empty((self.leads + 1, self.history, len(rows), targets.shape[1]), targets.dtype)
+        scaled = np.asarray(series / len(starts), targets.dtype)
+        for lead, step in np.ndindex(*made.shape[:2]):
+            lag, ends = self.history - 1 + lead - step, _ends(starts, self.history, step)
+            np.divide(self.products[lag, rows], len(starts), out=made[lead, step])
+            add_product(made[lead, step], scaled[ends].T, targets[ends + lag])
+        return np.asarray(made.reshape(self.leads + 1, -1, targets.shape[1]))
+
+
+def _follow(starts: Int[ndarray, " w"], history: int) -> bool:
+    """Whether windows follow one another without a break, and for long enough to share steps."""
+    return bool(len(starts) == starts[-1] - starts[0] + 1 and len(starts) > 2 * history)
+
+
+def _shared_steps(starts: Int[ndarray, " w"], history: int) -> slice:
+    """Steps that stand at every place of a history in some window."""
+    return slice(int(starts[0]) + history - 1, int(starts[-1]) + 1)
+
+
+def _ends(starts: Int[ndarray, " w"], history: int, step: int) -> Int[ndarray, " e"]:
+    """Steps that stand at place `step` of a history in some window, but not at every place."""
+    first, last = int(starts[0]), int(starts[-1])
+    return np.asarray(np.r_[first + step : first + history - 1, last + 1 : last + step + 1])
+
+
+def _own_by_lag(series: Float[ndarray, "m q"], starts: Int[ndarray, " w"], history: int) -> Float[ndarray, "F F"]:
+    """Mean products of the steps of a history in float64, as `gram` has them."""
+    exact, shared, size = series.astype(float), _shared_steps(starts, history), series.shape[1]
+    made = np.empty((history, size, history, size))
+    for lag in range(history):
+        product = exact[shared].T @ exact[shared.start + lag : shared.stop + lag]
+        for step in range(history - lag):
+            ends = _ends(starts, history, step)
+            both = (product + exact[ends].T @ exact[ends + lag]) / len(starts)
+            made[step, :, step + lag], made[step + lag, :, step] = both, both.T
+    return np.asarray(made.reshape(history * size, -1))
+
+
+def _by_window(
+    series: Float[ndarray, "m q"],
+    targets: Float[ndarray, "m N"],
+    starts: Int[ndarray, " w"],
+    filters: Float[ndarray, "t f"],
+    leads: int,
+) -> tuple[Float[ndarray, "p F N"], Float[ndarray, "F F"]]:
+    """Mean products of histories with all targets and with themselves, window by window."""
+    history = len(filters)
+    inputs = history_inputs(series[starts[:, None] + np.arange(history)], filters).astype(targets.dtype)
+    out = np.empty((leads + 1, inputs.shape[1], targets.shape[1]), targets.dtype)
+    for lead in range(leads + 1):
+        np.matmul(inputs.T, rows_of(targets, starts + history - 1 + lead), out=out[lead])
+    out /= len(starts)
+    return out, gram(inputs)  # the latter exact: noise may be a millionth of it
+
+
+def add_product(into: Float[ndarray, "b n"], left: Float[ndarray, "b f"], right: Float[ndarray, "f n"]) -> None:
+    """Add a product of matrices in place, without a temporary of its size.
+
+    Examples
+    --------
+    >>> into = np.ones((1, 2))
+    >>> add_product(into, np.array([[2.0]]), np.array([[3.0, 4.0]]))
+    >>> into.tolist()
+    [[7.0, 9.0]]
+    """
+    gemm = get_blas_funcs("gemm", (into, left, right))
+    made: ndarray = gemm(1.0, right.T, left.T, beta=1.0, c=into.T, overwrite_c=True).T
+    if not np.shares_memory(made, into):  # not contiguous, or of another type
+        into[:] = made
 
 
 def bound_of(record: Anomalies, series: Float[ndarray, "m q"]) -> Float[ndarray, " q"]:
@@ -366,11 +527,29 @@ def distances_between(first: Float[ndarray, "k d"], second: Float[ndarray, "n d"
     return np.asarray(cdist(first, second))  # exact: a place is at distance 0 from itself
 
 
-def gram(values: Float[ndarray, "m q"]) -> Float[ndarray, "q q"]:
-    """Mean products of columns in float64: rounding to float32 would leave negative eigenvalues."""
-    exact = values.astype(float)
+def gram(values: Float[ndarray, "m q"], kind: type | np.dtype[Any] = float) -> Float[ndarray, "q q"]:
+    """Mean products of columns, in float64 by default: rounding to float32 would leave negative eigenvalues."""
+    exact = values.astype(kind, copy=False)
     product: ndarray = exact.T @ exact
-    return product / len(values)
+    product /= len(values)
+    return product
+
+
+def precision(noise: float, kind: np.dtype[Any]) -> np.dtype[Any]:
+    """Floating type in which a system with so much noise is solved: float64 where rounding would outweigh the noise.
+
+    Examples
+    --------
+    >>> precision(0.1, np.dtype("f4")), precision(1e-6, np.dtype("f4"))
+    (dtype('float32'), dtype('float64'))
+    """
+    return kind if noise >= _ROUNDING else np.dtype(float)
+
+
+def rows_of(values: Float[ndarray, "m q"], rows: Int[ndarray, " w"]) -> Float[ndarray, "w q"]:
+    """Some rows; no copy where they follow one another."""
+    whole = len(rows) == rows[-1] - rows[0] + 1
+    return values[rows[0] : rows[-1] + 1] if whole else values[rows]
 
 
 def _spread(factor: Float[ndarray, "k n"], rows: int, columns: int) -> Float[ndarray, "q N"]:

@@ -7,16 +7,26 @@ site, and from the nearest sensor to each site without one. By how much, forecas
 
 from __future__ import annotations
 
+from copy import copy
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from scipy.spatial import KDTree
 
-from dynst.backbones.covariance import STILL, Anomalies, bound_of, distances_between, gram, noise_of
+from dynst.backbones.covariance import (
+    STILL,
+    Anomalies,
+    bound_of,
+    distances_between,
+    gram,
+    noise_of,
+    precision,
+    rows_of,
+)
 from dynst.backbones.spacetime import Form, completed
 
 __all__ = ["MANY", "DenseForecaster", "Misfit", "Nearest", "are_many", "at_targets", "carried", "persisting"]
@@ -74,9 +84,8 @@ class DenseForecaster:
         misfit: Misfit | None = None,
         targets: Int[ndarray, " s"] | None = None,
     ) -> None:
-        self.record, self.sites, self.form, self.leads = record, sites, form, leads
+        self.record, self.sites, self.leads = record, sites, leads
         self.targets = np.arange(len(record.weight)) if targets is None else targets
-        self._misfit = misfit
         self._steps = min(history, _STEPS)
         self._used = self._spread_evenly()
         self._series = record.readings(sites[self._used])
@@ -86,9 +95,22 @@ class DenseForecaster:
         self._starts = record.windows(self._steps + leads)
         histories = self._series[self._starts[:, None] + np.arange(self._steps)]
         self._inputs = histories.reshape(len(histories), -1)
+        self._products: dict[np.dtype[Any], tuple[Float[ndarray, "F F"], Float[ndarray, "q q"]]] = {}
+        self._falls: dict[bytes, Float[ndarray, "u s"]] = {}
+        self._solve(form, misfit)
+
+    def of_form(self, form: Form, misfit: Misfit | None = None) -> DenseForecaster:
+        """The same sensors under another form; what forms share is not computed again."""
+        made = copy(self)
+        made._solve(form, misfit)
+        return made
+
+    def _solve(self, form: Form, misfit: Misfit | None) -> None:
+        self.form, self._misfit = form, misfit
         self.system = self._own()
-        self.system.flat[:: len(self.system) + 1] += form.noise * np.tile(noise_of(self._variance), self._steps)
-        self._solver = cho_factor(self.system)
+        noise = form.noise * np.tile(noise_of(self._variance), self._steps)
+        self.system.flat[:: len(self.system) + 1] += noise.astype(self.system.dtype)
+        self._solver = cho_factor(self.system.T, check_finite=False)  # symmetric: its transpose is read in order
 
     @property
     def notes(self) -> dict[str, object]:
@@ -97,38 +119,67 @@ class DenseForecaster:
 
     def forecast(self, readings: Float[ndarray, "b t k ci"]) -> Float[ndarray, "b p s co"]:
         """The present field, then the field at each lead; a missing reading is NaN."""
-        fields = self.interpolated(readings)
-        if self._misfit is not None:
-            fields = carried(fields, self.misfits(readings), self.nearest, self._misfit)
-        return persisting(fields, self.form.persistence)
+        if self._misfit is None:
+            return persisting(self.interpolated(readings), self.form.persistence)
+        fields, misfit = self.both(readings)
+        return persisting(carried(fields, misfit, self.nearest, self._misfit), self.form.persistence)
+
+    def later(self, readings: Float[ndarray, "b t k ci"]) -> Float[ndarray, "b p s co"]:
+        """The field at each lead after the present."""
+        return self.forecast(readings)[:, 1:]
 
     def interpolated(self, readings: Float[ndarray, "b t k ci"]) -> Float[ndarray, "b p s co"]:
         """What the system alone forecasts."""
-        solved = self._solved(readings)
-        fields = np.stack([self._field(solved, lead, self._columns) for lead in range(self.leads + 1)], axis=1)
-        return fields.reshape(*fields.shape[:2], len(self.targets), -1)
+        return self._fields(self._solved(readings))
 
     def misfits(self, readings: Float[ndarray, "b t k ci"]) -> Float[ndarray, "b k co"]:
-        """Present readings minus the present estimate at all sensors; 0 where there is none or no such channel."""
-        record = self.record
-        estimate = self._field(self._solved(readings), 0, self._columns_of(self.sites))
-        estimate = estimate.reshape(len(readings), len(self.sites), -1)
-        made = np.zeros_like(estimate)
+        """Present readings minus the present estimate; 0 where one is missing, and at sensors that no target needs."""
+        return self._misfits(readings, self._estimate(self._solved(readings)))
+
+    def both(self, readings: Float[ndarray, "b t k ci"]) -> tuple[Float[ndarray, "b p s co"], Float[ndarray, "b k co"]]:
+        """What the system alone forecasts, and the misfits."""
+        solved = self._solved(readings)
+        fields = self._fields(solved)
+        every = len(self.targets) == len(self.record.weight)
+        estimate = fields[:, 0, self.sites[self._asked]] if every else self._estimate(solved)
+        return fields, self._misfits(readings, estimate)
+
+    def _misfits(
+        self, readings: Float[ndarray, "b t k ci"], estimate: Float[ndarray, "b j co"]
+    ) -> Float[ndarray, "b k co"]:
+        record, asked = self.record, self._asked
+        made = np.zeros((len(readings), len(self.sites), len(record.predicted)), self._type)
         for place, channel in enumerate(record.predicted.tolist()):
             for reading in np.flatnonzero(record.observed == channel).tolist():
-                made[..., place] = np.nan_to_num(readings[:, -1, :, reading] - estimate[..., place])
+                made[:, asked, place] = np.nan_to_num(readings[:, -1, asked, reading] - estimate[..., place])
         return made
+
+    def _estimate(self, solved: Float[ndarray, "b F"]) -> Float[ndarray, "b j co"]:
+        """The present field at the sensors whose misfit a target needs."""
+        (present,) = self._by_lead(solved, self._columns_of(self.sites[self._asked]), range(1))
+        return np.asarray(present.reshape(len(solved), len(self._asked), -1))
+
+    @cached_property
+    def _asked(self) -> Int[ndarray, " j"]:
+        """Place in `sites` of the sensors that are nearest to a target."""
+        place, _ = self.nearest
+        return np.unique(place[place >= 0])
+
+    def _fields(self, solved: Float[ndarray, "b F"]) -> Float[ndarray, "b p s co"]:
+        fields = np.moveaxis(self._by_lead(solved, self._columns, range(self.leads + 1)), 0, 1)
+        return fields.reshape(*fields.shape[:2], len(self.targets), -1)
 
     def deviation(self) -> Float[ndarray, "p s co"]:
         """Standard deviation of the error of the system's forecast at lead 0 and later."""
         variance = self.record.doubt[self._columns]
-        made = np.empty((self.leads + 1, len(variance)))
-        inverse = np.linalg.inv(self.system).astype(self._type)
-        for lead in range(len(made)):
-            cross = self._field(np.eye(len(self.system)), lead, self._columns)
-            told = np.einsum("fn,fn->n", cross, inverse @ cross)
-            made[lead] = np.maximum(variance - told, 1e-4 * variance + 1e-6)
-        return np.sqrt(made).reshape(len(made), len(self.targets), -1)
+        factor, _ = self._solver
+        told = np.empty((self.leads + 1, len(variance)))
+        for lead in range(len(told)):
+            (cross,) = self._by_lead(np.eye(len(self.system)), self._columns, range(lead, lead + 1))
+            seen = solve_triangular(factor, cross.astype(factor.dtype, copy=False), trans=1, check_finite=False)
+            told[lead] = np.einsum("fn,fn->n", seen, seen)
+        made = np.maximum(variance - told, 1e-4 * variance + 1e-6)
+        return np.asarray(np.sqrt(made).reshape(len(made), len(self.targets), -1))
 
     @property
     def _type(self) -> np.dtype[np.floating[Any]]:
@@ -151,36 +202,68 @@ class DenseForecaster:
 
     def _own(self) -> Float[ndarray, "F F"]:
         """Covariance among the histories of the system."""
-        record, form, series = self.record, self.form, self._series
-        sample, still = gram(self._inputs), form.memory * gram(series)
+        form = self.form
+        sample, now = self._products_in(precision(form.noise, self._type))
+        still = form.memory * now
         if form.kernel > 0:
-            deviation = self._deviation
-            places = self._places(self.sites[self._used])
-            fall = np.exp(-distances_between(places, places) / record.length)
-            still += form.kernel * np.kron(fall, np.eye(len(record.observed))) * np.outer(deviation, deviation)
-        lag = np.abs(np.subtract.outer(np.arange(self._steps), np.arange(self._steps)))
-        return np.asarray(form.sample * sample + np.kron(self._memory[lag], still))
+            still += (form.kernel * self._near).astype(still.dtype, copy=False)
+        made = form.sample * sample
+        blocks = made.reshape(self._steps, len(still), self._steps, len(still))
+        for i, j in np.ndindex(self._steps, self._steps):
+            blocks[i, :, j] += still if i == j else self._memory[abs(i - j)].astype(still.dtype) * still
+        return np.asarray(made)
+
+    def _products_in(self, kind: np.dtype[Any]) -> tuple[Float[ndarray, "F F"], Float[ndarray, "q q"]]:
+        """Mean products of the inputs and of the readings of one step, in a precision; kept for all forms."""
+        if kind not in self._products:
+            self._products[kind] = gram(self._inputs, kind), gram(self._series, kind)
+        return self._products[kind]
+
+    @cached_property
+    def _near(self) -> Float[ndarray, "q q"]:
+        """The kernel of distance among the sensors of the system."""
+        deviation, places = self._deviation, self._places(self.sites[self._used])
+        fall = np.exp(-distances_between(places, places) / self.record.length)
+        return np.asarray(np.kron(fall, np.eye(len(self.record.observed))) * np.outer(deviation, deviation))
 
     def _solved(self, readings: Float[ndarray, "b t k ci"]) -> Float[ndarray, "b F"]:
         some = readings[:, -self._steps :, self._used].reshape(len(readings), self._steps, -1).astype(float)
         usual = np.clip(some, -self._bound, self._bound)
         inputs = completed(usual.reshape(len(usual), -1), self.system)
-        return np.asarray(cho_solve(self._solver, inputs.T).T)
+        return np.asarray(cho_solve(self._solver, inputs.T.astype(self.system.dtype), check_finite=False).T)
 
-    def _field(self, solved: Float[ndarray, "b F"], lead: int, columns: Int[ndarray, " c"]) -> Float[ndarray, "b c"]:
-        """Forecast of some targets at a lead: through the steps of training time, so no large product is made."""
+    def _by_lead(
+        self, solved: Float[ndarray, "b F"], columns: Int[ndarray, " c"], leads: range
+    ) -> Float[ndarray, "p b c"]:
+        """Forecast of some targets at some leads: through the steps of training time, so no large product is made."""
         record, form = self.record, self.form
         every = len(columns) == record.targets.shape[1]
         targets = record.targets if every else record.targets[:, columns]
-        by_window = (solved.astype(self._type) @ self._inputs.T) * (form.sample / len(self._inputs))
-        made = by_window @ targets[self._starts + self._steps - 1 + lead]
-        memory = self._memory[lead : lead + self._steps][::-1]
-        still = np.einsum("btq,t->bq", solved.reshape(len(solved), self._steps, -1), memory).astype(self._type)
+        made = np.zeros((len(leads), len(solved), len(columns)), self._type)
+        if form.sample > 0:
+            by_window = (solved.astype(self._type) @ self._inputs.T) * (form.sample / len(self._inputs))
+            for field, lead in zip(made, leads, strict=True):
+                np.matmul(by_window, rows_of(targets, self._starts + self._steps - 1 + lead), out=field)
+        if form.sample == 1:
+            return made
+        for step, still in enumerate(np.split(solved.astype(self._type), self._steps, axis=1)):
+            shared = self._still(still, targets, columns)
+            memory = self._memory[[lead + self._steps - 1 - step for lead in leads]].astype(self._type)
+            for place, share in enumerate(memory):
+                made[place] += share * shared
+        return made
+
+    def _still(
+        self, still: Float[ndarray, "b q"], targets: Float[ndarray, "m c"], columns: Int[ndarray, " c"]
+    ) -> Float[ndarray, "b c"]:
+        """What one step of a history says through the covariance that fades in time as one."""
+        form = self.form
+        made = np.zeros((len(still), len(columns)), self._type)
         if form.memory > 0:
-            made += (still @ self._series.T) * (form.memory / len(targets)) @ targets
+            np.matmul((still @ self._series.T) * (form.memory / len(targets)), targets, out=made)
         if form.kernel > 0:
             made += form.kernel * self._by_distance(still, columns)
-        return np.asarray(made)
+        return made
 
     def _by_distance(self, still: Float[ndarray, "b q"], columns: Int[ndarray, " c"]) -> Float[ndarray, "b c"]:
         record = self.record
@@ -196,22 +279,17 @@ class DenseForecaster:
         return np.asarray(made.reshape(len(still), -1) * deviation)
 
     def _fall(self, sites: Int[ndarray, " s"]) -> Float[ndarray, "u s"]:
-        """Correlation by distance between the system and some sites; the last one is kept."""
+        """Correlation by distance between the system and some sites; kept for all forms."""
         key = sites.tobytes()
-        if key not in self._kept:
+        if key not in self._falls:
             distance = distances_between(self._places(self.sites[self._used]), self._places(sites))
-            self._kept.clear()
-            self._kept[key] = np.exp(-distance / self.record.length).astype(self._type)
-        return self._kept[key]
+            self._falls[key] = np.exp((distance / -self.record.length).astype(self._type))
+        return self._falls[key]
 
     @property
     def _deviation(self) -> Float[ndarray, " q"]:
         """Standard deviation of each series; 0 where it hardly moves, as it says nothing of its neighbours then."""
         return np.asarray(np.sqrt(np.where(self._variance > STILL, self._variance, 0.0)))
-
-    @cached_property
-    def _kept(self) -> dict[bytes, Float[ndarray, "u s"]]:
-        return {}
 
     def _places(self, sites: Int[ndarray, " s"]) -> Float[ndarray, "s d"]:
         points = self.record.points

@@ -26,21 +26,20 @@ covariances); Gaspari and Cohn 1999 (tapers).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import cho_factor, cho_solve, solve_triangular
 
-from dynst.backbones.covariance import Sensors, alike, history_inputs, noise_of
+from dynst.backbones.covariance import Sensors, add_product, alike, history_inputs, precision
 
 __all__ = ["Form", "SpaceTimeForecaster", "completed"]
 
 _LEAST = 1e-6  # variance, in squared standard deviations, below which a series counts as constant
-_RIDGE = 3.0  # penalty of the ridge beside persistence, in variances of a sensor (docs/method.md)
+_BLOCK = 4096  # targets whose present field is estimated at a time
 _STEEPEST = 1.2  # largest factor from the present to a later anomaly
 
 
@@ -109,12 +108,11 @@ class SpaceTimeForecaster:
         self.sensors, self.form = sensors, form
         steps = sensors.record.autocorrelation(sensors.history + sensors.leads)
         self._memory = np.stack([sensors.filters.T @ steps[lead:][: sensors.history][::-1] for lead in self._every])
-        self._mix(steps)
-        noise = np.tile(noise_of(sensors.variance), sensors.filters.shape[1])
-        self.system = self._own + form.noise * np.diag(noise)
-        self._solver = cho_factor(self.system)
+        self.system = self._mix(steps, precision(form.noise, self._type))
+        self.system.flat[:: len(self.system) + 1] += (form.noise * sensors.noise).astype(self.system.dtype)
+        self._solver = cho_factor(self.system.T, check_finite=False)  # symmetric: its transpose is read in order
         if form.persistence > 0 and form.damped:
-            self._damp(noise)
+            self._damp()
 
     @property
     def notes(self) -> dict[str, object]:
@@ -123,16 +121,25 @@ class SpaceTimeForecaster:
 
     def forecast(self, readings: Float[ndarray, "b t k ci"]) -> Float[ndarray, "b p n co"]:
         """The present field, then the field at each lead; a missing reading is NaN."""
-        inputs, present = self.inputs(readings)
-        share = self.form.persistence
-        hybrid = self._hybrid(inputs)
-        if share == 0:
-            return self._shaped(hybrid)
-        kept = self._damped if self.form.damped else self._unchanged
-        return self._shaped(_mean_of(hybrid, lambda field: kept(field, inputs, present), share))
+        return self._shaped(self._leads(readings))
 
-    def parts(self, readings: Float[ndarray, "b t k ci"]) -> tuple[Float[ndarray, "b p n co"], ...]:
+    def later(self, readings: Float[ndarray, "b t k ci"]) -> Float[ndarray, "b p n co"]:
+        """The field at each lead after the present; its memory goes by lead first."""
+        return self._shaped(self._leads(readings, present=False)[1:])
+
+    def ridge(self, readings: Float[ndarray, "b t k ci"]) -> tuple[Float[ndarray, "b F"], Float[ndarray, "p b N"]]:
+        """The ridge beside persistence: its coefficients, and what it says of each lead. All forms have the same."""
+        ridge, out = self._ridge(self.inputs(readings)[0]), self.sensors.out
+        return ridge, np.stack([ridge @ each for each in out])
+
+    def parts(
+        self,
+        readings: Float[ndarray, "b t k ci"],
+        ridge: tuple[Float[ndarray, "b F"], Float[ndarray, "p b N"]] | None = None,
+    ) -> tuple[Float[ndarray, "b p n co"], ...]:
         """The hybrid forecast, damped persistence with ridge, and the present field as it is.
+
+        `ridge` is that of another form, where no reading is missing.
 
         Raises
         ------
@@ -140,23 +147,30 @@ class SpaceTimeForecaster:
             If the form holds no damped persistence.
         """
         inputs, present = self.inputs(readings)
-        hybrid = np.stack(list(self._hybrid(inputs)), axis=1)
-        damped, unchanged = (
-            np.stack([hybrid[:, 0], *kept(hybrid[:, 0], inputs, present)], axis=1)
-            for kept in (self._damped, self._unchanged)
-        )
-        return tuple(self._shaped(np.moveaxis(fields, 1, 0)) for fields in (hybrid, damped, unchanged))
+        solved, (weights, told) = self._solved(inputs), ridge or self.ridge(readings)
+        hybrid = np.empty((self.sensors.leads + 1, len(inputs), len(self.sensors.record.variance)), self._type)
+        damped, unchanged = np.empty_like(hybrid), np.empty_like(hybrid)
+        self._speak(hybrid, solved)
+        unchanged[:] = self._present_field(hybrid[0], present)
+        damped[0] = unchanged[0] - weights @ self._with_present
+        for lead in self._every[1:]:
+            np.multiply(self._factors[lead], damped[0], out=damped[lead])
+            damped[lead] += told[lead]
+        damped[0] = unchanged[0] = hybrid[0]
+        return self._shaped(hybrid), self._shaped(damped), self._shaped(unchanged)
 
     def deviation(self, missing: Bool[ndarray, "t k ci"] | None = None) -> Float[ndarray, "p n co"]:
         """Standard deviation of the error of the hybrid forecast at lead 0 and later; needs no reading.
 
         `missing` says which readings do not come; all do if left out.
         """
-        record, covariance = self.sensors.record, self._known_part(missing)
+        record, known = self.sensors.record, self._known(missing)
+        factor, _ = self._solver if known.all() else cho_factor(self.system[np.ix_(known, known)])
         made = np.empty((self.sensors.leads + 1, len(record.variance)))
         for lead in self._every:
-            cross = self._cross(lead)
-            told = np.einsum("fn,fn->n", cross, covariance @ cross)
+            cross = self._cross(lead)[known].astype(factor.dtype, copy=False)
+            seen = solve_triangular(factor, cross, trans=1, check_finite=False, overwrite_b=True)
+            told = np.einsum("fn,fn->n", seen, seen)
             made[lead] = np.maximum(record.doubt - told, 1e-4 * record.doubt + _LEAST)
         return np.sqrt(made).reshape(len(made), len(record.weight), -1)
 
@@ -174,87 +188,115 @@ class SpaceTimeForecaster:
     def _every(self) -> range:
         return range(self.sensors.leads + 1)
 
-    def _shaped(self, leads: Iterable[Float[ndarray, "b N"]]) -> Float[ndarray, "b p n co"]:
-        fields = np.stack(list(leads), axis=1)
+    def _shaped(self, leads: Float[ndarray, "p b N"]) -> Float[ndarray, "b p n co"]:
+        fields = np.moveaxis(leads, 0, 1)
         return fields.reshape(*fields.shape[:2], len(self.sensors.record.weight), -1)
 
-    def _mix(self, steps: Float[ndarray, " l"]) -> None:
-        """The parts of the covariance: what has its own lags, and what shares the common memory."""
+    def _mix(self, steps: Float[ndarray, " l"], kind: np.dtype[Any]) -> Float[ndarray, "F F"]:
+        """The parts of the covariance: what has its own lags, and what shares the common memory; among inputs."""
         sensors, form = self.sensors, self.form
-        own, out = sensors.own, sensors.out
+        size, patterns = len(sensors.now_own), sensors.filters.shape[1]
+        own, out = sensors.own.astype(kind, copy=False), sensors.out
         still_own, still_out = form.memory * sensors.now_own, form.memory * sensors.now_out
+        made = form.sample * own
+        blocks = made.reshape(patterns, size, patterns, size)
         if np.isfinite(form.taper):
             fade_own, fade_out = sensors.fading(form.taper)
-            patterns = sensors.filters.shape[1]
-            own, out = own * np.tile(fade_own, (patterns, patterns)), out * np.tile(fade_out, (patterns, 1))
+            blocks *= fade_own[:, None].astype(kind)
+            out = (out.reshape(len(out), patterns, size, -1) * fade_out).reshape(out.shape)
             still_own, still_out = still_own * fade_own, still_out * fade_out
         if form.kernel > 0:
-            kernel_own, kernel_out = sensors.kernel()
+            kernel_own, kernel_out = sensors.kernel
             still_own = still_own + form.kernel * kernel_own
             still_out = np.asarray(still_out + form.kernel * kernel_out)
         self._out, self._still = out, still_out
         lag = np.abs(np.subtract.outer(np.arange(sensors.history), np.arange(sensors.history)))
-        memory = sensors.filters.T @ steps[lag] @ sensors.filters
-        self._own = form.sample * own + np.kron(memory, still_own)
+        memory = (sensors.filters.T @ steps[lag] @ sensors.filters).astype(kind)
+        still_own = still_own.astype(kind, copy=False)
+        for i, j in np.ndindex(patterns, patterns):
+            blocks[i, :, j] += memory[i, j] * still_own
+        return made
 
-    def _cross(self, lead: int) -> Float[ndarray, "F N"]:
-        """Covariance of the inputs with the targets at a lead."""
-        made = self.form.sample * self._out[lead]
-        made += np.multiply.outer(self._memory[lead].astype(made.dtype), self._still).reshape(made.shape)
+    def _cross(self, lead: int, columns: slice = slice(None)) -> Float[ndarray, "F c"]:
+        """Covariance of the inputs with targets at a lead."""
+        made = self.form.sample * self._out[lead][:, columns]
+        memory = self._memory[lead].astype(made.dtype)
+        made += np.multiply.outer(memory, self._still[:, columns]).reshape(made.shape)
         return np.asarray(made)
 
-    def _hybrid(self, inputs: Float[ndarray, "b F"]) -> Iterator[Float[ndarray, "b N"]]:
-        """The hybrid forecast at lead 0 and later, one after the other."""
-        solved = cho_solve(self._solver, inputs.T).T
-        patterns = solved.reshape(len(solved), self.sensors.filters.shape[1], -1)
-        sample = (self.form.sample * solved).astype(self._type)
-        for lead in self._every:
-            still = np.einsum("bfq,f->bq", patterns, self._memory[lead]).astype(self._type)
-            field = still @ self._still
-            if self.form.sample > 0:
-                field += sample @ self._out[lead]
-            yield field
+    def _leads(self, readings: Float[ndarray, "b t k ci"], *, present: bool = True) -> Float[ndarray, "p b N"]:
+        """The forecast by lead; that of the present is computed if it is asked for or needed for the others."""
+        inputs, now = self.inputs(readings)
+        share, damped = self.form.persistence, self.form.persistence > 0 and self.form.damped
+        ridge = self._ridge(inputs) if damped else None
+        made = np.empty((self.sensors.leads + 1, len(inputs), len(self.sensors.record.variance)), self._type)
+        solved = self._solved(inputs)
+        if present or share > 0:
+            self._speak(made[:1], solved)
+        self._speak(made[1:], (1 - share) * solved, None if ridge is None else share * ridge, first=1)
+        if share == 0:
+            return made
+        start = self._present_field(made[0], now)
+        if ridge is not None:
+            start -= ridge @ self._with_present
+        start *= self._type.type(share)
+        for lead in self._every[1:]:
+            made[lead] += start if ridge is None else start * self._factors[lead]
+        return made
 
-    def _damp(self, noise: Float[ndarray, " F"]) -> None:
+    def _solved(self, inputs: Float[ndarray, "b F"]) -> Float[ndarray, "b F"]:
+        right = inputs.T.astype(self.system.dtype, copy=False)
+        return np.asarray(cho_solve(self._solver, right, check_finite=False).T)
+
+    def _ridge(self, inputs: Float[ndarray, "b F"]) -> Float[ndarray, "b F"]:
+        """Coefficients of the ridge regression beside persistence."""
+        right = inputs.T.astype(self._type, copy=False)
+        return np.asarray(cho_solve(self.sensors.ridge, right, check_finite=False).T)
+
+    def _speak(
+        self,
+        into: Float[ndarray, "p b N"],
+        solved: Float[ndarray, "b F"],
+        ridge: Float[ndarray, "b F"] | None = None,
+        *,
+        first: int = 0,
+    ) -> None:
+        """What the hybrid covariance says with these coefficients, from the lead `first` on, and a ridge beside it."""
+        sensors, form = self.sensors, self.form
+        patterns = solved.reshape(len(solved), sensors.filters.shape[1], -1)
+        still = np.tensordot(self._memory[first : first + len(into)], patterns, (1, 1)).astype(self._type)
+        sample = (form.sample * solved).astype(self._type)
+        if ridge is not None and self._out is sensors.out:
+            sample, ridge = sample + ridge, None
+        for place, field in enumerate(into):
+            np.matmul(sample, self._out[first + place], out=field)
+            if form.sample < 1:
+                add_product(field, still[place], self._still)
+            if ridge is not None:
+                add_product(field, ridge, sensors.out[first + place])
+
+    def _damp(self) -> None:
         """Damped persistence of the present field: factors of each site and lead, and the ridge for what is left."""
         sensors, record = self.sensors, self.sensors.record
-        self._ridge_solver = cho_factor(sensors.own + _RIDGE * np.diag(noise))
-        estimate = cho_solve(self._solver, self._cross(0).astype(float)).astype(self._type)
-        shared = sensors.own.astype(self._type) @ estimate  # inputs with the present field
-        square = np.einsum("fn,fn->n", shared, estimate).astype(float)
+        count = len(record.variance)
+        square, products = np.empty(count), np.empty((sensors.leads + 1, count))
+        self._with_present = np.empty((len(self.system), count), self._type)  # inputs with the present field
+        own = sensors.own.astype(self._type, copy=False)
+        for start in range(0, count, _BLOCK):
+            part = slice(start, start + _BLOCK)
+            right = self._cross(0, part).astype(self.system.dtype, copy=False)
+            estimate = cho_solve(self._solver, right, check_finite=False).astype(self._type, copy=False)
+            shared = own @ estimate
+            square[part] = np.einsum("fn,fn->n", shared, estimate)
+            products[1:, part] = [np.einsum("fn,fn->n", estimate, out[:, part]) for out in sensors.out[1:]]
+            self._with_present[:, part] = shared
         _, columns = sensors.measured
         square[columns] = record.variance[columns]
-        shared[:, columns] = sensors.out[0][:, columns]
-        self._with_present = shared
-        self._factors = np.ones((sensors.leads + 1, len(square)), self._type)
+        self._with_present[:, columns] = sensors.out[0][:, columns]
+        self._factors = np.ones((sensors.leads + 1, count), self._type)
         for lead in self._every[1:]:
-            product = np.einsum("fn,fn->n", estimate, sensors.out[lead]).astype(float)
-            product[columns] = self._later(lead)
-            self._factors[lead] = _damping(product, square, record.target_weight)
-
-    def _later(self, lead: int) -> Float[ndarray, " p"]:
-        """Mean product of each measured target with itself `lead` steps later."""
-        record, (_, columns) = self.sensors.record, self.sensors.measured
-        starts = record.windows(lead + 1)
-        targets = record.targets[:, columns]
-        product: ndarray = np.einsum("mp,mp->p", targets[starts], targets[starts + lead], dtype=float)
-        return product / len(starts)
-
-    def _damped(
-        self, field: Float[ndarray, "b N"], inputs: Float[ndarray, "b F"], present: Float[ndarray, "b q"]
-    ) -> Iterator[Float[ndarray, "b N"]]:
-        """Damped persistence with ridge at lead 1 and later."""
-        ridge = cho_solve(self._ridge_solver, inputs.T).T.astype(self._type)
-        start = self._present_field(field, present) - ridge @ self._with_present
-        for lead in self._every[1:]:
-            yield self._factors[lead] * start + ridge @ self.sensors.out[lead]
-
-    def _unchanged(
-        self, field: Float[ndarray, "b N"], inputs: Float[ndarray, "b F"], present: Float[ndarray, "b q"]
-    ) -> Iterator[Float[ndarray, "b N"]]:
-        """The present field at lead 1 and later."""
-        start = self._present_field(field, present)
-        return (start for _ in self._every[1:])
+            products[lead, columns] = record.later(lead)[columns]
+            self._factors[lead] = _damping(products[lead], square, record.target_weight)
 
     def _present_field(self, field: Float[ndarray, "b N"], present: Float[ndarray, "b q"]) -> Float[ndarray, "b N"]:
         """The reading where a sensor reports, the estimate elsewhere."""
@@ -264,29 +306,12 @@ class SpaceTimeForecaster:
         start[:, columns] = np.where(np.isfinite(known), known, field[:, columns])
         return start
 
-    def _known_part(self, missing: Bool[ndarray, "t k ci"] | None) -> Float[ndarray, "F F"]:
-        """The inverse of the system over what comes, 0 elsewhere."""
-        size = len(self.system)
-        known = np.ones(size, bool)
-        if missing is not None:
-            steps = np.where(missing, np.nan, 0.0).reshape(1, self.sensors.history, -1)
-            known = np.isfinite(history_inputs(steps, self.sensors.filters))[0]
-        made = np.zeros((size, size), self._type)
-        place = np.ix_(known, known)
-        made[place] = np.linalg.inv(self.system[place])
-        return made
-
-
-def _mean_of(
-    hybrid: Iterator[Float[ndarray, "b N"]],
-    kept: Callable[[Float[ndarray, "b N"]], Iterator[Float[ndarray, "b N"]]],
-    share: float,
-) -> Iterator[Float[ndarray, "b N"]]:
-    """The present field of the hybrid, then its mean with what is kept of that field."""
-    field = next(hybrid)
-    yield field
-    for other, persisting in zip(hybrid, kept(field), strict=True):
-        yield (1 - share) * other + share * persisting
+    def _known(self, missing: Bool[ndarray, "t k ci"] | None) -> Bool[ndarray, " F"]:
+        """Which inputs come."""
+        if missing is None:
+            return np.ones(len(self.system), bool)
+        steps = np.where(missing, np.nan, 0.0).reshape(1, self.sensors.history, -1)
+        return np.asarray(np.isfinite(history_inputs(steps, self.sensors.filters))[0])
 
 
 def completed(inputs: Float[ndarray, "b F"], system: Float[ndarray, "F F"]) -> Float[ndarray, "b F"]:
@@ -294,23 +319,23 @@ def completed(inputs: Float[ndarray, "b F"], system: Float[ndarray, "F F"]) -> F
     known = np.isfinite(inputs)
     if known.all():
         return inputs
-    filled = np.where(known, inputs, 0.0)
-    precision = np.linalg.inv(system)
+    filled, system = np.where(known, inputs, 0.0), system.astype(float)
+    inverse = np.linalg.inv(system)
     for pattern, rows in alike(known):
         gone = ~pattern
         if gone.any() and pattern.any():
-            weights = _expectation(system, precision, pattern)
+            weights = _expectation(system, inverse, pattern)
             filled[np.ix_(rows, gone)] = inputs[np.ix_(rows, pattern)] @ weights
     return filled
 
 
 def _expectation(
-    system: Float[ndarray, "F F"], precision: Float[ndarray, "F F"], known: Bool[ndarray, " F"]
+    system: Float[ndarray, "F F"], inverse: Float[ndarray, "F F"], known: Bool[ndarray, " F"]
 ) -> Float[ndarray, "k g"]:
     """Weights of what is known in the expectation of the rest, by the smaller of two systems."""
     gone = ~known
     if 2 * gone.sum() < len(gone):
-        return np.asarray(-cho_solve(cho_factor(precision[np.ix_(gone, gone)]), precision[np.ix_(gone, known)]).T)
+        return np.asarray(-cho_solve(cho_factor(inverse[np.ix_(gone, gone)]), inverse[np.ix_(gone, known)]).T)
     return np.asarray(cho_solve(cho_factor(system[np.ix_(known, known)]), system[np.ix_(known, gone)]))
 
 

@@ -97,7 +97,7 @@ class Curve:
         over the dimensions of ``rmse``; ``rmse_region`` (planner, sparsity, region, channel, seed), all lead times
         together; ``window_error`` (planner, sparsity, window), the
         mean squared error of each test window in squared training sd, mean over seeds, and ``run`` (window);
-        ``valid_total``, the RMSE on validation windows in training standard deviations; ``plan_seconds``,
+        ``valid_total``, of networks the RMSE on validation windows in training sd; ``plan_seconds``,
         ``judge_seconds``, ``plan_peak_mb`` (planner, sparsity, seed). ``mae`` is NaN where errors came from inner
         products alone. The attribute ``unobserved`` names channels without any observed test target at some lead time:
         ``total`` leaves these out. The attribute ``climatology`` says what the climatology follows beside the mean.

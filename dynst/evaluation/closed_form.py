@@ -124,9 +124,8 @@ class ClosedFormJudge(ABC):
         """Errors when only the `selected` sites are measured."""
         selected = self._checked(selected)
         forecaster, windows = self.fit(selected), self.data.windows(on)
-        notes = forecaster.notes | {"valid_error": self._valid_error(forecaster, selected)}
         readings = windows.readings(selected, self.data.observed)
-        return self._tally(self._forecasts(forecaster, windows, readings), selected, on, notes)
+        return self._tally(self._forecasts(forecaster, windows, readings), selected, on, forecaster.notes)
 
     def scores(self, plans: Sequence[Int[ndarray, " _"]], *, on: _Scored = "test") -> Iterator[Score]:
         """Errors of many plans, in their order: those of `score`, at less cost."""
@@ -170,15 +169,13 @@ class ClosedFormJudge(ABC):
 
     def climatology(self, *, on: _Scored = "test") -> Score:
         """Errors of forecasting the climatology of each site."""
-        known = self._tally(self._nothing("valid"), np.zeros(0, np.int64), "valid", {})
-        notes: dict[str, object] = {"valid_error": known.total}
-        return self._tally(self._nothing(on), np.zeros(0, np.int64), on, notes)
+        return self._tally(self._nothing(on), np.zeros(0, np.int64), on, {})
 
     def persistence(self, *, on: _Scored = "test") -> Score:
         """Errors of no change: of the value or of its anomaly, whichever has less error on validation time."""
         valid = {kind: self._no_change("valid", kind, {}).total for kind in ("value", "anomaly")}
         kind = "anomaly" if not valid["value"] < valid["anomaly"] else "value"
-        return self._no_change(on, kind, {"of": kind, "valid_error": valid[kind]})
+        return self._no_change(on, kind, {"of": kind})
 
     def _no_change(self, on: _Scored, kind: str, notes: dict[str, object]) -> Score:
         windows = self.data.windows(on)
@@ -222,12 +219,6 @@ class ClosedFormJudge(ABC):
     ) -> Iterator[Float[ndarray, "b p n co"]]:
         for rows in windows.chunks(len(self.data.predicted)):
             yield forecaster.forecast(readings[rows])
-
-    def _valid_error(self, forecaster: PlanForecaster, selected: Int[ndarray, " k"]) -> float:
-        """RMSE on validation windows, in training standard deviations."""
-        windows = self.data.windows("valid")
-        readings = windows.readings(selected, self.data.observed)
-        return self._tally(self._forecasts(forecaster, windows, readings), selected, "valid", {}).total
 
     def _tally(
         self,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product
 
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from dynst.backbones.covariance import Anomalies
 from dynst.backbones.dense_sensors import DenseForecaster, Misfit, Nearest, at_targets, carried, persisting
 from dynst.backbones.spacetime import Form
 from dynst.domain import Frame, Window
@@ -23,6 +23,7 @@ __all__ = ["choose_dense_form"]
 _SHAPES = (Form(memory=0.25, kernel=0.5), Form(memory=0.0, kernel=0.5), Form(memory=0.5), Form(memory=0.0))
 _NOISES = (1e-6, 0.01, 0.1, 1.0, 10.0)
 _PERSISTENCE = (0.0, 0.5, 1.0)
+_KEPT = 5  # of the forms, those that are best on the last fold, which are tried on all
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +36,7 @@ class _Trial:
     truth: Float[ndarray, "b p s co"]
     weight: Float[ndarray, " s"]
 
-    @property
+    @cached_property
     def at_targets(self) -> Float[ndarray, "b s co"]:
         """The misfit that each target could take over."""
         return at_targets(self.misfit, self.nearest)
@@ -44,6 +45,20 @@ class _Trial:
         """With such shares of the misfit and so much of the present field."""
         fields = carried(self.fields, self.misfit, self.nearest, share)
         return persisting(fields, persistence)
+
+
+@dataclass(frozen=True, eq=False)
+class _Case:
+    """One fold under the random plan: what every form is tried on."""
+
+    fold: Fold
+    forecaster: DenseForecaster
+    readings: Float[ndarray, "b t k ci"]
+
+    def trial(self, form: Form) -> _Trial:
+        fields, misfit = self.forecaster.of_form(form).both(self.readings)
+        weight = self.fold.part.sites.weight[self.fold.targets]
+        return _Trial(self.forecaster.nearest, fields, misfit, self.fold.truth, weight)
 
 
 def choose_dense_form(
@@ -61,44 +76,40 @@ def choose_dense_form(
     forms = [replace(shape, noise=noise, persistence=0.0, damped=False) for shape, noise in product(_SHAPES, _NOISES)]
     forms = [form for form in forms if placed or not form.local]
     legal = split.train.sites.legal
-    trials: dict[Form, list[_Trial]] = {form: [] for form in forms}
-    plan = np.sort(rng.choice(legal, min(budget, len(legal)), replace=False))
     known = folds(split, scaling, window, seed) if among is None else among
-    for fold in known:
-        record = fold.record()
-        for form in forms:
-            trials[form].append(_trial(fold, _forecaster(fold, record, plan, form), plan))
-    shares = {form: _shares(trials[form]) for form in forms}
-    tried = {
-        replace(form, persistence=weight): _error(trials[form], shares[form], weight)
-        for form, weight in product(forms, _PERSISTENCE)
-    }
+    plan = np.sort(rng.choice(legal, min(budget, len(legal)), replace=False))
+    cases = [_case(fold, plan) for fold in known]
+    last_trials = {form: cases[-1].trial(form) for form in forms}
+    last = _tried({form: [trial] for form, trial in last_trials.items()})
+    ranked = sorted(last, key=lambda form: last[form])
+    kept = list(dict.fromkeys(replace(form, persistence=0.0) for form in ranked))[:_KEPT]
+    trials = {form: [*(case.trial(form) for case in cases[:-1]), last_trials[form]] for form in kept}
+    tried = _tried(trials)
     best = min(tried, key=lambda form: tried[form])
-    hybrid = replace(best, persistence=0.0)
-    share, made = shares[hybrid], trials[hybrid]
+    made = trials[replace(best, persistence=0.0)]
+    share = _shares(made)
     ratios = [
-        (trial.forecast(share, best.persistence) - trial.truth)
-        / _forecaster(fold, fold.record(), plan, hybrid).deviation()
-        for fold, trial in zip(known, made, strict=True)
+        (trial.forecast(share, best.persistence) - trial.truth) / case.forecaster.of_form(best).deviation()
+        for case, trial in zip(cases, made, strict=True)
     ]
     bar = error_bar(ratios, [trial.weight for trial in made])
     return FormChoice(best, bar, len(plan), float(np.exp(tried[best])), tried, share)
 
 
-def _forecaster(fold: Fold, record: Anomalies, plan: Int[ndarray, " k"], form: Form) -> DenseForecaster:
+def _tried(trials: dict[Form, list[_Trial]]) -> dict[Form, float]:
+    """Mean log error of each form, with each share of the present field."""
+    shares = {form: _shares(made) for form, made in trials.items()}
+    return {
+        replace(form, persistence=weight): _error(trials[form], shares[form], weight)
+        for form, weight in product(trials, _PERSISTENCE)
+    }
+
+
+def _case(fold: Fold, plan: Int[ndarray, " k"]) -> _Case:
     window = fold.windows.window
-    return DenseForecaster(record, plan, form, history=window.history, leads=window.prediction, targets=fold.targets)
-
-
-def _trial(fold: Fold, forecaster: DenseForecaster, plan: Int[ndarray, " k"]) -> _Trial:
-    readings = fold.windows.readings(plan, fold.part.observed)
-    return _Trial(
-        forecaster.nearest,
-        forecaster.interpolated(readings),
-        forecaster.misfits(readings),
-        fold.truth,
-        fold.part.sites.weight[fold.targets],
-    )
+    history, leads, targets = window.history, window.prediction, fold.targets
+    forecaster = DenseForecaster(fold.record(), plan, _SHAPES[-1], history=history, leads=leads, targets=targets)
+    return _Case(fold, forecaster, fold.windows.readings(plan, fold.part.observed))
 
 
 def _shares(trials: list[_Trial]) -> Misfit:

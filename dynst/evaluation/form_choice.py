@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product
 
 import numpy as np
@@ -31,6 +32,8 @@ _LARGE = 100  # sensors above which one plan a fold is enough
 _CLEARLY = 0.005  # by which a part of the forecast must beat the mean of both, in mean log error
 _NOISES, _MORE_NOISES = (1e-6, 0.01, 1.0), (1e-8, 1e-4, 0.1, 10.0)  # for all mixtures; for the best of them
 _REFINED = 2
+_KEPT = 6  # forms that were best under one plan of each fold, which are tried under all
+_LEAST = 1e-12  # sum of squared errors that has a logarithm
 SHAPES = (
     Form(memory=0.5),
     Form(memory=0.0),
@@ -89,6 +92,32 @@ class _Case:
     def weight(self) -> Float[ndarray, " n"]:
         return self.sensors.record.weight
 
+    @cached_property
+    def root(self) -> Float[ndarray, "b p n co"]:
+        """Roots of the weights of future targets, 0 where one is missing; memory goes by lead first, as of errors."""
+        known = np.isfinite(np.moveaxis(self.truth[:, 1:], 1, 0))
+        return np.moveaxis((known * np.sqrt(self.weight)[:, None]).astype(self.truth.dtype), 0, 1)
+
+    @cached_property
+    def scaled(self) -> Float[ndarray, "b p n co"]:
+        """The future targets times these roots."""
+        return np.asarray(np.nan_to_num(self.truth[:, 1:]) * self.root)
+
+    @cached_property
+    def ridge(self) -> tuple[Float[ndarray, "b F"], Float[ndarray, "p b N"]] | None:
+        """The ridge beside persistence; None where it depends on the form, which fills gaps."""
+        return self.forecaster(Form()).ridge(self.readings) if np.isfinite(self.readings).all() else None
+
+    @cached_property
+    def usual(self) -> float:
+        """Sum of the squared errors of the climatology."""
+        return max(float(np.square(self.scaled, dtype=float).sum()), _LEAST)
+
+    def products(self, forecasts: Sequence[Float[ndarray, "b p n co"]]) -> Float[ndarray, "f f"]:
+        """Sums of the products of the errors of any two forecasts, after the present."""
+        errors = np.stack([(forecast[:, 1:] * self.root - self.scaled).ravel() for forecast in forecasts])
+        return np.asarray(errors @ errors.T, float)
+
     def forecaster(self, form: Form) -> SpaceTimeForecaster:
         return SpaceTimeForecaster(self.sensors, form)
 
@@ -140,40 +169,53 @@ def choose_form(
     known = folds(split, scaling, window, seed) if among is None else among
     cases = list(_cases(known, split.train.sites.legal, budget, seed=seed, filters=filters))
     placed = split.train.sites.frame is not Frame.SCHEMATIC
-    shapes = [shape for shape in shapes if placed or not shape.local]
-    tried = _tried(cases, [replace(shape, noise=noise) for shape, noise in product(shapes, _NOISES)])
-    ranked = sorted(tried, key=lambda form: tried[form])
-    best = list(dict.fromkeys(replace(form, noise=0.0, persistence=0.0, damped=True) for form in ranked))[:_REFINED]
-    tried |= _tried(cases, [replace(shape, noise=noise) for shape, noise in product(best, _MORE_NOISES)])
+    each = len(cases) // len(known)
+    first, others = cases[::each], [case for i, case in enumerate(cases) if i % each]  # of each fold one plan, the rest
+    screened = _screened(first, [shape for shape in shapes if placed or not shape.local])
+    tried = _over_all(screened, len(first), _tried(others, _leading(screened, _KEPT)), len(others))
     form = _best(tried)
     error = float(np.exp(tried[form]))
-    return FormChoice(form, _calibrated(cases, form), len(cases[0].sensors.sites), error, tried)
+    return FormChoice(form, _calibrated(cases, form), len(cases[0].sensors.sites), error, screened | tried)
+
+
+def _over_all(some: dict[Form, float], few: int, others: dict[Form, float], more: int) -> dict[Form, float]:
+    """Means over all cases from those over two parts of them, for the forms that both have tried."""
+    if not others:
+        return some
+    return {form: (few * some[form] + more * error) / (few + more) for form, error in others.items()}
+
+
+def _screened(cases: Sequence[_Case], shapes: Sequence[Form]) -> dict[Form, float]:
+    """Errors of every shape with a few noises, and of the best shapes with more of them."""
+    tried = _tried(cases, [replace(shape, noise=noise) for shape, noise in product(shapes, _NOISES)])
+    best = list(dict.fromkeys(replace(form, noise=0.0) for form in _leading(tried, len(tried))))[:_REFINED]
+    return tried | _tried(cases, [replace(shape, noise=noise) for shape, noise in product(best, _MORE_NOISES)])
+
+
+def _leading(tried: dict[Form, float], count: int) -> list[Form]:
+    """The best forms, however they use the present field."""
+    ranked = sorted(tried, key=lambda form: tried[form])
+    return list(dict.fromkeys(replace(form, persistence=0.5, damped=True) for form in ranked))[:count]
 
 
 def _tried(cases: Sequence[_Case], forms: Sequence[Form]) -> dict[Form, float]:
     """Mean log error relative to the climatology, of each form and each way to use the present field."""
     sums: dict[Form, list[float]] = {}
     for case in cases:
-        usual = rmse(np.zeros_like(case.truth), case.truth, case.weight)
         for form in forms:
             for way, error in _errors(case, form):
-                sums.setdefault(way, []).append(float(np.log(error / usual)))
+                sums.setdefault(way, []).append(error)
     return {form: float(np.nanmean(errors)) for form, errors in sums.items()}
 
 
 def _errors(case: _Case, form: Form) -> Iterator[tuple[Form, float]]:
-    """Of all ways to use the present field, from one solution."""
-    hybrid, damped, unchanged = case.forecaster(replace(form, persistence=0.5)).parts(case.readings)
-    ways = (
-        (0.0, True, hybrid),
-        (0.5, True, (hybrid + damped) / 2),
-        (1.0, True, damped),
-        (0.5, False, (hybrid + unchanged) / 2),
-        (1.0, False, unchanged),
-    )
-    for share, is_damped, forecast in ways:
-        way = replace(form, persistence=share, damped=is_damped)
-        yield way, rmse(forecast, case.truth, case.weight)
+    """Log error relative to the climatology, of all ways to use the present field, from one solution."""
+    parts = case.forecaster(replace(form, persistence=0.5)).parts(case.readings, case.ridge)
+    products = case.products(parts)
+    for share, is_damped in ((0.0, True), (0.5, True), (1.0, True), (0.5, False), (1.0, False)):
+        mix = np.array([1 - share, share * is_damped, share * (not is_damped)])
+        square = max(float(mix @ products @ mix), _LEAST)
+        yield replace(form, persistence=share, damped=is_damped), float(np.log(square / case.usual) / 2)
 
 
 def _best(tried: dict[Form, float]) -> Form:

@@ -83,10 +83,10 @@ class ScoredWindows:
         return np.asarray(some[self.steps[:, : self.window.history]])
 
     def truth(self, rows: slice, channels: Int[ndarray, " co"]) -> Float[ndarray, "b p n co"]:
-        """The futures of some windows; a missing value is NaN."""
-        steps = self.steps[rows, self.window.history :]
+        """The futures of some windows; a missing value is NaN. Its memory goes by lead time first."""
+        steps = self.steps[rows, self.window.history :].T
         whole = len(channels) == self.values.shape[2]
-        return np.asarray(self.values[steps] if whole else self.values[steps][..., channels])
+        return np.moveaxis(self.values[steps] if whole else self.values[steps][..., channels], 0, 1)
 
     def present_and_future(
         self, sites: Int[ndarray, " k"], channels: Int[ndarray, " co"]

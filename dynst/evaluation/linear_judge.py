@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from dynst.backbones.covariance import Anomalies, Sensors
+from dynst.backbones.covariance import Anomalies, Lagged, Sensors
 from dynst.backbones.dense_sensors import DenseForecaster, are_many
 from dynst.backbones.spacetime import SpaceTimeForecaster
 from dynst.evaluation.closed_form import ClosedFormJudge
@@ -44,32 +44,40 @@ class SharedProducts:
         self, record: Anomalies, *, history: int, leads: int, filters: Float[ndarray, "t f"] | None = None
     ) -> None:
         self._record, self._history, self._leads, self._filters = record, history, leads, filters
-        self._pool: Sensors | None = None
+        self._pool: Lagged | Sensors | None = None
 
     def share(self, plans: Sequence[Int[ndarray, " _"]]) -> None:
         """Compute the products of all sites that these plans use, if they serve more than once and fit into memory."""
         used = np.unique(np.concatenate([np.zeros(0, np.int64), *plans]))
         served = sum(map(len, plans)) >= _TWICE * len(used)
         if len(used) and served and not self._held(used) and self._bytes(len(used)) <= _SHARED_BYTES:
-            self._pool = self._made(used)
+            lengths = {"history": self._history, "leads": self._leads}
+            self._pool = Lagged.of(self._record, used, **lengths) if self._even else self._made(used)
 
     def sensors(self, sites: Int[ndarray, " k"]) -> Sensors:
         """The sensors of a plan."""
-        if self._pool is None or not self._held(sites):
-            return self._made(sites)
-        return self._pool.part(np.searchsorted(self._pool.sites, sites))
+        if isinstance(self._pool, Sensors) and self._held(sites):
+            return self._pool.part(np.searchsorted(self._pool.sites, sites))
+        return self._made(sites)
 
     def _made(self, sites: Int[ndarray, " k"]) -> Sensors:
+        pool = self._pool if isinstance(self._pool, Lagged) and self._held(sites) else None
         lengths = {"history": self._history, "leads": self._leads}
-        return Sensors.of(self._record, sites, **lengths, filters=self._filters)
+        return Sensors.of(self._record, sites, **lengths, filters=self._filters, lagged=pool)
+
+    @cached_property
+    def _even(self) -> bool:
+        """Whether there are products that plans can share."""
+        return self._filters is None and Lagged.suits(self._record, history=self._history, leads=self._leads)
 
     def _held(self, sites: Int[ndarray, " _"]) -> bool:
         return self._pool is not None and bool(np.isin(sites, self._pool.sites).all())
 
     def _bytes(self, sites: int) -> int:
-        patterns = self._history if self._filters is None else self._filters.shape[1]
-        inputs = sites * len(self._record.observed) * patterns
-        targets = self._record.targets.shape[1]
+        readings, targets = sites * len(self._record.observed), self._record.targets.shape[1]
+        if self._even:
+            return int(4 * (self._history + self._leads) * readings * targets)
+        inputs = readings * (self._history if self._filters is None else self._filters.shape[1])
         return int(4 * (self._leads + 2) * inputs * targets + 8 * inputs**2)
 
 
@@ -84,7 +92,7 @@ class _Forecaster:
         return self.solved.notes
 
     def forecast(self, readings: Float[ndarray, "b t k ci"]) -> Float[ndarray, "b p n co"]:
-        return self.solved.forecast(readings)[:, 1:]
+        return self.solved.later(readings)
 
 
 class LinearJudge(ClosedFormJudge):

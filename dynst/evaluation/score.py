@@ -16,6 +16,8 @@ from dynst.evaluation.sums import ErrorSums
 __all__ = ["ErrorTally", "Score"]
 
 _PARTS = ("sums", "at_sensors", "away")
+_ERRORS = ("square", "absolute", "signed", "weight")
+_COUNTED = (*_ERRORS, "product", "truth")
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +36,8 @@ class Score:
         observes of each lead time and channel, so that the mean over windows is always the square of `total`. Kept for
         paired intervals.
     notes : dict
-        How the forecaster was made: penalty of a ridge, steps of a network. Of every judge ``valid_error``: RMSE on
-        validation windows in training standard deviations, by which one may choose between plans before the test.
+        How the forecaster was made: penalty of a ridge, steps of a network and its ``valid_error``, the RMSE on
+        validation windows in training standard deviations.
     run : Int[ndarray, "m"] or None
         Experiment that each window is of; None where all are of one record.
     regions : dict of str to ErrorSums
@@ -169,9 +171,11 @@ class ErrorTally:
         has[selected] = True
         self._names = tuple(regions or {})
         groups = [has, ~has, *(regions or {}).values()]
-        self._weights = np.stack([weight * group for group in groups], axis=-1)  # at sensors, away from them, regions
+        self._weight = np.asarray(weight, float)
+        self._weights = np.stack([weight * group for group in groups])  # at sensors, away from them, regions
         self._std = np.asarray(std, float)
-        self._sums = [ErrorSums.zero(p, len(std)) for _ in groups]
+        self._by_site = {name: np.zeros((p, len(weight), len(std))) for name in _COUNTED}
+        self._has_truth = True
         self._windows: list[tuple[ndarray, ndarray]] = []
 
     def add(
@@ -181,40 +185,48 @@ class ErrorTally:
         *,
         truth: Float[ndarray, "b p n c"] | None = None,
     ) -> None:
-        """Count the standardised errors of some windows where the target is observed; `error` is overwritten.
+        """Count the standardised errors of some windows where the target is observed; `error` may be overwritten.
 
-        `truth` are the standardised targets: anomalies from each site's climatology.
+        `truth` are the standardised targets: anomalies from each site's climatology. Arrays whose memory goes by lead
+        time first are summed up without a copy.
         """
-        groups = self._weights.shape[1]
-        if observed is None:
-            weight = np.broadcast_to(self._weights.sum(axis=0), (*error.shape[:2], error.shape[3], groups))
-        else:
-            error[~observed] = 0.0
-            weight = self._over_sites(observed)
-        anomaly = []
+        error = _by_lead(error)
+        known = None if observed is None else _by_lead(observed)
+        if known is not None:
+            np.copyto(error, 0, where=~known)
+        self._has_truth &= truth is not None
         if truth is not None:
-            known = truth if observed is None else np.where(observed, truth, np.float32(0))
-            total = self._over_sites(np.square(known))
-            anomaly = [self._over_sites(error * known) + total, total]
-        signed = self._over_sites(error)
-        absolute = self._over_sites(np.abs(error, out=error))
-        square = self._over_sites(np.square(error, out=error))
-        for i in range(groups):
-            parts = (part[..., i].sum(axis=0) for part in (square, absolute, signed, weight, *anomaly))
-            self._sums[i] = self._sums[i] + ErrorSums(*parts)
-        self._windows.append((square[..., :2].sum(axis=-1), weight[..., :2].sum(axis=-1)))
+            target = _by_lead(truth) if known is None else np.where(known, _by_lead(truth), np.float32(0))
+            square = _products(target, target)
+            self._by_site["truth"] += square
+            self._by_site["product"] += _products(error, target) + square
+        self._by_site["signed"] += _over_windows(error)
+        self._by_site["absolute"] += _over_windows(np.abs(error, out=error))
+        self._by_site["square"] += _over_windows(np.square(error, out=error))
+        if known is None:
+            self._by_site["weight"] += error.shape[1]
+            weight = np.full((error.shape[1], len(error), error.shape[3]), self._weight.sum())
+        else:
+            self._by_site["weight"] += _over_windows(known.astype(np.float32))
+            weight = self._over_sites(known)
+        self._windows.append((self._over_sites(error), weight))
 
-    def _over_sites(self, values: Shaped[ndarray, "b p n c"]) -> Float[ndarray, "b p c g"]:
-        """Weighted sums over the sites of each group."""
-        b, p, n, c = values.shape
-        rows = values.transpose(0, 1, 3, 2).reshape(-1, n).astype(np.float32, copy=False)
-        return (rows @ self._weights.astype(np.float32)).astype(float).reshape(b, p, c, -1)
+    def _over_sites(self, values: Shaped[ndarray, "p b n c"]) -> Float[ndarray, "b p c"]:
+        """Weighted sums over all sites, of each window."""
+        flat = values.astype(np.float32, copy=False).reshape(*values.shape[:2], -1)
+        weights = np.kron(self._weight[:, None], np.eye(values.shape[3])).astype(np.float32)
+        return np.moveaxis(flat @ weights, 0, 1).astype(float)
 
     def score(self, notes: dict[str, object] | None = None, *, run: Int[ndarray, " m"] | None = None) -> Score:
         """The errors so far; `run` as for `Score`."""
-        at, away, *others = (sums.scaled(self._std) for sums in self._sums)
+        at, away, *others = (self._sums(weights).scaled(self._std) for weights in self._weights)
         regions = dict(zip(self._names, others, strict=True))
         return Score(at + away, at, away, self._std, self._per_window(), notes or {}, run, regions)
+
+    def _sums(self, weights: Float[ndarray, " n"]) -> ErrorSums:
+        """Sums over the sites of a group."""
+        sums = {name: np.einsum("n,pnc->pc", weights, values) for name, values in self._by_site.items()}
+        return ErrorSums(**(sums if self._has_truth else {name: sums[name] for name in _ERRORS}))
 
     def _per_window(self) -> Float[ndarray, " m"]:
         """What each window adds to the mean over lead times and channels, each of which counts alike."""
@@ -222,3 +234,21 @@ class ErrorTally:
         there, known = weight.any(axis=(1, 2)), weight.sum(axis=0) > 0
         usual = weight[:, known].sum(axis=0) / max(1, there.sum())
         return np.where(there, (square[:, known] / usual).mean(axis=1) if known.any() else np.nan, np.nan)
+
+
+def _by_lead(values: Shaped[ndarray, "b p n c"]) -> Shaped[ndarray, "p b n c"]:
+    """The same by lead time first."""
+    return np.ascontiguousarray(np.moveaxis(values, 1, 0))
+
+
+def _products(one: Float[ndarray, "p b n c"], other: Float[ndarray, "p b n c"]) -> Float[ndarray, "p n c"]:
+    """Sums of products over the windows."""
+    p, b, n, c = one.shape
+    made: ndarray = np.einsum("pbq,pbq->pq", one.reshape(p, b, -1), other.reshape(p, b, -1))
+    return made.reshape(p, n, c)
+
+
+def _over_windows(values: Float[ndarray, "p b n c"]) -> Float[ndarray, "p n c"]:
+    """Sums over the windows, by the fastest product there is."""
+    p, b, n, c = values.shape
+    return np.asarray((np.ones(b, values.dtype) @ values.reshape(p, b, n * c)).reshape(p, n, c))

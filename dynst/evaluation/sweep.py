@@ -172,6 +172,7 @@ def _scores(
         score = make()
         yield from ((name, k, score) for k in budgets)
 
+    judge.share([plan.order[:k] for k, _, plan in judged])  # all of it if memory allows, else budget by budget
     for k in budgets:
         here = [(name, plan) for budget, name, plan in judged if budget == k]
         judge.share([plan.order[:k] for _, plan in here])

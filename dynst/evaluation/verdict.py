@@ -103,7 +103,6 @@ def answer(
         *_second_judges(here, others or {}, judge),
         *_enough(enough, curve),
         *([] if free is None or idle else [_free_choice(free, here)]),
-        *_validation(here),
         *_at_sensors(here),
         *_limits(curve),
     ]
@@ -368,22 +367,6 @@ def _free_choice(free: tuple[int, int], here: Findings) -> str:
         f"Between {low:.3g} % and {high:.3g} % sparsity ({free[0]} to {free[1]} sensors) the choice of sites does not "
         "matter to this forecaster: any spread-out plan does as well."
     )
-
-
-def _validation(here: Findings) -> list[str]:
-    """Which plan one would have taken without the test data, and how that one did."""
-    means = _validation_errors(here)
-    if len(means) < 2 or here.name not in means:
-        return []
-    pick = min(means, key=lambda name: means[name])
-    if pick == here.name:
-        return ["On validation data this plan has the least error, too: one would have picked it without the test."]
-    cell = here.of(pick, here.name)
-    if cell is None:
-        return []
-    change, _, _, word = cell
-    told = f"{percent(change)} {'less' if change < 0 else 'more'} error than this plan"
-    return [f"On validation data one would have picked {one_line(pick)}; on test data it has {told} ({word})."]
 
 
 def _validation_errors(here: Findings) -> dict[str, float]:

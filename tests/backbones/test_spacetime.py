@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from dynst.backbones.covariance import Anomalies, Sensors
+from dynst.backbones.covariance import Anomalies, Lagged, Sensors, history_inputs
 from dynst.backbones.error_bar import ErrorBar
 from dynst.backbones.spacetime import Form, SpaceTimeForecaster
 from dynst.errors import DataError
@@ -303,3 +303,52 @@ def test_factors_are_weighted_by_area_and_stay_at_one_where_no_truth_is_known():
     unknown = ErrorBar.fit(np.full((5, 2, 1), np.nan), np.ones(5))
     assert (unknown.scale == 1).all()
     np.testing.assert_allclose(unknown.half_width(np.ones((2, 3, 1))), 1.6448536)
+
+
+@pytest.mark.parametrize("case", [{}, {"c": 1}, {"observed": (1,)}, {"stretches": 4}, {"steps": 7}], ids=str)
+def test_products_are_the_means_over_all_windows_by_lag_or_not(case):
+    record = record_of(**case)
+    assert Lagged.suits(record, **SIZE) == (case.get("stretches", 1) == 1 and case.get("steps", 60) > 7)
+    series, starts = record.readings(PLAN), record.windows(HISTORY + LEADS)
+    inputs = history_inputs(series[starts[:, None] + np.arange(HISTORY)], np.eye(HISTORY))
+    found = Sensors.of(record, PLAN, **SIZE)
+    assert_close(found.own, inputs.T @ inputs / len(starts), 1e-12)
+    for lead in range(LEADS + 1):
+        assert_close(found.out[lead], inputs.T @ record.targets[starts + HISTORY - 1 + lead] / len(starts), 1e-12)
+
+
+def test_products_of_more_sites_serve_those_of_a_plan_in_any_order():
+    record = record_of()
+    pool = Lagged.of(record, np.array([2, 0, 4, 1]), **SIZE)
+    shared, alone = (Sensors.of(record, PLAN, **SIZE, lagged=each) for each in (pool, None))
+    assert_close(shared.out, alone.out, 1e-12)
+    assert (shared.own == alone.own).all()
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_the_leads_after_the_present_are_those_of_the_whole_forecast(form):
+    for missing in (0.0, 0.3):
+        forecaster, _ = both("two channels", form)
+        readings = readings_of(forecaster.sensors.record, missing=missing)
+        assert_close(forecaster.later(readings), forecaster.forecast(readings)[:, 1:], 1e-12)
+
+
+def test_a_reading_beyond_all_that_was_seen_persists_at_its_sensor_and_is_cut_for_others():
+    forecaster, _ = both("one channel", FORMS["persistence as it is"])
+    readings = readings_of(forecaster.sensors.record)
+    wild, wilder = readings.copy(), readings.copy()
+    wild[:, -1, 0], wilder[:, -1, 0] = 100.0, 200.0
+    one, two = forecaster.later(wild), forecaster.later(wilder)
+    elsewhere = np.delete(np.arange(5), PLAN[0])
+    assert_close(two[:, :, elsewhere], one[:, :, elsewhere])
+    assert_close(two[:, :, PLAN[0]] - one[:, :, PLAN[0]], np.full(one[:, :, 0].shape, 50.0))  # half of it persists
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS.values() if form.persistence > 0 and form.damped], ids=str)
+def test_the_parts_of_a_forecast_give_it_back_and_share_their_ridge(form):
+    forecaster, _ = both("two channels", form)
+    readings = readings_of(forecaster.sensors.record)
+    other, _ = both("two channels", FORMS["damped persistence alone"])
+    hybrid, damped, _ = forecaster.parts(readings, other.ridge(readings))
+    mixed = (1 - form.persistence) * hybrid + form.persistence * damped
+    assert_close(mixed[:, 1:], forecaster.later(readings))

@@ -24,7 +24,7 @@ def scored(level, rng, *, noise=0.02):
     return Score(sums, sums, sums, np.ones(1), windows)
 
 
-def made(levels, budgets=(10, 20), *, n=100, spread=0.01, draws=20, valid=None, noise=0.02, channels=("t2m",), seed=0):
+def made(levels, budgets=(10, 20), *, n=100, spread=0.01, draws=20, noise=0.02, channels=("t2m",), seed=0):
     """A curve in which each planner has the RMSE asked for (one, or one per budget); that of random plans is spread."""
     rng = np.random.default_rng(seed)
     names, scores = list(levels), {}
@@ -41,11 +41,6 @@ def made(levels, budgets=(10, 20), *, n=100, spread=0.01, draws=20, valid=None, 
             rmse[(*place, 0, 0, i)] = total[(*place, i)] = score.total
         window[place] = np.mean([score.per_window for score in several], axis=0)
     extra = {"window_error": (("planner", "sparsity", "window"), window)}
-    if valid:
-        values = np.full(total.shape, np.nan)
-        for name, value in valid.items():
-            values[names.index(name), :, 0] = value
-        extra["valid_total"] = (("planner", "sparsity", "seed"), values)
     return Curve.of(
         dict.fromkeys(("rmse", "mae", "bias"), rmse),
         planners=names,
@@ -199,14 +194,6 @@ def test_the_plan_that_is_asked_about_is_a_question_of_its_own():
     curve.data["verdict"].loc[cell], curve.data["low"].loc[cell], curve.data["high"].loc[cell] = "tie", -17.9, -1.1
     assert answer(curve, "dynst", 10).against[RANDOM] == "better"
     assert Findings(curve, "coverage", 10).of("dynst", RANDOM)[3] == "tie"  # one of many, where another is asked about
-
-
-def test_what_validation_would_have_picked_is_told_with_what_came_of_it():
-    _, text, _ = said(GOOD, valid={"dynst": 0.8, "forward": 0.9, "coverage": 0.7})
-    assert "On validation data one would have picked coverage; on test data it has 8." in text
-    assert "more error than this plan (worse)." in text
-    _, text, _ = said(GOOD, valid={"dynst": 0.7, "forward": 0.9})
-    assert "one would have picked it without the test" in text
 
 
 def test_a_plan_that_wins_only_under_the_network_that_made_it_is_said_to():
