@@ -48,15 +48,15 @@ def modal_field(task: Task, *, rank: int = RANK) -> ModalField:
     """The leading modes of the training snapshots, all channels together, each site weighted by its area.
 
     The modes are those of the area-weighted field, because errors are; a sensor measures the field itself, so its
-    view is divided by the weight again. The random sketch is seeded by a constant: modes belong to the task, not
-    to a planner's seed.
+    view is divided by the weight again. Modes are exact, as planners see at most 1000 snapshots: they belong to the
+    task, not to a planner's seed.
     """
 
     def make() -> ModalField:
         snapshots, observed = task.train_snapshots, task.train.observed
         s, n, c = snapshots.shape
         root = np.sqrt(np.maximum(task.weight, 1e-6 * task.weight.max()))
-        modes = leading_modes((snapshots * root[None, :, None].astype(np.float32)).reshape(s, n * c), rank)
+        modes = leading_modes(snapshots.reshape(s, n * c), rank, weight=np.repeat(root, c))
         real = int((modes.amplitude > _ROUNDING * modes.amplitude[:1]).sum())
         patterns = modes.patterns[:, :real].reshape(n, c, real)[:, observed] / root[:, None, None]
         amplitude = modes.amplitude[:real]
