@@ -10,7 +10,7 @@ import scipy.linalg
 from jaxtyping import Float
 from numpy import ndarray
 
-__all__ = ["Modes", "leading_modes"]
+__all__ = ["Modes", "inner_products", "leading_modes"]
 
 _SHORT = 2000  # snapshots or values: a Gram matrix of this side takes 32 MB and its decomposition a few seconds
 _BLOCK = 4 << 20  # values that are held in double precision at a time: 32 MB
@@ -40,7 +40,13 @@ class Modes:
         return len(self.amplitude)
 
 
-def leading_modes(snapshots: Float[ndarray, "s q"], rank: int, *, weight: Float[ndarray, " q"] | None = None) -> Modes:
+def leading_modes(
+    snapshots: Float[ndarray, "s q"],
+    rank: int,
+    *,
+    weight: Float[ndarray, " q"] | None = None,
+    products: Float[ndarray, "m m"] | None = None,
+) -> Modes:
     """The `rank` leading modes of snapshots about zero (fewer where the data have fewer).
 
     Up to 2000 snapshots, or 2000 values in each, the modes are the exact ones, from the eigenvectors of the Gram
@@ -58,6 +64,8 @@ def leading_modes(snapshots: Float[ndarray, "s q"], rank: int, *, weight: Float[
         Number of modes, at most.
     weight : Float[ndarray, "q"] or None
         What each value is multiplied by first; 1 if left out.
+    products : Float[ndarray, "m m"] or None
+        What `inner_products` gives for the same snapshots and weight, for whoever asks for several ranks.
 
     Source
     ------
@@ -71,13 +79,12 @@ def leading_modes(snapshots: Float[ndarray, "s q"], rank: int, *, weight: Float[
     [[0.6], [0.8], [0.0]]
     """
     s, q = snapshots.shape
-    scale = np.ones(q) if weight is None else weight.astype(float)
-    if min(s, q) > _SHORT:
-        patterns, value = _sketched(snapshots * scale.astype(snapshots.dtype), rank)
-    elif s <= q:
-        patterns, value = _by_steps(snapshots, scale, rank)
+    gram = inner_products(snapshots, weight=weight) if products is None else products
+    if gram is None:
+        patterns, value = _sketched(_scaled(snapshots, weight, slice(None)).astype(snapshots.dtype), rank)
     else:
-        patterns, value = _by_places(snapshots, scale, rank)
+        value, patterns = _leading(gram, rank)
+        patterns = _patterns(snapshots, weight, patterns / np.where(value > 0, value, 1.0)) if s <= q else patterns
     keep = int((value > _ROUNDING * value[:1]).sum())
     patterns = patterns[:, :keep]
     largest = np.abs(patterns).argmax(axis=0) if patterns.size else np.zeros(0, np.int64)
@@ -85,39 +92,49 @@ def leading_modes(snapshots: Float[ndarray, "s q"], rank: int, *, weight: Float[
     return Modes(patterns, value[:keep] / np.sqrt(s))
 
 
-def _by_steps(snapshots: Float[ndarray, "s q"], scale: ndarray, rank: int) -> tuple[ndarray, ndarray]:
-    """Patterns and singular values from the products of all pairs of steps."""
+def inner_products(
+    snapshots: Float[ndarray, "s q"], *, weight: Float[ndarray, " q"] | None = None
+) -> Float[ndarray, "m m"] | None:
+    """Products of all pairs of steps, or of all pairs of values if these are fewer; None if both are over 2000.
+
+    Snapshots are multiplied by `weight` first, as in `leading_modes`.
+    """
     s, q = snapshots.shape
-    gram = np.zeros((s, s))
-    for _, block in _columns(snapshots, scale):
-        gram += block @ block.T
-    value, vectors = _leading(gram, rank)
-    weights = vectors / np.where(value > 0, value, 1.0)
-    patterns = np.empty((q, len(value)))
-    for place, block in _columns(snapshots, scale):
-        np.matmul(block.T, weights, out=patterns[place])
-    return patterns, value
+    if min(s, q) > _SHORT:
+        return None
+    total = np.zeros((min(s, q), min(s, q)))
+    if s <= q:
+        for columns in _blocks(q, s):
+            block = _scaled(snapshots, weight, columns)
+            total += block @ block.T
+        return total
+    for rows in _blocks(s, q):
+        block = _scaled(snapshots[rows], weight, slice(None))
+        total += block.T @ block
+    return total
 
 
-def _by_places(snapshots: Float[ndarray, "s q"], scale: ndarray, rank: int) -> tuple[ndarray, ndarray]:
-    """Patterns and singular values from the products of all pairs of places, which are fewer than the steps."""
+def _patterns(
+    snapshots: Float[ndarray, "s q"], weight: ndarray | None, combination: Float[ndarray, "s r"]
+) -> Float[ndarray, "q r"]:
+    """Combinations of the weighted snapshots."""
     s, q = snapshots.shape
-    gram = np.zeros((q, q))
-    rows = max(1, _BLOCK // q)
-    for start in range(0, s, rows):
-        block = snapshots[start : start + rows] * scale
-        gram += block.T @ block
-    value, vectors = _leading(gram, rank)
-    return vectors, value
+    patterns = np.empty((q, combination.shape[1]))
+    for columns in _blocks(q, s):
+        np.matmul(_scaled(snapshots, weight, columns).T, combination, out=patterns[columns])
+    return patterns
 
 
-def _columns(snapshots: Float[ndarray, "s q"], scale: ndarray) -> Iterator[tuple[slice, Float[ndarray, "s b"]]]:
-    """The scaled snapshots in double precision, some columns at a time, and where these are."""
-    s, q = snapshots.shape
-    width = max(1, _BLOCK // max(1, s))
-    for start in range(0, q, width):
-        place = slice(start, min(q, start + width))
-        yield place, snapshots[:, place] * scale[place]
+def _scaled(snapshots: Float[ndarray, "s q"], weight: ndarray | None, columns: slice) -> Float[ndarray, "s b"]:
+    """Some columns of the weighted snapshots, in double precision."""
+    some = snapshots[:, columns].astype(float)
+    return some if weight is None else np.multiply(some, weight[columns], out=some)
+
+
+def _blocks(length: int, other: int) -> Iterator[slice]:
+    """Pieces of one side of a matrix, each a block of some 4 million values with the whole of the other side."""
+    width = max(1, _BLOCK // max(1, other))
+    return (slice(start, start + width) for start in range(0, length, width))
 
 
 def _leading(gram: Float[ndarray, "m m"], rank: int) -> tuple[Float[ndarray, " r"], Float[ndarray, "m r"]]:
@@ -125,7 +142,7 @@ def _leading(gram: Float[ndarray, "m m"], rank: int) -> tuple[Float[ndarray, " r
     m = len(gram)
     if rank < 1 or not gram.any():
         return np.zeros(0), np.zeros((m, 0))
-    value, vectors = scipy.linalg.eigh(gram, subset_by_index=(max(0, m - rank), m - 1), overwrite_a=True)
+    value, vectors = scipy.linalg.eigh(gram, subset_by_index=(max(0, m - rank), m - 1))
     return np.sqrt(np.maximum(value[::-1], 0.0)), np.ascontiguousarray(vectors[:, ::-1])
 
 

@@ -8,7 +8,7 @@ from numpy import ndarray
 
 from dynst.domain import Plan
 from dynst.planners.base import Task, finish_plan
-from dynst.planners.modal import REACH, ModalField, modal_field
+from dynst.planners.modal import ModalField, modal_field, useful_picks
 
 __all__ = ["a_optimal_order", "plan"]
 
@@ -17,10 +17,11 @@ def plan(task: Task, *, seed: int) -> Plan:
     """Sites by the fall of the area-weighted error variance of the leading modes; the seed changes nothing.
 
     Modes are Gaussian with their training variance, sensors see them through the variance of their site outside the
-    modes. Beyond 5 picks per mode the rest follows by farthest point.
+    modes. Beyond 5 picks per mode the rest follows by farthest point, on large fields from the budget on
+    (`useful_picks`).
     """
     field = modal_field(task)
-    count = min(len(task.sites.legal), REACH * field.rank + len(task.sites.fixed))
+    count = useful_picks(task, field)
     order, fall = a_optimal_order(field, task.sites.role != 2, count, start=task.sites.fixed)
     importance = np.zeros(len(task.sites))
     importance[order] = fall / max(float((field.amplitude**2).sum()), 1e-300)
@@ -60,8 +61,8 @@ def a_optimal_order(
         root = np.linalg.cholesky((seen[site] + seen[site].T) / 2)
         vectors = np.linalg.solve(root, field.view[site] @ posterior)  # c x r, P' = P - vectors' vectors
         weighted = vectors * square
-        g = (flat @ vectors.T).reshape(n, c, c)
-        e = (flat @ (weighted @ posterior).T).reshape(n, c, c)
+        both = flat @ np.concatenate([vectors, weighted @ posterior]).T  # one pass over the views
+        g, e = both[:, :c].reshape(n, c, c), both[:, c:].reshape(n, c, c)
         gt, inner = g.transpose(0, 2, 1), weighted @ vectors.T
         if c == 1:
             seen -= g * g

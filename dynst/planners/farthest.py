@@ -194,7 +194,8 @@ class _Search:
     def _before(self, one: Int[ndarray, " k"], other: Int[ndarray, " k"]) -> Bool[ndarray, " k"]:
         """Whether the plain loop would pick each of `one` before its `other`, as distances are."""
         ours, theirs = self._left[one], self._left[other]
-        return (ours > theirs) | ((ours == theirs) & (one < other))
+        before: ndarray = (ours > theirs) | ((ours == theirs) & (one < other))
+        return before
 
     def _note(self, places: Int[ndarray, " k"], gaps: Float[ndarray, " k"]) -> None:
         self._left[places] = -1.0
@@ -204,7 +205,9 @@ class _Search:
 
 def _squared(shift: Float[ndarray, "n d"]) -> Float[ndarray, " n"]:
     """Squared length of each row, the same bits for a row whatever stands beside it."""
-    total: ndarray = sum(part * part for part in shift.T)
+    total: ndarray = np.zeros(len(shift))
+    for part in shift.T:
+        total += part * part
     return total
 
 

@@ -8,14 +8,15 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from dynst.domain.modes import leading_modes
+from dynst.domain.modes import inner_products, leading_modes
 from dynst.planners.base import Task
 
-__all__ = ["RANK", "REACH", "ModalField", "modal_field"]
+__all__ = ["RANK", "ModalField", "modal_field", "useful_picks"]
 
 RANK = 100  # modes kept; benchmarks/planners.py times all planners at this rank
 _ROUNDING = 1e-4  # amplitude relative to the first mode below which a mode is rounding of float32 values
-REACH = 5  # picks beyond REACH x rank follow nothing but rounding: farthest point ranks the rest
+_REACH = 5  # picks beyond 5 per mode follow nothing but rounding: farthest point ranks the rest
+_OPERATIONS = 1e9  # of picks that nobody asked for, at `n c r` each; chosen: below a second
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +57,9 @@ def modal_field(task: Task, *, rank: int = RANK) -> ModalField:
         snapshots, observed = task.train_snapshots, task.train.observed
         s, n, c = snapshots.shape
         root = np.sqrt(np.maximum(task.weight, 1e-6 * task.weight.max()))
-        modes = leading_modes(snapshots.reshape(s, n * c), rank, weight=np.repeat(root, c))
+        flat, weight = snapshots.reshape(s, n * c), np.repeat(root, c)
+        products = task.once("modal_products", lambda: inner_products(flat, weight=weight))
+        modes = leading_modes(flat, rank, weight=weight, products=products)
         real = int((modes.amplitude > _ROUNDING * modes.amplitude[:1]).sum())
         patterns = modes.patterns[:, :real].reshape(n, c, real)[:, observed] / root[:, None, None]
         amplitude = modes.amplitude[:real]
@@ -73,3 +76,15 @@ def modal_field(task: Task, *, rank: int = RANK) -> ModalField:
         return ModalField(view, noise, amplitude)
 
     return task.once(f"modal_field {rank}", make)
+
+
+def useful_picks(task: Task, field: ModalField) -> int:
+    """How many sites, fixed ones among them, a search over the modes ranks; farthest point ranks the rest.
+
+    At most 5 per mode, and those beyond the budget, which serve other numbers of sensors, only while they are cheap:
+    operations are counted, no clock is read.
+    """
+    n, c, r = field.view.shape
+    cheap = int(_OPERATIONS / max(1, n * c * r))
+    useful: int = min(_REACH * r, max(task.budget, cheap)) + len(task.sites.fixed)
+    return min(len(task.sites.legal), useful)
