@@ -61,8 +61,8 @@ def a_optimal_order(
         root = np.linalg.cholesky((seen[site] + seen[site].T) / 2)
         vectors = np.linalg.solve(root, field.view[site] @ posterior)  # c x r, P' = P - vectors' vectors
         weighted = vectors * square
-        both = flat @ np.concatenate([vectors, weighted @ posterior]).T  # one pass over the views
-        g, e = both[:, :c].reshape(n, c, c), both[:, c:].reshape(n, c, c)
+        g = (flat @ vectors.T).reshape(n, c, c)
+        e = (flat @ (weighted @ posterior).T).reshape(n, c, c)
         gt, inner = g.transpose(0, 2, 1), weighted @ vectors.T
         if c == 1:
             seen -= g * g
