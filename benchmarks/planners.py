@@ -1,6 +1,8 @@
-"""How the time to plan grows with sites and with time steps. One thread, processor time, one table.
+"""How the time to plan grows with sites and with time steps, and what pivots and modes cost beside LAPACK's.
 
 python benchmarks/planners.py [--sizes 2048 10000 65536] [--steps 500 2000 8000] [--budget 100] [--planner NAME ...]
+
+One thread, processor time.
 """
 
 import argparse
@@ -13,15 +15,21 @@ import time
 from pathlib import Path
 
 import numpy as np
+import scipy.linalg
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the checkout, not an installed dynst
 
+from timing import Row, interleaved, show
+
 from dynst.domain import Field, GridLayout, Sites, Window
+from dynst.domain.modes import leading_modes
 from dynst.errors import DynstError
 from dynst.planners import PLANNERS, TRAINED
 from dynst.planners.base import PlannerSkipped, Task
+from dynst.planners.pivoted_qr import pivots
 
 MODES = 150
+_WHOLE = 10000  # sites up to which a whole decomposition is worth waiting for
 TARGET = 1.2  # largest exponent of growth, in sites and in time steps
 
 
@@ -99,6 +107,42 @@ def table(title, sizes, fields, budget, planners):
     return missed
 
 
+def pivoting(sizes, ranks, *, steps=1000):
+    """Pivots of the same modes by us and by LAPACK (geqp3, as PySensors calls it), in turns; the sites must agree."""
+    rows = []
+    for n in sizes:
+        series = Modal(steps, n).read(0, steps)[:, :, 0]
+        series += 0.01 * np.random.default_rng(1).standard_normal(series.shape, np.float32)
+        for rank in ranks:
+            modes = leading_modes(series, rank).patterns
+            blocks, free = modes[:, None, :].copy(), np.ones(n, bool)
+            sides = (
+                lambda blocks=blocks, free=free, rank=rank: pivots(blocks, free, rank)[0],
+                lambda modes=modes, rank=rank: scipy.linalg.qr(modes.T, pivoting=True, mode="r")[1][:rank],
+            )
+            assert sides[0]().tolist() == sides[1]().tolist(), f"other sites than LAPACK's: {n} sites, {rank} modes"
+            ours, theirs = interleaved(*sides, repeats=9, clock=time.process_time)
+            figures = f"{1e3 * ours:.1f} and {1e3 * theirs:.1f} ms"
+            rows.append(Row(f"{n} sites, {rank} pivots", figures, ours / theirs, 1.0, at_most=True))
+    return show("Pivots of the same modes, dynst / LAPACK, processor time", rows)
+
+
+def decomposition(sizes, ranks, *, steps=1000):
+    """Modes beside a whole singular value decomposition by LAPACK, where that takes seconds and not minutes."""
+    rows = []
+    for n in sizes:
+        series = Modal(steps, n).read(0, steps)[:, :, 0]
+        for rank in ranks:
+            sides = (
+                lambda series=series, rank=rank: leading_modes(series, rank),
+                lambda series=series: scipy.linalg.svd(series, full_matrices=False),
+            )
+            ours, theirs = interleaved(*sides, repeats=3, warm_up=0, clock=time.process_time)
+            figures = f"{ours:.2f} and {theirs:.2f} s"
+            rows.append(Row(f"{n} sites, {rank} modes", figures, ours / theirs, 1.0, at_most=True))
+    return show(f"Exact modes of {steps} steps, dynst / LAPACK's singular values, processor time", rows)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[2048, 10000, 65536])
@@ -110,6 +154,8 @@ def main():
     missed = table("1000 steps, by sites", options.sizes, by_size, options.budget, options.planner)
     by_steps = [field_of(steps, 2048) for steps in options.steps]
     missed += table("2048 sites, by time steps", options.steps, by_steps, options.budget, options.planner)
+    missed += pivoting(options.sizes, (20, 100))
+    missed += decomposition([n for n in options.sizes if n <= _WHOLE], (20, 100))
     return 1 if missed else 0
 
 

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -72,12 +73,17 @@ class Run:
     @property
     def plan(self) -> Plan:
         """The plan that the run was made for."""
-        return load_plan(self.path / "plan.nc")[0]
+        return self._own[0]
 
     @property
     def layout(self) -> Layout | None:
         """The grid or the graph of the plan's sites."""
-        return load_plan(self.path / "plan.nc")[1]
+        return self._own[1]
+
+    @cached_property
+    def _own(self) -> tuple[Plan, Layout | None]:
+        """Read once: a report asks for it a dozen times, and the plan of a complete run does not change."""
+        return load_plan(self.path / "plan.nc")
 
     @property
     def planners(self) -> tuple[str, ...]:

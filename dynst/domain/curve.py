@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Float
 from numpy import ndarray
 
 from dynst.domain.spreadsheet import harmless
@@ -79,6 +82,30 @@ class CurveRow:
     def is_frame(self) -> bool:
         """Whether this is a frame (floor, ceiling, persistence, climatology) and not a plan."""
         return self.planner in FRAMES
+
+
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    """What the tables of a curve are made of, as plain arrays: a label costs 30 times what a number does."""
+
+    rmse: Float[ndarray, "planner sparsity lead_time channel seed"]
+    total: Float[ndarray, "planner sparsity seed"]
+    reason: ndarray  # (planner, sparsity), of str
+    random: dict[str, ndarray] | None  # against random plans: difference, low, high, verdict (planner, sparsity)
+
+    def by_channel(self, i: int, j: int) -> Float[ndarray, "channel seed"]:
+        """RMSE over all lead times; NaN where none was judged."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # the mean of nothing is NaN, which is meant
+            mean: ndarray = np.nanmean(self.rmse[i, j] ** 2, axis=0) ** 0.5
+        return mean
+
+    def versus_random(self, i: int, j: int) -> tuple[tuple[float, float, float] | None, str]:
+        """Difference to random plans in % with its interval, if there is one, and the verdict."""
+        if self.random is None:
+            return None, ""
+        change, low, high = (float(self.random[name][i, j]) for name in ("difference", "low", "high"))
+        return (change, low, high) if np.isfinite(change) else None, str(self.random["verdict"][i, j])
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,33 +251,46 @@ class Curve:
         DataError
             If the curve was not judged there.
         """
+        return self.data.isel(sparsity=self._place(budget))
+
+    def table(self, budget: int) -> list[CurveRow]:
+        """All planners and frames at one budget, least error first, what could not be judged last."""
+        return list(self._tables[self._place(budget)])
+
+    def _place(self, budget: int) -> int:
         if budget not in self.budgets:
             raise DataError(
                 f"the curve has no budget {budget}; it has {', '.join(map(str, self.budgets))}. Judge it there first."
             )
-        return self.data.isel(sparsity=self.budgets.index(budget))
+        return self.budgets.index(budget)
 
-    def table(self, budget: int) -> list[CurveRow]:
-        """All planners and frames at one budget, least error first, what could not be judged last."""
-        data = self.at(budget)
-        rows = [self._row(data.sel(planner=name), name, budget) for name in self.planners]
-        return sorted(rows, key=lambda row: (np.isnan(row.error), row.error))
+    @cached_property
+    def _tables(self) -> tuple[list[CurveRow], ...]:
+        """The table of each budget: a report asks for the same ones dozens of times."""
+        tables = ([self._row(i, j) for i in range(len(self.planners))] for j in range(len(self.budgets)))
+        return tuple(sorted(rows, key=lambda row: (np.isnan(row.error), row.error)) for rows in tables)
 
-    def _row(self, data: xr.Dataset, name: str, budget: int) -> CurveRow:
-        by_channel = ((data["rmse"] ** 2).mean("lead_time", skipna=True) ** 0.5).values  # (channel, seed)
-        several = len(self.channels) > 1
-        errors = data["total"].values if several else by_channel[0]
+    @cached_property
+    def _judged(self) -> _Judged:
+        data, total = self.data, self.data["total"].transpose("planner", "sparsity", "seed")
+        reason = data["reason"].transpose("planner", "sparsity")
+        random = None
+        if "difference" in data and "uniform_random" in data["against"].values:
+            here = data[["difference", "low", "high", "verdict"]].sel(against="uniform_random")
+            random = {str(name): values.transpose("planner", "sparsity").values for name, values in here.items()}
+        return _Judged(data["rmse"].values, total.values, reason.values, random)
+
+    def _row(self, i: int, j: int) -> CurveRow:
+        """The row of the planner and the budget in these places."""
+        judged, several = self._judged, len(self.channels) > 1
+        by_channel = judged.by_channel(i, j)
+        errors = judged.total[i, j] if several else by_channel[0]
         errors = errors[np.isfinite(errors)]
         means = [float(row[np.isfinite(row)].mean()) if np.isfinite(row).any() else np.nan for row in by_channel]
-        verdict, versus = "", None
-        if "difference" in data and "uniform_random" in data["against"].values:
-            here = data.sel(against="uniform_random")
-            verdict = str(here["verdict"].item())
-            if np.isfinite(here["difference"].item()):
-                versus = (float(here["difference"]), float(here["low"]), float(here["high"]))
+        versus, verdict = judged.versus_random(i, j)
         return CurveRow(
-            planner=name,
-            budget=budget,
+            planner=self.planners[i],
+            budget=self.budgets[j],
             error=float(errors.mean()) if len(errors) else np.nan,
             units="standard deviations" if several else self.units[0],
             per_channel=dict(zip(self.channels, means, strict=True)),
@@ -258,7 +298,7 @@ class Curve:
             seeds=len(errors),
             vs_random=versus,
             verdict=verdict,
-            reason=str(data["reason"].item()),
+            reason=str(judged.reason[i, j]),
         )
 
     def compared(self, planner: str, against: str, budget: int) -> tuple[float, float, float, str] | None:

@@ -8,7 +8,7 @@ from numpy import ndarray
 
 from dynst.domain import Plan
 from dynst.planners.base import Task, finish_plan
-from dynst.planners.modal import REACH, ModalField, modal_field
+from dynst.planners.modal import ModalField, modal_field, useful_picks
 
 __all__ = ["a_optimal_order", "plan"]
 
@@ -17,10 +17,11 @@ def plan(task: Task, *, seed: int) -> Plan:
     """Sites by the fall of the area-weighted error variance of the leading modes; the seed changes nothing.
 
     Modes are Gaussian with their training variance, sensors see them through the variance of their site outside the
-    modes. Beyond 5 picks per mode the rest follows by farthest point.
+    modes. Beyond 5 picks per mode the rest follows by farthest point, on large fields from the budget on
+    (`useful_picks`).
     """
     field = modal_field(task)
-    count = min(len(task.sites.legal), REACH * field.rank + len(task.sites.fixed))
+    count = useful_picks(task, field)
     order, fall = a_optimal_order(field, task.sites.role != 2, count, start=task.sites.fixed)
     importance = np.zeros(len(task.sites))
     importance[order] = fall / max(float((field.amplitude**2).sum()), 1e-300)

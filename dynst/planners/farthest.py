@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+from itertools import chain
+
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
@@ -12,6 +15,11 @@ from scipy.spatial import KDTree
 from dynst.domain import GraphLayout, Sites
 
 __all__ = ["central_site", "farthest_point", "farthest_point_gaps", "hop_gaps"]
+
+_ALONE = 64  # picks in a row, one by one: while there are few, hardly any are free of each other; chosen
+_FEW = 16  # picks found together below which one by one is cheaper; chosen
+_NEAR = 9  # the place itself and its nearest neighbours, which rule out most places at once; chosen
+_SLACK = 1 + 1e-9  # a ball this much larger misses nothing to rounding
 
 
 def central_site(sites: Sites) -> int:
@@ -49,9 +57,8 @@ def farthest_point_gaps(
 ) -> tuple[Int[ndarray, " count"], Float[ndarray, " count"]]:
     """The next `count` legal sites, each farthest from those taken before it (true distance, no seam).
 
-    Distances are kept for every legal site and lowered only inside the ball that a new site can change, found
-    with a KD-tree: the picks equal those of the plain quadratic loop (ties go to the lower index) at about
-    ``n log n`` cost. With nothing taken, the first pick is `central_site`.
+    The picks equal those of the plain quadratic loop (ties go to the lower index) at about ``n log n`` cost, see
+    `_Search`. With nothing taken, the first pick is `central_site`.
 
     Parameters
     ----------
@@ -73,31 +80,135 @@ def farthest_point_gaps(
     ------
     Gonzalez 1985, Clustering to minimize the maximum intercluster distance.
     """
+    if count < 1:
+        return np.zeros(0, np.int64), np.zeros(0)
     legal = sites.legal
-    points = np.ascontiguousarray(sites.points[legal])
-    tree = KDTree(points)
-    distance = np.full(len(legal), np.inf)  # squared, to the nearest taken site; -1 marks a ranked site
     taken = np.asarray(taken, np.int64)
+    search = _Search(np.ascontiguousarray(sites.points[legal]))
     if len(taken):
-        nearest = KDTree(sites.points[taken]).query(points)[1]
-        shift = points - sites.points[taken][nearest]
-        distance = np.einsum("bd,bd->b", shift, shift)
-        distance[np.searchsorted(legal, taken)] = -1.0
-    picks, gaps = np.empty(count, np.int64), np.empty(count)
-    for i in range(count):
-        pick = int(np.argmax(distance)) if i or len(taken) else int(np.searchsorted(legal, central_site(sites)))
-        reach = distance[pick]
-        picks[i], gaps[i] = legal[pick], np.sqrt(reach)
-        distance[pick] = -1.0
-        if reach <= 0.0:
-            continue  # only twins of ranked sites are left: nothing can fall further
-        if np.isinf(reach):
-            ball = np.arange(len(legal))
+        search.start(sites.points[taken], np.searchsorted(legal, taken))
+    else:
+        search.pick(int(np.searchsorted(legal, central_site(sites))))
+    found = 0
+    while not search.settled(count):
+        if found < _FEW:
+            search.one_by_one(min(_ALONE, count))
+            found = _FEW
         else:
-            ball = np.asarray(tree.query_ball_point(points[pick], np.sqrt(reach) * (1 + 1e-9)), np.int64)
-        shift = points[ball] - points[pick]
-        distance[ball] = np.minimum(distance[ball], np.einsum("bd,bd->b", shift, shift))
-    return picks, gaps
+            found = search.together()
+    picks, gaps = search.ranking(count)
+    return legal[picks], gaps
+
+
+class _Search:
+    """Farthest-point picks in the making, one by one or many together, with the distance of every place to them.
+
+    A place keeps its distance to the nearest pick until its own turn comes if every other place inside that distance
+    has a smaller one: whatever is picked before it is farther out and lowers nothing there. So all such places are
+    picked together, whatever their turn; sorted by their distances, they are the picks of the plain loop.
+    """
+
+    def __init__(self, points: Float[ndarray, "n d"]) -> None:
+        self._points = points
+        self._tree = KDTree(points)
+        self._left = np.full(len(points), np.inf)  # squared distance to the nearest pick; -1 marks what is picked
+        self._picks: list[Int[ndarray, " k"]] = []
+        self._gaps: list[Float[ndarray, " k"]] = []  # squared
+
+    def start(self, taken: Float[ndarray, "t d"], places: Int[ndarray, " t"]) -> None:
+        """Distances to what is taken already, which is at these places."""
+        nearest = KDTree(taken).query(self._points)[1]
+        self._left = _squared(self._points - taken[nearest])
+        self._left[places] = -1.0
+
+    def settled(self, count: int) -> bool:
+        """Whether the first `count` picks of the plain loop are among those found: nothing left is as far."""
+        gaps = np.concatenate([np.zeros(0), *self._gaps])
+        most = float(self._left.max(initial=-1.0))
+        return most < 0 or bool((gaps > most).sum() >= count)
+
+    def ranking(self, count: int) -> tuple[Int[ndarray, " count"], Float[ndarray, " count"]]:
+        """The first `count` picks, and the distance of each to the nearest pick before it."""
+        picks, gaps = np.concatenate([np.zeros(0, np.int64), *self._picks]), np.concatenate([np.zeros(0), *self._gaps])
+        order = np.lexsort((picks, -gaps))[:count]
+        return picks[order], np.sqrt(gaps[order])
+
+    def pick(self, place: int) -> None:
+        """Pick one place, and lower the distances that it changes."""
+        reach = float(self._left[place])
+        ball = np.arange(len(self._points))
+        if np.isfinite(reach):
+            ball = np.asarray(self._tree.query_ball_point(self._points[place], np.sqrt(reach) * _SLACK), np.int64)
+        self._left[ball] = np.minimum(self._left[ball], _squared(self._points[ball] - self._points[place]))
+        self._note(np.array([place]), np.array([reach]))
+
+    def one_by_one(self, count: int) -> None:
+        """The next picks of the plain loop."""
+        for _ in range(count):
+            place = int(np.argmax(self._left))
+            if self._left[place] < 0:
+                return
+            self.pick(place)
+
+    def together(self) -> int:
+        """Pick every place that nothing inside its distance can come before; how many these are."""
+        places = self._peaks()
+        owner, member = self._balls(places)
+        centre = places[owner]
+        away = _squared(self._points[member] - self._points[centre])
+        inside = away < self._left[centre]
+        first = self._before(member, centre) & inside
+        free = np.bincount(owner[first], minlength=len(places)) == 0
+        changed = free[owner] & inside  # what is farther out may have its turn, at a larger distance, before this one
+        gaps = self._left[places[free]]
+        np.minimum.at(self._left, member[changed], away[changed])
+        self._note(places[free], gaps)
+        return int(free.sum())
+
+    @cached_property
+    def _near(self) -> tuple[Int[ndarray, "n k"], Float[ndarray, " n"]]:
+        """The nearest neighbours of each place, itself among them, and how far the last of them is."""
+        away, near = self._tree.query(self._points, k=np.arange(1, min(_NEAR, len(self._points)) + 1))
+        return near, away[:, -1]
+
+    def _balls(self, places: Int[ndarray, " p"]) -> tuple[Int[ndarray, " m"], Int[ndarray, " m"]]:
+        """Who is nearer to each of the places than its nearest pick: numbers of the places, and who."""
+        near, edge = self._near
+        reach = np.sqrt(self._left[places]) * _SLACK
+        few, many = np.flatnonzero(reach < edge[places]), np.flatnonzero(reach >= edge[places])
+        balls = self._tree.query_ball_point(self._points[places[many]], reach[many])
+        size = np.fromiter(map(len, balls), np.int64, len(many))
+        member = np.fromiter(chain.from_iterable(balls), np.int64, int(size.sum()))
+        owner = np.concatenate([np.repeat(few, near.shape[1]), np.repeat(many, size)])
+        return owner, np.concatenate([near[places[few]].ravel(), member])
+
+    def _peaks(self) -> Int[ndarray, " p"]:
+        """Places not yet picked that come before all of their nearest neighbours inside their distance."""
+        places = np.flatnonzero(self._left >= 0)
+        for near in self._near[0].T[1:]:
+            member = near[places]
+            away = _squared(self._points[member] - self._points[places])
+            places = places[~(self._before(member, places) & (away < self._left[places]))]
+        return places
+
+    def _before(self, one: Int[ndarray, " k"], other: Int[ndarray, " k"]) -> Bool[ndarray, " k"]:
+        """Whether the plain loop would pick each of `one` before its `other`, as distances are."""
+        ours, theirs = self._left[one], self._left[other]
+        before: ndarray = (ours > theirs) | ((ours == theirs) & (one < other))
+        return before
+
+    def _note(self, places: Int[ndarray, " k"], gaps: Float[ndarray, " k"]) -> None:
+        self._left[places] = -1.0
+        self._picks.append(places)
+        self._gaps.append(gaps)
+
+
+def _squared(shift: Float[ndarray, "n d"]) -> Float[ndarray, " n"]:
+    """Squared length of each row, the same bits for a row whatever stands beside it."""
+    total: ndarray = np.zeros(len(shift))
+    for part in shift.T:
+        total += part * part
+    return total
 
 
 def hop_gaps(

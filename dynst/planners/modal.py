@@ -8,14 +8,15 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from dynst.domain.modes import leading_modes
+from dynst.domain.modes import inner_products, leading_modes
 from dynst.planners.base import Task
 
-__all__ = ["RANK", "REACH", "ModalField", "modal_field"]
+__all__ = ["RANK", "ModalField", "modal_field", "useful_picks"]
 
 RANK = 100  # modes kept; benchmarks/planners.py times all planners at this rank
 _ROUNDING = 1e-4  # amplitude relative to the first mode below which a mode is rounding of float32 values
-REACH = 5  # picks beyond REACH x rank follow nothing but rounding: farthest point ranks the rest
+_REACH = 5  # picks beyond 5 per mode follow nothing but rounding: farthest point ranks the rest
+_OPERATIONS = 1e9  # of picks that nobody asked for, at `n c r` each; chosen: below a second
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,15 +49,17 @@ def modal_field(task: Task, *, rank: int = RANK) -> ModalField:
     """The leading modes of the training snapshots, all channels together, each site weighted by its area.
 
     The modes are those of the area-weighted field, because errors are; a sensor measures the field itself, so its
-    view is divided by the weight again. The random sketch is seeded by a constant: modes belong to the task, not
-    to a planner's seed.
+    view is divided by the weight again. Modes are exact, as planners see at most 1000 snapshots: they belong to the
+    task, not to a planner's seed.
     """
 
     def make() -> ModalField:
         snapshots, observed = task.train_snapshots, task.train.observed
         s, n, c = snapshots.shape
         root = np.sqrt(np.maximum(task.weight, 1e-6 * task.weight.max()))
-        modes = leading_modes((snapshots * root[None, :, None].astype(np.float32)).reshape(s, n * c), rank)
+        flat, weight = snapshots.reshape(s, n * c), np.repeat(root, c)
+        products = task.once("modal_products", lambda: inner_products(flat, weight=weight))
+        modes = leading_modes(flat, rank, weight=weight, products=products)
         real = int((modes.amplitude > _ROUNDING * modes.amplitude[:1]).sum())
         patterns = modes.patterns[:, :real].reshape(n, c, real)[:, observed] / root[:, None, None]
         amplitude = modes.amplitude[:real]
@@ -73,3 +76,15 @@ def modal_field(task: Task, *, rank: int = RANK) -> ModalField:
         return ModalField(view, noise, amplitude)
 
     return task.once(f"modal_field {rank}", make)
+
+
+def useful_picks(task: Task, field: ModalField) -> int:
+    """How many sites, fixed ones among them, a search over the modes ranks; farthest point ranks the rest.
+
+    At most 5 per mode, and those beyond the budget, which serve other numbers of sensors, only while they are cheap:
+    operations are counted, no clock is read.
+    """
+    n, c, r = field.view.shape
+    cheap = int(_OPERATIONS / max(1, n * c * r))
+    useful: int = min(_REACH * r, max(task.budget, cheap)) + len(task.sites.fixed)
+    return min(len(task.sites.legal), useful)

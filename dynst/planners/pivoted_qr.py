@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from dynst.domain import Plan
 from dynst.planners.base import Task, finish_plan
-from dynst.planners.modal import RANK, REACH, modal_field
+from dynst.planners.modal import RANK, modal_field
 
 __all__ = ["pivots", "plan"]
+
+_LOST = 1e-8  # powers that fell by this much since they were computed have lost half of their digits
+_NOTHING = 1e-20  # power relative to the largest below which nothing is left to see
+_DEPENDENT = 1e-10  # length of a column beyond the span, relative to its own, below which it lies in it
 
 
 def plan(task: Task, *, seed: int, rank: int | None = None, scaled: bool = True) -> Plan:
     """Sites by the pivots of the modes' matrix, a site with several observed channels being a block of columns.
 
-    Modes are scaled by their amplitude, so the pivots are those of the (filtered) data themselves and a prefix of the
-    ranking is the plan for a smaller budget. The published form, as many modes as sensors and all of them alike, is
-    ``rank=budget, scaled=False``; its error was the same within noise on rolling origins, while with 100 modes that
-    all count alike a small plan chases the last of them and is no better than chance (docs/method.md).
-
-    When the modes are used up, the pivoting starts again among the sites that are left, up to 5 sites per mode; the
-    rest follows by farthest point.
+    There are as many modes as the sensors measure values, at most 100: with more of them a small plan chases what it
+    cannot hold. Modes are scaled by their amplitude, so the pivots are those of the (filtered) data themselves; the
+    published form counts all modes alike (``scaled=False``). When the modes are used up, the rest follows by farthest
+    point: pivoting once more among the sites that are left was no better (docs/method.md).
 
     Parameters
     ----------
@@ -31,7 +32,7 @@ def plan(task: Task, *, seed: int, rank: int | None = None, scaled: bool = True)
     seed : int
         Noted, but nothing depends on it.
     rank : int or None
-        Modes kept; 100 if left out.
+        Modes kept; the budget times the number of observed channels, at most 100, if left out.
     scaled : bool
         Whether modes count by their amplitude.
 
@@ -39,33 +40,24 @@ def plan(task: Task, *, seed: int, rank: int | None = None, scaled: bool = True)
     ------
     Manohar et al. 2018, Data-driven sparse sensor placement for reconstruction.
     """
-    field = modal_field(task, rank=RANK if rank is None else rank)
+    measured = task.budget * len(task.train.observed)
+    field = modal_field(task, rank=min(RANK, measured) if rank is None else rank)
     blocks = field.view if scaled else field.view / field.amplitude
-    free = task.sites.role == 0
-    chosen, importance = np.zeros(0, np.int64), np.zeros(len(task.sites))
-    start, passes = task.sites.fixed, 0
-    while len(chosen) < REACH * field.rank and free.any():
-        count = min(int(free.sum()), REACH * field.rank - len(chosen))
-        picks, norm = pivots(blocks, free, count, start=start)
-        if not len(picks):
-            if not len(start):
-                break
-            start = start[:0]  # the fixed sites alone use up the modes
-            continue
-        passes += 1
-        chosen = np.concatenate([chosen, picks])
-        importance[picks] = norm / passes
-        free[picks] = False
-        start = start[:0]
-    importance[task.sites.fixed] = importance.max(initial=0.0)
+    free, fixed = task.sites.role == 0, task.sites.fixed
+    chosen, norm = pivots(blocks, free, field.rank, start=fixed)
+    if not len(chosen):  # the fixed sites alone use up the modes
+        chosen, norm = pivots(blocks, free, field.rank)
+    importance = np.zeros(len(task.sites))
+    importance[chosen] = norm
+    importance[fixed] = norm.max(initial=0.0)
     return finish_plan(
         task,
         chosen,
         importance,
         planner="pivoted_qr",
-        importance_is="amplitude of the leading modes that the sensors before it do not see, by pass over the sites",
+        importance_is="amplitude of the leading modes that the sensors before it do not see",
         seed=seed,
-        provenance={"modes": field.rank, "scaled": scaled, "passes": passes},
+        provenance={"modes": field.rank, "scaled": scaled},
     )
 
 
@@ -95,40 +87,73 @@ def pivots(
     Float[ndarray, "k"]
         Norm of what is left of each when it is picked.
     """
-    n, c, r = blocks.shape
-    flat = np.ascontiguousarray(blocks.reshape(n * c, r))
-    left = np.einsum("ncr,ncr->n", blocks, blocks)
-    full = float(left.max(initial=0.0))
-    checked = full  # the largest norm when the norms were last computed and not updated
-    basis = np.zeros((0, r))
+    unseen = _Unseen(blocks)
+    most = checked = float(unseen.power.max(initial=0.0))  # `checked`: the largest when power was last computed afresh
+    for site in () if start is None else np.asarray(start).tolist():
+        unseen.take_out(site)
+    closed = ~free
     picks: list[int] = []
     norms: list[float] = []
-    first = [] if start is None else np.asarray(start).tolist()
-    while len(picks) < count and len(basis) < r:
-        if first:
-            site = first.pop(0)
-        else:
-            candidates = np.where(free, left, -1.0)
-            candidates[picks] = -1.0
-            site = int(np.argmax(candidates))
-            if candidates[site] < 1e-8 * checked:  # updates have lost the digits: compute afresh
-                rest = flat - (flat @ basis.T) @ basis
-                left = np.einsum("nr,nr->n", rest, rest).reshape(n, c).sum(axis=1)
-                candidates = np.where(free, left, -1.0)
-                candidates[picks] = -1.0
-                site = int(np.argmax(candidates))
-                checked = max(float(candidates[site]), 0.0)
-            if candidates[site] <= 1e-20 * full:
-                break
-            picks.append(site)
-            norms.append(float(np.sqrt(max(left[site], 0.0))))
-        for column in range(c):
-            vector = flat[site * c + column]
-            rest = vector - (vector @ basis.T) @ basis
-            rest -= (rest @ basis.T) @ basis  # once more: Gram-Schmidt twice is enough
-            length = float(np.linalg.norm(rest))
-            if length <= 1e-10 * max(float(np.linalg.norm(vector)), 1e-300) or len(basis) == r:
-                continue
-            basis = np.concatenate([basis, rest[None] / length])
-            left = left - ((flat @ basis[-1]) ** 2).reshape(n, c).sum(axis=1)
+    while len(picks) < count and not unseen.used_up:
+        site, left = unseen.largest(closed)
+        if left < _LOST * checked:  # updates have lost the digits
+            unseen.compute_afresh()
+            site, left = unseen.largest(closed)
+            checked = max(left, 0.0)
+        if left <= _NOTHING * most:
+            break
+        picks.append(site)
+        norms.append(float(np.sqrt(left)))
+        closed[site] = True
+        unseen.take_out(site)
     return np.array(picks, np.int64), np.array(norms)
+
+
+class _Unseen:
+    """What the columns of each site have beyond the span of those taken out, as its power: the sum of squares."""
+
+    def __init__(self, blocks: Float[ndarray, "n c r"]) -> None:
+        n, self._channels, rank = blocks.shape
+        self._flat = np.ascontiguousarray(blocks.reshape(n * self._channels, rank))
+        self._basis = np.empty((rank, rank))
+        self._size = 0
+        self.power = self._by_site(np.einsum("nr,nr->n", self._flat, self._flat))
+
+    @property
+    def used_up(self) -> bool:
+        """Whether the columns taken out span everything."""
+        return self._size == len(self._basis)
+
+    def largest(self, closed: Bool[ndarray, " n"]) -> tuple[int, float]:
+        """The site of largest power that is not closed, the first among equals, and its power."""
+        power = np.where(closed, -1.0, self.power)
+        site = int(power.argmax())
+        return site, float(power[site])
+
+    def take_out(self, site: int) -> None:
+        """Add the columns of a site to the span."""
+        for column in range(site * self._channels, (site + 1) * self._channels):
+            self._extend(self._flat[column])
+
+    def compute_afresh(self) -> None:
+        """The powers without the rounding of the updates."""
+        basis = self._basis[: self._size]
+        rest = self._flat - (self._flat @ basis.T) @ basis
+        self.power = self._by_site(np.einsum("nr,nr->n", rest, rest))
+
+    def _extend(self, vector: Float[ndarray, " r"]) -> None:
+        basis = self._basis[: self._size]
+        rest = vector - (vector @ basis.T) @ basis
+        rest -= (rest @ basis.T) @ basis  # once more: Gram-Schmidt twice is enough
+        length = float(np.sqrt(rest @ rest))
+        if self.used_up or length <= _DEPENDENT * max(float(np.sqrt(vector @ vector)), 1e-300):
+            return
+        rest /= length
+        self._basis[self._size] = rest
+        self._size += 1
+        seen = self._flat @ rest
+        seen *= seen
+        self.power -= self._by_site(seen)
+
+    def _by_site(self, values: Float[ndarray, " m"]) -> Float[ndarray, " n"]:
+        return values if self._channels == 1 else values.reshape(-1, self._channels).sum(axis=1)

@@ -29,6 +29,35 @@ def test_picks_equal_the_quadratic_loop(reference, seed, on_a_grid):
     assert fast.tolist() == plain
 
 
+@pytest.mark.parametrize("kind", ["scattered", "grid", "line"])
+@pytest.mark.parametrize("head", [0, 40])
+def test_picks_of_many_sites_equal_the_plain_loop(kind, head):
+    rng = np.random.default_rng(1)
+    x, y = {
+        "scattered": (rng.uniform(-180, 180, 1500), rng.uniform(-90, 90, 1500)),
+        "grid": (np.arange(1500) % 50 * 1.0, np.arange(1500) // 50 * 1.0),
+        "line": (np.arange(1500) * 0.05, np.zeros(1500)),
+    }[kind]
+    sites = Sites(x, y, frame=Frame.GEOGRAPHIC if kind == "scattered" else Frame.PLANAR)
+    taken = rng.choice(1500, head, replace=False)
+    order, gaps = farthest_point_gaps(sites, taken, 1500 - head)
+    left = np.full(1500, np.inf)
+    for site in taken if head else order[:1]:
+        _take(sites, site, left)
+    for site, gap in list(zip(order.tolist(), gaps.tolist(), strict=True))[0 if head else 1 :]:
+        assert site == int(np.argmax(left))
+        assert gap == pytest.approx(np.sqrt(left[site]), rel=1e-12)
+        _take(sites, site, left)
+    assert farthest_point(sites, taken, 90).tolist() == order[:90].tolist()
+
+
+def _take(sites, site, left):
+    """Lower the squared distances `left` by one more site, as the plain loop does."""
+    shift = (sites.points - sites.points[site]).T
+    left[:] = np.minimum(left, sum(part * part for part in shift))
+    left[site] = -1.0
+
+
 def test_the_date_line_and_the_poles_are_no_edges():
     sites = Sites(np.array([179.0, -179.0, 0.0, 90.0, -90.0]), np.array([0.0, 0.0, 0.0, 89.0, 89.0]))
     order = farthest_point(sites, np.array([0]), 4)
