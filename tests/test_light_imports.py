@@ -34,7 +34,7 @@ def listen(event):
     if event.stage == "write" and not before_report:
         before_report.extend(sys.modules)
 
-run = fit(Study(data="synthetic:white_noise:3", planner="PLANNER"), listen=listen)
+run = fit(Study(data="synthetic:white_noise:3", planner="PLANNER", ladder=()), listen=listen)
 assert (run.path / "report.html").is_file() and len(before_report)
 print(*before_report)
 print(*sys.modules)

@@ -60,7 +60,7 @@ def test_a_notebook_runs_and_its_charts_draw(path, tmp_path, monkeypatch):
     folder = tmp_path / "work"
     folder.mkdir()
     resources = {"metadata": {"path": str(folder)}}
-    NotebookClient(book, timeout=120, kernel_name="python3", resources=resources).execute()
+    NotebookClient(book, timeout=300, kernel_name="python3", resources=resources).execute()
     pages = [
         output.data["text/html"]
         for cell in code_of(book)

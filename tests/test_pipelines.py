@@ -22,7 +22,7 @@ from tests.readers.fire_maker import write_fires
 FOLDER = Path(__file__).parents[1] / "pipelines"
 STUDIES = sorted(FOLDER.glob("*.toml"))
 README = (FOLDER / "README.md").read_text(encoding="utf-8")
-TINY = ("--steps", "12", "--batch", "4", "--dim", "8", "--depth", "1", "--ladder", "0.5")
+TINY = ("--steps", "12", "--batch", "4", "--dim", "8", "--depth", "1", "--ladder", "0.95")
 
 each_study = pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 
@@ -39,7 +39,7 @@ def dynst_command(*arguments, cwd):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 

@@ -28,7 +28,7 @@ def process(environment):
     def call(*arguments, cwd, **options):
         command = [sys.executable, "-m", "dynst", *map(str, arguments)]
         return subprocess.run(
-            command, cwd=cwd, env=environment, capture_output=True, timeout=120, check=False, **options
+            command, cwd=cwd, env=environment, capture_output=True, timeout=300, check=False, **options
         )
 
     return call

@@ -39,8 +39,8 @@ def test_inspect_shows_the_choice_and_its_evidence(daily, dynst_main):
 
 def test_fit_takes_anomalies_from_it_and_keeps_it_with_the_run(daily, dynst_main, tmp_path):
     out = tmp_path / "run"
-    options = ("--planner", "variance", "--sensors", 3, "--horizon", "6h", "--history", 4, "--ladder", "0.5")
-    code, _, err = dynst_main("fit", "-q", "--data", daily, *options, "--out", out)
+    options = ("--planner", "variance", "--sensors", 3, "--horizon", "6h", "--history", 4, "--compare", "none")
+    code, _, err = dynst_main("fit", "-q", "--data", daily, *options, "--ladder", "", "--out", out)
     assert code == 0, err
     run = runs.find(str(out))
     facts = run.provenance["facts"]["climatology"]

@@ -91,7 +91,7 @@ def test_killed_twice_and_resumed_it_is_the_same(whole, copy, environment):
     kept = {}
     for moment in (30, 95):
         command = [sys.executable, "-c", KILLED, str(copy.path), str(moment)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == -signal.SIGKILL, done.stderr
         now = files(copy)
         assert {name: now[name].stat().st_mtime_ns for name in kept} == kept  # nothing was made twice

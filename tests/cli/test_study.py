@@ -57,7 +57,7 @@ def work(waves, environment, tmp_path_factory):
         input=json.dumps([study, MOMENTS]),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -65,6 +65,17 @@ def work(waves, environment, tmp_path_factory):
     events = []
     run = fit(Study(**study, out=str(folder / "whole")), listen=events.append)
     return folder, run, events
+
+
+@pytest.fixture(scope="module", params=MOMENTS)
+def resumed(request, work, tmp_path_factory):
+    """A copy of a killed run, made to its end; the draft that it was; and what was heard meanwhile."""
+    folder, _, _ = work
+    place, events = tmp_path_factory.mktemp("resumed"), []
+    draft = place / f".{request.param}.partial"
+    shutil.copytree(folder / draft.name, draft)
+    assert not list(draft.rglob("*.part*"))
+    return resume(str(place / request.param), listen=events.append), draft, events
 
 
 def test_a_run_folder_holds_all_of_its_parts(work):
@@ -88,13 +99,8 @@ def test_a_killed_process_leaves_no_run_under_a_final_name(work):
     assert {path.name for path in folder.iterdir()} == {"whole", *(f".{moment}.partial" for moment in MOMENTS)}
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
-def test_killed_at_any_moment_a_run_resumes_to_the_identical_one(work, moment, tmp_path):
-    folder, whole, _ = work
-    draft = tmp_path / f".{moment}.partial"
-    shutil.copytree(folder / draft.name, draft)
-    assert not list(draft.rglob("*.part*"))
-    run = resume(str(tmp_path / moment))
+def test_killed_at_any_moment_a_run_resumes_to_the_identical_one(work, resumed):
+    (_, whole, _), (run, draft, _) = work, resumed
     assert not draft.exists()
     assert run.plan.order.tolist() == whole.plan.order.tolist()
     # Another process sums from other places in memory: the last digit of a sum may differ, the order of sites may not.
@@ -109,12 +115,10 @@ def test_killed_at_any_moment_a_run_resumes_to_the_identical_one(work, moment, t
     assert resume(str(run.path)) == run
 
 
-def test_a_finished_stage_is_not_done_again(work, tmp_path):
-    folder, _, _ = work
-    shutil.copytree(folder / ".baselines.partial", tmp_path / ".again.partial")
-    events = []
-    resume(str(tmp_path / "again"), listen=events.append)
-    assert not [event for event in events if event.stage == "plan" and event.loss is not None]
+def test_a_finished_stage_is_not_done_again(resumed):
+    run, _, events = resumed
+    trained = [event for event in events if event.stage == "plan" and event.loss is not None]
+    assert bool(trained) == (run.name == "training"), "only training that was stopped goes on"
 
 
 def test_a_run_repeats_from_its_own_study_file(work, tmp_path):

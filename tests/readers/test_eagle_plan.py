@@ -24,7 +24,7 @@ def tree(tmp_path_factory):
 
 
 def fit(tree, out, **options):
-    window = {"history": 2, "horizon": 2, "compare": "none", "ladder": (0.5,)}
+    window = {"history": 2, "horizon": 2, "compare": "none", "ladder": ()}
     return dynst.fit(dynst.Study(data=str(tree), sites=40, sensors=5, out=str(out), **window, **options))
 
 

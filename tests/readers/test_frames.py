@@ -258,6 +258,10 @@ def test_a_fit_on_fires_ends_in_a_map_without_a_false_place_on_earth(tmp_path, p
         "30",
         "--spacing",
         "0.2",
+        "--compare",
+        "none",
+        "--ladder",
+        "",
         "--out",
     ]
     fitted = subprocess.run([*run, *fit, str(out)], env=env, capture_output=True, text=True, check=False)

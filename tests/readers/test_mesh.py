@@ -351,7 +351,7 @@ def test_a_tree_larger_than_memory_allows_is_converted_in_little_memory(tmp_path
         np.save(tmp_path / f"tree/{run}/triangles.npy", np.array([[0, 1, 2], [0, 2, 3]]))
     command = [sys.executable, "-c", _MEMORY, str(tmp_path / "tree"), str(tmp_path / "tree/1")]
     environment = {"DYNST_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1", "PYTHONPATH": ":".join(sys.path)}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=True)
     size, kind, grown = done.stdout.split()
     assert kind == "FileSeries"
     assert float(size) > 64
