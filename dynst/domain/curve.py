@@ -324,15 +324,16 @@ class Curve:
         writer.writerow(header)
         data = self.data
         errors = [data[name].values for name in figures]
+        leads, shares = data["lead_time"].values.tolist(), data["sparsity"].values.tolist()
         for i, planner in enumerate(self.planners):
             for j, budget in enumerate(self.budgets):
-                place = (harmless(planner), f"{float(data['sparsity'][j]):.6g}", budget)
+                place = (harmless(planner), f"{shares[j]:.6g}", budget)
                 known = np.argwhere(np.isfinite(errors[0][i, j]))
                 for lead, channel, seed in known.tolist():
                     name, unit = harmless(self.channels[channel]), harmless(self.units[channel])
                     values = [float(error[i, j, lead, channel, seed]) for error in errors]
                     numbers = [f"{value:.9g}" if np.isfinite(value) else "" for value in values]
-                    writer.writerow((*place, int(data["lead_time"][lead]), name, unit, seed, *numbers, ""))
+                    writer.writerow((*place, int(leads[lead]), name, unit, seed, *numbers, ""))
                 if not len(known):
                     writer.writerow((*place, *[""] * (4 + len(figures)), harmless(str(data["reason"].values[i, j]))))
         return text.getvalue()
