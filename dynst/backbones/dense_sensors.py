@@ -262,7 +262,7 @@ class DenseForecaster:
         if form.memory > 0:
             np.matmul((still @ self._series.T) * (form.memory / len(targets)), targets, out=made)
         if form.kernel > 0:
-            made += form.kernel * self._by_distance(still, columns)
+            made += self._by_distance(form.kernel * still, columns)
         return made
 
     def _by_distance(self, still: Float[ndarray, "b q"], columns: Int[ndarray, " c"]) -> Float[ndarray, "b c"]:
@@ -275,8 +275,9 @@ class DenseForecaster:
         for place, channel in enumerate(record.predicted.tolist()):
             for reading in np.flatnonzero(record.observed == channel).tolist():
                 made[..., place] = scaled[..., reading] @ fall
-        deviation = np.sqrt(record.variance[columns]).astype(self._type)
-        return np.asarray(made.reshape(len(still), -1) * deviation)
+        flat = made.reshape(len(still), -1)
+        flat *= np.sqrt(record.variance[columns]).astype(self._type)
+        return flat
 
     def _fall(self, sites: Int[ndarray, " s"]) -> Float[ndarray, "u s"]:
         """Correlation by distance between the system and some sites; kept for all forms."""
