@@ -185,13 +185,12 @@ class Bench:
     ) -> tuple[Float[ndarray, "s f f"], Float[ndarray, "s f f"]]:
         """`_own` and `_square` after ``given middle told`` joins `_left`."""
         s, f = self._own.shape[:2]
-        shared = (self._left @ told.T.astype(np.float32)).reshape(s, f, f).astype(float)
-        blocks = given.reshape(s, f, f).astype(float)
-        weighted = blocks @ middle
-        cross = weighted @ shared.transpose(0, 2, 1)
-        own = self._own + weighted @ blocks.transpose(0, 2, 1)
-        inner = weighted @ (told @ told.T) @ weighted.transpose(0, 2, 1)
-        return own, self._square + cross + cross.transpose(0, 2, 1) + inner
+        shared = (self._left @ told.T.astype(np.float32)).reshape(s, f, f)
+        weighted = (given @ middle.astype(np.float32)).reshape(s, f, f)
+        own = self._own + weighted @ given.reshape(s, f, f).transpose(0, 2, 1)
+        inner = weighted.reshape(-1, f) @ (told @ told.T / 2).astype(np.float32)
+        half = weighted @ (shared + inner.reshape(s, f, f)).transpose(0, 2, 1)
+        return own, self._square + half + half.transpose(0, 2, 1)
 
     def _shift(self, given: Float[ndarray, "sf f"], middle: Float[ndarray, "f f"], told: Float[ndarray, "f R"]) -> None:
         self._own, self._square = self._moved(given, middle, told)
