@@ -18,7 +18,7 @@ WINDOW = Window(1, 1)
 KNOWING = (2, 7, 11)  # what they show now, their group of sites shows next
 
 
-def planted(steps=900, seed=0):
+def planted(steps=1800, seed=0):
     """16 sites in a row; each of three knows the next value of its own four others, the rest is noise."""
     rng = np.random.default_rng(seed)
     values = rng.standard_normal((steps, 16, 1))
@@ -54,19 +54,17 @@ def test_sites_that_know_the_future_are_missed_and_noise_is_not(reviewed):
     missed = {station.name for station in reviewed.stations if station.without.verdict == "worse"}
     assert missed == {"A", "B", "C"}
     # In training deviations: 4 of 16 sites nobody knows, variance 1; of 12 what is left is 0.09 / 1.09. Without one
-    # that knows, 8 and 8: sqrt((8 + 8 * 0.083) / (4 + 12 * 0.083)) is 1.32. 175 test windows tell that to some 6 %.
+    # that knows, 8 and 8: sqrt((8 + 8 * 0.083) / (4 + 12 * 0.083)) is 1.32. 325 test windows tell that to some 4 %.
+    # (Of half of these steps the folds may choose a form that shrinks what the sensors tell, and 22 % are lost.)
     for station in reviewed.stations:
-        # The form is chosen on random plans of 5 of 16 sites, most of which know little: the mean with damped
-        # persistence stays, shrinks what the sensors tell, and loses 22 % where ridge regression loses 32 %.
-        # With so little noise as it takes, a station that tells nothing costs 0.8 %.
-        expected, room = (27, 11) if station.name in missed else (0, 1)
+        expected, room = (32, 4) if station.name in missed else (0, 0.5)
         assert station.without.percent == pytest.approx(expected, abs=room)
 
 
 def test_noise_is_the_first_to_go(reviewed):
     assert [step.name for step in reviewed.removed][:2] in (["e", "d"], ["d", "e"])
     assert sorted(station.redundancy for station in reviewed.stations) == [1, 2, 3, 4, 5]
-    assert abs(reviewed.removed[1].change.percent) < 1  # two weights fitted to noise in 600 windows, and luck
+    assert abs(reviewed.removed[1].change.percent) < 1  # two weights fitted to noise in 1200 windows, and luck
     assert reviewed.removed[2].change.verdict == "worse"
 
 

@@ -101,18 +101,16 @@ def curve_of(field, planners, budgets, *, draws=20, seed=0, window=None):
     return judge_ladder(plans, LinearJudge(split, window), budgets)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_on_white_noise_nothing_is_better_than_random_and_the_answer_says_so(seed):
-    planners = ["dynst_linear", "forward", "coverage", "variance"]
-    curve = curve_of(white_noise(shape=(4, 6), steps=300, seed=seed), planners, [3, 6], seed=seed)
-    against = curve.data["verdict"].sel(planner=planners, against=RANDOM)
-    assert not (against == "better").any()
-    found = answer(curve, "dynst_linear", 3)
-    assert "sensors add n" in found.headline  # nothing, or next to nothing
-    # Of nine comparisons in three seeds one at the 95 % level may be luck; what is won on noise is less harm, no skill.
-    data = curve.at(3).sel(planner="dynst_linear")
-    for rival, word in found.against.items():
-        assert word != "better" or data["difference"].sel(against=rival).item() > -0.3
+def test_on_white_noise_nothing_is_better_than_random_and_the_answer_says_so():
+    planners, lucky = ["dynst_linear", "forward", "coverage", "variance"], 0
+    for seed in range(4):
+        curve = curve_of(white_noise(shape=(4, 6), steps=300, seed=seed), planners, [3, 6], seed=seed)
+        against = curve.data["verdict"].sel(planner=planners, against=RANDOM)
+        assert not (against == "better").any()
+        found = answer(curve, "dynst_linear", 3)
+        assert "sensors add n" in found.headline  # nothing, or next to nothing
+        lucky += "better" in found.against.values()
+    assert lucky <= 1  # records of four, each with 5 % for any false word on one plan: two or more come in 1.4 %
 
 
 def test_where_few_sites_know_the_future_the_answer_says_who_finds_them():
