@@ -18,6 +18,7 @@ _FEWEST, _MOST = 500, 6000  # and their steps
 _STRETCHES = 24
 _WHOLE = 8  # windows that a stretch holds at least, as lags end where a stretch does
 _ENOUGH = 5  # training values for each parameter of a site's climatology
+_BLOCK = 1 << 22  # numbers that are looked at together
 _SPIKE = (0.99, 2.0, 5.0)  # quantile of a series, times it, and typical deviations: larger anomalies are cut
 
 
@@ -81,13 +82,6 @@ def learnt(scaling: Scaling) -> Bool[ndarray, "n c"]:
     return np.asarray(scaling.count >= _ENOUGH * parameters)
 
 
-def _bounds(series: Float[ndarray, "m s"], typical: float) -> Float[ndarray, " s"]:
-    """Size of an anomaly beyond which it is a spike: by what its series and all others usually do."""
-    quantile, times, deviations = _SPIKE
-    reckon = np.quantile if np.isfinite(series).all() else np.nanquantile  # the latter is slow
-    return np.asarray(np.maximum(times * reckon(np.abs(series), quantile, axis=0), deviations * typical))
-
-
 def _cut_spikes(values: Float[ndarray, "m n c"]) -> None:
     """Cut, in place, what is far beyond the usual anomalies of its series and of all others.
 
@@ -95,18 +89,32 @@ def _cut_spikes(values: Float[ndarray, "m n c"]) -> None:
     climatology that the anomalies are from.
     """
     flat = values.reshape(len(values), -1)
-    known = np.isfinite(flat)
-    alive = known.any(axis=0)
-    square = np.square(np.where(known, flat, 0.0)).sum(axis=0)[alive] / known.sum(axis=0)[alive]
-    typical = np.sqrt(np.median(square)) if alive.any() else 0.0
-    beyond = np.zeros(len(alive), bool)
-    beyond[alive] = np.nanmax(np.abs(flat[:, alive]), axis=0) > _bounds(flat[:, alive], typical)
-    if beyond.any():
-        some = flat[:, beyond]
-        some = some - np.nanmedian(some, axis=0)
-        bound = _bounds(some, typical)
-        some = np.clip(some, -bound, bound)
-        flat[:, beyond] = some - np.nanmean(some, axis=0)
+    alive = np.flatnonzero(np.isfinite(flat).any(axis=0))
+    if not len(alive):
+        return
+    size = max(1, _BLOCK // len(flat))
+    blocks = [alive[start : start + size] for start in range(0, len(alive), size)]
+    square = np.concatenate([np.nanmean(np.square(flat[:, block]), axis=0) for block in blocks])
+    typical = float(np.sqrt(np.median(square)))
+    for block in blocks:
+        series = flat[:, block]
+        beyond = block[np.nanmax(np.abs(series), axis=0) > _bounds(series, typical)]
+        if len(beyond):
+            flat[:, beyond] = _without_spikes(flat[:, beyond], typical)
+
+
+def _without_spikes(series: Float[ndarray, "m s"], typical: float) -> Float[ndarray, "m s"]:
+    centred = series - np.nanmedian(series, axis=0)
+    bound = _bounds(centred, typical)
+    cut = np.clip(centred, -bound, bound)
+    return np.asarray(cut - np.nanmean(cut, axis=0))
+
+
+def _bounds(series: Float[ndarray, "m s"], typical: float) -> Float[ndarray, " s"]:
+    """Size of an anomaly beyond which it is a spike: by what its series and all others usually do."""
+    quantile, times, deviations = _SPIKE
+    reckon = np.quantile if np.isfinite(series).all() else np.nanquantile  # the latter is slow
+    return np.asarray(np.maximum(times * reckon(np.abs(series), quantile, axis=0), deviations * typical))
 
 
 def _fill(values: Float[ndarray, "m n c"], expected: Float[ndarray, "m n c"]) -> None:

@@ -22,7 +22,8 @@ IMPORTANCE_IS = "share of the expected forecast error that the sensor takes away
 STARTS = ("greedy", "dense")
 """From where the sensors come: added one by one, or left of many by pruning."""
 
-_NUMBERS = 128_000_000  # that the covariances of the candidates with the targets may hold (512 MB)
+_NUMBERS = 150_000_000  # that the covariances of the candidates may hold (600 MB)
+_BLOCK = 32_000_000  # the same, for sites whose worth is found after the search
 _INPUTS = 1500  # of a dense start
 _ONE_BY_ONE = 64  # at most so many sensors: regrow one at a time by exact gain, so that twins never come together
 _PICKS = 500  # exact ones, at most; later gains are too small to tell sites apart
@@ -63,11 +64,11 @@ def plan(task: Task, *, seed: int, start: str = "greedy", alpha: float = 0.3, ro
     if start not in STARTS:
         raise ConfigError(f"no start is called {start!r}. Choose one of: {', '.join(STARTS)}.")
     error, sites, wanted = task.expected_error, task.sites, task.budget - len(task.sites.fixed)
-    bench = Bench.of(error, sites.fixed, _candidates(error, sites))
+    bench = Bench.of(error, sites.fixed, _candidates(error, sites, task.budget))
     picks = affordable(error, len(bench.sites), most=min(wanted, _PICKS))
     if picks < wanted:
         order = np.concatenate([sites.fixed, add_best(bench, sites, picks)]).astype(np.int64)
-        return _finished(task, bench, order, seed=seed, notes={"picks": picks})
+        return _finished(task, order, _found(error, bench), seed=seed, notes={"picks": picks})
     notes: dict[str, object] = {"start": start}
     if start == "dense":
         become(bench, _pruned(error, sites, task.budget, alpha=alpha))
@@ -75,7 +76,9 @@ def plan(task: Task, *, seed: int, start: str = "greedy", alpha: float = 0.3, ro
         add_best(bench, sites, wanted)
     _drop_and_regrow(bench, sites, _exchanges(wanted, rounds, alpha))
     notes |= swap(bench, sites, sweeps=sweeps)
-    return _finished(task, bench, building_order(error, sites, bench.support), seed=seed, notes=notes)
+    order, found = building_order(error, sites, bench.support), _found(error, bench)
+    del bench  # its memory is needed
+    return _finished(task, order, found, seed=seed, notes=notes)
 
 
 def marginal_values(
@@ -92,48 +95,55 @@ def marginal_values(
     bench : Bench or None
         One with these sensors, if it is at hand.
     """
-    if bench is None:
-        first = min(error.sites, _block(error))
-        bench = Bench.of(error, selected, np.union1d(np.arange(first), selected))
-    value, known = np.zeros(error.sites), np.zeros(error.sites, bool)
-    losses = bench.losses()
-    while True:
-        value[bench.sites], known[bench.sites] = bench.gains(), True
-        rest = np.flatnonzero(~known)[: _block(error)]
-        if not len(rest):
-            break
-        bench = Bench.of(error, selected, np.union1d(rest, selected))
-    value /= bench.remaining
-    value[np.sort(selected)] = losses / (bench.remaining + losses)
+    value = np.empty(error.sites)
+    sites = np.zeros(0, np.int64)
+    if bench is not None:
+        sites = bench.sites
+        value[sites], losses, left = bench.gains(), bench.losses(), bench.remaining
+    rest = np.setdiff1d(np.arange(error.sites), sites)
+    size = max(1, _BLOCK // (error.inputs * (error.targets + error.inputs * len(selected))))
+    for start in range(0, len(rest), size):
+        some = Bench.of(error, selected, np.union1d(rest[start : start + size], selected))
+        value[some.sites], losses, left = some.gains(), some.losses(), some.remaining
+    value /= left
+    value[np.sort(selected)] = losses / (left + losses)
     return value
 
 
-def _finished(task: Task, bench: Bench, order: Int[ndarray, " k"], *, seed: int, notes: dict[str, object]) -> Plan:
-    error = task.expected_error
-    form = {"memory": error.form.memory, "kernel": error.form.kernel, "noise": error.form.noise}
-    share = bench.remaining / error.total
+def _found(error: ExpectedError, bench: Bench) -> tuple[Float[ndarray, " n"], float]:
+    """The worth of every site, and the expected error as a share of the climatology's."""
+    return marginal_values(error, bench.support, bench), math.sqrt(bench.remaining / error.total)
+
+
+def _finished(
+    task: Task,
+    order: Int[ndarray, " k"],
+    found: tuple[Float[ndarray, " n"], float],
+    *,
+    seed: int,
+    notes: dict[str, object],
+) -> Plan:
+    value, share = found
+    form = task.expected_error.form
+    parts = {"memory": form.memory, "kernel": form.kernel, "noise": form.noise}
     return finish_plan(
         task,
         order,
-        marginal_values(error, bench.support, bench),
+        value,
         planner="dynst_linear",
         importance_is=IMPORTANCE_IS,
         seed=seed,
-        provenance={"expected_error_to_climatology": math.sqrt(share), "form": form, **notes},
+        provenance={"expected_error_to_climatology": share, "form": parts, **notes},
     )
 
 
-def _candidates(error: ExpectedError, sites: Sites) -> Int[ndarray, " s"]:
+def _candidates(error: ExpectedError, sites: Sites, budget: int) -> Int[ndarray, " s"]:
     """Sites that are tried: all, or so many of them, evenly spread, that their covariances fit into memory."""
-    most = _block(error)
+    most = max(1, _NUMBERS // (error.inputs * (error.targets + error.inputs * min(budget, _PICKS))))
     if error.sites <= most:
         return np.arange(error.sites)
     some = np.linspace(0, len(sites.legal) - 1, min(most, len(sites.legal))).round().astype(int)
     return np.union1d(sites.legal[some], sites.fixed)
-
-
-def _block(error: ExpectedError) -> int:
-    return max(1, _NUMBERS // (error.inputs * error.targets))
 
 
 def _exchanges(movable: int, rounds: int, alpha: float) -> list[int]:

@@ -117,7 +117,9 @@ def test_too_many_sites_for_memory_are_thinned_and_all_get_their_importance(make
     task = make_task(waves(), 4)
     full = dynst_linear.plan(task, seed=0)
     error = task.expected_error
-    monkeypatch.setattr("dynst.planners.dynst_linear._NUMBERS", 10 * error.inputs * error.targets)
+    of_a_site = error.inputs * (error.targets + 4 * error.inputs)
+    monkeypatch.setattr("dynst.planners.dynst_linear._NUMBERS", 10 * of_a_site)
+    monkeypatch.setattr("dynst.planners.dynst_linear._BLOCK", 7 * of_a_site)
     thinned = dynst_linear.plan(task, seed=0)
     gain = error.gain(np.sort(thinned.selected))
     assert gain > 0.9 * error.gain(np.sort(full.selected))
