@@ -17,7 +17,7 @@ from dynst.evaluation.score import Score
 
 __all__ = ["LADDER", "Judge", "Progress", "curve_of", "judge_ladder", "ladder", "summary"]
 
-_VERY_MANY, _FEW = 1000, 5  # sensors above which random plans hardly differ, and how many of them are judged there
+_FEW = 8  # random plans that are judged at budgets that nobody asked about
 
 LADDER = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 """Sparsities at which plans are compared besides the requested one; chosen to be dense where the choice matters."""
@@ -188,8 +188,8 @@ def _scores(
 
 
 def _taken(seeds: Sequence[Plan], budget: int, asked: int | None) -> Sequence[Plan]:
-    """All plans of a planner; a few at a very large budget that nobody asked about, as they hardly differ there."""
-    return seeds if budget <= _VERY_MANY or budget == asked else seeds[:_FEW]
+    """All plans of a planner at the budget that was asked about, or if none was; a few at others."""
+    return seeds if asked in (None, budget) else seeds[:_FEW]
 
 
 def curve_of(
