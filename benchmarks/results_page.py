@@ -82,9 +82,9 @@ def picks(curve: Curve, budget: int) -> Picks | None:
     return Picks(min(baselines, key=means.__getitem__), min(means, key=means.__getitem__))
 
 
-def default_planner(run: Run) -> str:
-    """Who plans on this record where nobody asks for anybody."""
-    return Study().chosen_planner(int(facts(run)["split"]["train"]["windows"]))[0]
+def default_planner() -> str:
+    """Who plans where nobody asks for anybody: the same on every record."""
+    return Study().chosen_planner()[0]
 
 
 def facts(run: Run) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def meetings(record: str, run: Run, curve: Curve) -> Iterator[Meeting]:
 
     A planner that is itself the picked baseline has nobody to meet: it counts as a tie with no difference.
     """
-    default = default_planner(run)
+    default = default_planner()
     for budget in curve.budgets:
         for name in curve.planners:
             if name not in (*FRAMES, RANDOM) and (cell := Findings(curve, name, budget).found.get(RANDOM)):
@@ -282,7 +282,7 @@ def _data(run: Run, curve: Curve, licence: str) -> str:
     return (
         f"`{name}`: {data['sites']} sites ({layout}), {data['steps']} steps of {cadence}, {holes}; {channels}. "
         f"{window['history']} steps of history, {window['horizon']} of forecast; {windows} windows for training, "
-        f"validation and test. Default planner here: {default_planner(run)}. Licence: {licence or 'see its card'}."
+        f"validation and test. Default planner here: {default_planner()}. Licence: {licence or 'see its card'}."
         f"{caution}"
     )
 

@@ -22,9 +22,6 @@ from dynst.readers import DEFAULT_SAMPLE, Hints
 
 __all__ = ["Study", "is_path"]
 
-# Below about so many training windows a network learns less about sites than the solved linear forecaster
-# (docs/method.md: records of 250 to 400 windows).
-
 _DEFAULT_SENSORS = 20
 # Chosen: beyond some 20 sensors the choice of places hardly matters on smooth fields; below, it does.
 

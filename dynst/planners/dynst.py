@@ -2,7 +2,7 @@
 
 Wu et al., arXiv 2403.02914, in the form that docs/method.md found to work: a network that knows its support and is
 kept honest about others, expected benefit as the evidence, what-ifs on the frozen network, and one sweep of exact
-swaps under the linear forecaster. The switches of `plan` lead back to the published forms.
+swaps on the expected error. The switches of `plan` lead back to the published forms.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def plan(
     conditioned : bool
         Whether half of each batch carries other layouts.
     polish, exact_sweep : bool
-        What-ifs on the frozen network, and one sweep of exact swaps under the linear forecaster, after training.
+        What-ifs on the frozen network, and one sweep of exact swaps on the expected error, after training.
     listen : callable or None
         Called with the record of each training step.
     checkpoint : Path or None
@@ -275,7 +275,7 @@ def _ranked(
     notes: dict[str, object],
     exact_sweep: bool,
 ) -> Plan:
-    """The plan after the exact sweep, its sensors in the order in which the linear forecaster would add them."""
+    """The plan after the exact sweep, its sensors in the order of largest gain in expected error."""
     selected, error = _sites(mask), task.expected_error
     notes = notes | {"exact_sweep": "skipped: not asked for"}
     if exact_sweep:
