@@ -286,7 +286,7 @@ class Stability:
 
 
 _ONE = {"seeds": "seed", "halves": "half of the record", "quarters": "quarter left out"}
-_WHOSE = {"seeds": "Plans of different seeds", "halves": "Plans from the two halves of the training record"}
+_WHOSE = {"seeds": "Plans of different seeds", "halves": "Plans from the two halves of the record before the test"}
 
 
 def _either(words: list[str]) -> str:

@@ -125,7 +125,7 @@ def _headline(here: Findings) -> str:
     worse = here.rivals("worse")
     if worse:
         valid = _validation_errors(here)  # the test chose these rivals; which of them to take, it shall not choose too
-        rival = min(worse, key=lambda name: valid.get(name, math.inf))
+        rival = min(worse, key=lambda name: (valid.get(name, math.inf), name))
         take = f"dynst export-map --planner {one_line(rival)}"
         return f"This plan is worse than {one_line(rival)} by {percent(here.found[rival][0])}: take that one ({take})."
     by_random = {"worse": _worse_than_random, "better": _better_than_random, "tie": _tie_with_random}

@@ -73,7 +73,6 @@ class Task:
     window: Window
     scaling: Scaling
     budget: int
-    forms: Callable[[int], Form] = lambda budget: PLANNING_FORM
     learning: Field = None  # type: ignore[assignment]  # made `train` below
     cache: dict[str, Any] = field(default_factory=dict, repr=False)
 

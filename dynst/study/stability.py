@@ -12,7 +12,6 @@ import numpy as np
 
 from dynst.domain import Field, Plan
 from dynst.domain.matching import usual_radius
-from dynst.domain.split import window_starts
 from dynst.domain.stability import Stability
 from dynst.errors import BudgetError, DataError
 from dynst.export import load_plan, save_plan
@@ -21,16 +20,16 @@ from dynst.planners.base import PlannerSkipped, Task
 from dynst.runs import whole
 from dynst.study.event import Event, Listener, nobody
 from dynst.study.prepare import Prepared
+from dynst.windows.time_modes import LONG
 
 __all__ = ["stability_of", "worthwhile"]
 
 _BLIND = "uniform_random"  # looks at no record: a part of it would give the same plan and look stable
 _OF_THE_PLAN = ("listen", "checkpoint")  # options of the one call that made the plan, not of planning as such
 
-_PLANNED_ON = 250  # windows that a planner without a network selects on at most (dynst.planners.base)
-_BOUND = 2e7
-# Sites x observed channels x windows x sensors up to which the eight plans take some seconds and not minutes. Measured
-# on one core for one plan: 3.8e6 (864 sites) 1.7 s, 8e6 (1 617) 3.2 s, 1.1e7 (2 261) 4.9 s, 4.6e7 (10 512) 18 s.
+_BOUND = 1e6
+# Sites x sensors x squared numbers of a history up to which the six plans take some seconds and not minutes. Measured
+# on one core for one plan: 2.8e5 (864 sites) 0.2 s, 6e5 (207 sites, 12 steps) 0.5 s, 3.4e6 (10 512 sites) 4 s.
 
 _Part = Callable[[], Field]
 
@@ -43,8 +42,8 @@ def worthwhile(prepared: Prepared) -> bool:
     if prepared.planner in TRAINED:
         return False
     train = prepared.split.train
-    windows = min(len(window_starts(train, prepared.window)), _PLANNED_ON)
-    return len(train.sites) * len(train.observed) * windows * prepared.budget <= _BOUND
+    history = len(train.observed) * min(prepared.window.history, LONG)
+    return len(train.sites) * prepared.budget * history**2 <= _BOUND
 
 
 def stability_of(
