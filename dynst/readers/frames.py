@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from dynst.domain import ArraySeries, Channel, Field, Frame, GridLayout, Series, Sites
+from dynst.domain.caches import cache_folder
 from dynst.errors import ConfigError, DataError, unknown_name
 from dynst.readers.arrays import SUFFIXES, Array, member_names, open_arrays
 from dynst.readers.base import Hints
@@ -24,7 +25,7 @@ from dynst.readers.overlap import Rebuilt, rebuild
 from dynst.readers.pieces import Oddities, decode
 from dynst.readers.records import Wanted
 from dynst.readers.sidecar import Sidecar, axis_letters, read_sidecar
-from dynst.readers.sources import cache_folder, fingerprints, writable
+from dynst.readers.sources import fingerprints, writable
 from dynst.readers.times import Runs, Times, find_runs
 
 __all__ = ["read", "recognises"]

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from dynst.domain import ArraySeries, Field, GridLayout, Series, Sites
+from dynst.domain.caches import cache_folder
 from dynst.errors import DataError
 from dynst.readers.base import Hints
 from dynst.readers.cache import convert
-from dynst.readers.sources import cache_folder
 from dynst.readers.survey import Survey, survey
 
 __all__ = ["IN_MEMORY_BYTES", "field_of", "read"]

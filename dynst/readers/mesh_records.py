@@ -12,11 +12,12 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from dynst.domain import ArraySeries, Channel, Clock, Covariate, Field, Frame, GraphLayout, Series, Sites
+from dynst.domain.caches import cache_folder
 from dynst.domain.graphs import nearest_neighbours, of_triangles
 from dynst.errors import DataError
 from dynst.readers.cache import Slab, convert
 from dynst.readers.gridded import IN_MEMORY_BYTES
-from dynst.readers.sources import Source, cache_folder
+from dynst.readers.sources import Source
 from dynst.readers.triangles import areas
 
 __all__ = ["MeshRecord", "field_of"]

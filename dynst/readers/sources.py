@@ -13,10 +13,11 @@ from pathlib import Path
 import fsspec
 import xarray as xr
 
+from dynst.domain.caches import cache_folder
 from dynst.errors import ConfigError, DataError
 from dynst.readers.netcdf3 import expected_size
 
-__all__ = ["Handles", "Source", "cache_folder", "fingerprints", "locate", "writable"]
+__all__ = ["Handles", "Source", "fingerprints", "locate", "writable"]
 
 _NETCDF = (b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x89HDF\r\n\x1a\n")
 _SUFFIXES = (".nc", ".nc4", ".cdf", ".netcdf")
@@ -84,16 +85,6 @@ class Handles:
         """Close all."""
         while self._open:
             self._open.popitem()[1].close()
-
-
-def cache_folder(cache_dir: Path | None = None) -> Path:
-    """Folder for converted records: the one given, ``DYNST_CACHE``, or the platform's place for caches."""
-    if cache_dir is not None:
-        return cache_dir
-    if os.environ.get("DYNST_CACHE"):
-        return Path(os.environ["DYNST_CACHE"])
-    home = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
-    return (Path(home) if home else Path.home() / ".cache") / "dynst"
 
 
 def locate(path: str, *, cache_dir: Path | None = None) -> Source:

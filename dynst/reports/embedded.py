@@ -8,11 +8,17 @@ import hashlib
 import io
 import json
 import re
+import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import vl_convert
+
+from dynst.domain.caches import cache_folder
 
 __all__ = ["chart_for_script", "json_for_script", "script_hash", "vega"]
 
@@ -36,8 +42,23 @@ _DRAW = """window.dynstDraw = (place, chart, options) => {
 def vega() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script, in which nothing can end the script element early.
 
-    It defines ``dynstDraw(place, chart, options)``, which draws a chart as SVG and promises its view.
+    It defines ``dynstDraw(place, chart, options)``, which draws a chart as SVG and promises its view. It is bundled
+    once for each version of its parts and kept in the cache folder, as that takes longer than all charts.
     """
+    parts = hashlib.sha256(f"{version('vl-convert-python')} {_DRAW}".encode()).hexdigest()[:16]
+    kept = cache_folder() / f"vega-{parts}.js"
+    with suppress(OSError):
+        return kept.read_bytes().decode()
+    bundle = _bundled()
+    with suppress(OSError):  # a cache that cannot be written costs time, no more
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=kept.parent, delete=False) as part:
+            part.write(bundle.encode())
+        Path(part.name).replace(kept)
+    return bundle
+
+
+def _bundled() -> str:
     bundle: str = vl_convert.javascript_bundle(_DRAW)
     bundle = re.sub(r"</(script)", r"<\\/\1", bundle, flags=re.IGNORECASE).replace("<!--", "<\\!--")
     return bundle.replace("\r\n", "\n")  # as HTML reads it, so that its hash is the one of this text

@@ -1,0 +1,18 @@
+"""Where files are kept that can be made again."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+__all__ = ["cache_folder"]
+
+
+def cache_folder(cache_dir: Path | None = None) -> Path:
+    """Folder for what costs much to make again: the one given, ``DYNST_CACHE``, or the platform's place for caches."""
+    if cache_dir is not None:
+        return cache_dir
+    if os.environ.get("DYNST_CACHE"):
+        return Path(os.environ["DYNST_CACHE"])
+    home = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
+    return (Path(home) if home else Path.home() / ".cache") / "dynst"
