@@ -9,7 +9,7 @@ def test_inspect_names_the_planner_that_fit_would_take(waves, dynst_main):
     assert "fit planner" in out
     code, out, _ = dynst_main("inspect", waves, "--json")
     assert code == 0
-    assert json.loads(out)["planner"].startswith("dynst_linear (only ")
+    assert json.loads(out)["planner"] == "dynst_linear (the default)"
 
 
 def test_inspect_names_no_planner_where_fit_would_stop(dynst_main):
