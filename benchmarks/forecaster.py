@@ -77,12 +77,13 @@ def total(errors):
 
 
 def splits(field, window):
+    """The splits by their origin; the one split of experiments."""
     if len(field.cases) > 2:
-        return [split_record(field, window)]
-    made = []
+        return {"runs": split_record(field, window)}
+    made = {}
     for origin in ORIGINS:
         try:
-            made += rolling_origins(field, window, origins=(origin,), valid=0.08, test=0.08)
+            made[str(origin)] = rolling_origins(field, window, origins=(origin,), valid=0.08, test=0.08)[0]
         except DynstError as error:
             print(f"  origin {origin}: {error}")
     return made
@@ -111,7 +112,7 @@ def plans(name, field, window, cycle):
     """The same random plans under the default judge and under ridge regression on the mean."""
     logs = {k: [] for k in BUDGETS if k <= len(field.sites)}
     begun = time.process_time()
-    for split in splits(field, window):
+    for split in splits(field, window).values():
         linear, ridge, mean = judges(field, window, split, cycle)
         for k, values in logs.items():
             rng = np.random.default_rng(k)
@@ -132,7 +133,7 @@ def _each(logs):
 def bars(name, field, window, cycle, k=20):
     """Share of test values inside the 90 % interval, and CRPS against the climatology's, at 20 sensors."""
     held, crps, usual = [], [], []
-    for split in splits(field, window):
+    for split in splits(field, window).values():
         linear, _, _ = judges(field, window, split, cycle)
         size = min(k, max(1, len(field.sites) // 2))
         rng, data = np.random.default_rng(k), linear.data

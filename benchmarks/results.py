@@ -1,10 +1,10 @@
-"""dynst's own evidence on real records, in one command: fits, comparisons, and the page docs/results.md.
+"""Plans of every planner without a network on real records, judged on time that no planner saw: docs/results.md.
 
-    python benchmarks/results.py --data FOLDER --out results [--records NAME,...] [--planners NAME,...] [--networks]
+    DYNST_TEST_DATA=FOLDER python benchmarks/results.py --out results [--records NAME ...] [--networks] [--page]
 
-Every record is one run folder below ``--out``, compared by `dynst.study.compare.compare`, whose cells are files: a
-study that was stopped goes on with the same command, and several processes may share the work, one record each. The
-page is made of these folders alone; ``--page`` makes it again without computing anything.
+Each record and origin is one JSON file below ``--out`` and is not computed again: a study that was stopped goes on with
+the same command, and several processes may share the records. The page is made of these files alone; ``--page`` makes
+it without computing anything.
 """
 
 from __future__ import annotations
@@ -14,151 +14,194 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import argparse
+import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the checkout, not an installed dynst
 
-from results_page import DEFAULT_BUDGETS, page
+from forecaster import RECORDS, splits
+from results_page import BASELINES, OURS, PLANNED, write
 
-from dynst import runs
 from dynst.config import Study
-from dynst.errors import CheckpointError, DynstError
+from dynst.domain import Field, Window
+from dynst.domain.calendar import Calendar
+from dynst.domain.split import Split, before_test
+from dynst.evaluation import LinearJudge, RidgeJudge, Score
+from dynst.evaluation.comparison import RANDOM, compared
 from dynst.planners import PLANNERS
-from dynst.runs import Run
-from dynst.study.compare import compare
-from dynst.study.event import Event
-from dynst.study.prepare import Prepared, prepare
+from dynst.planners.base import PlannerSkipped, Task
+from dynst.readers import read
+from dynst.study.prepare import choose
+from dynst.windows import Scaling
+from dynst.windows.choice import choose_climatology
 
-MANY_SITES, MANY = 500, 50  # a fourth budget where the record has more sites than that
-NETWORK_BUDGET = 10
-SEEDS = 3
+BUDGETS, MANY_SITES, MANY = (5, 10, 20), 500, 50  # a fourth budget where the record has more sites than that
+DRAWS = 6
+JUDGES = {"linear": LinearJudge, "ridge": RidgeJudge}
+NETWORK_RECORDS, NETWORK_ORIGIN, NETWORK_BUDGET = ("ERA5 sample", "Los Angeles", "AROME wind"), "0.65", 10
+NETWORK_STEPS = 200
+
+Plans = dict[tuple[str, int], list[np.ndarray]]
+"""Sensors of each planner and budget: one plan, or the draws of random plans."""
 
 
 @dataclass(frozen=True)
-class Record:
-    """A record: where it is (below the data folder, or a sample), and where its licence stands."""
+class Case:
+    """A record at one origin, and what every plan and judge of it shares."""
 
-    path: str
-    licence: str
+    field: Field
+    window: Window
+    split: Split
+    cycle: int | None
+
+    @cached_property
+    def known(self) -> Field:
+        """Training and validation time; later time than the test block is no part of it."""
+        if self.split.by_run:
+            return before_test(self.field, self.window, self.split)
+        parts = (self.split.train, self.split.valid, self.split.test)
+        end = sum(part.steps for part in parts) + 2 * self.window.embargo
+        return before_test(self.field.between(0, end), self.window, self.split)
+
+    @cached_property
+    def calendar(self) -> Calendar:
+        return choose_climatology(self.known, cycle=self.cycle).calendar
+
+    @cached_property
+    def task(self) -> Task:
+        """Planning on training and validation time, as `dynst.study.prepare.Prepared.task` has it."""
+        scaling = Scaling.fit(self.known, self.calendar)
+        return Task(self.known, self.split.valid, self.window, scaling, 1, learning=self.split.train)
+
+    @cached_property
+    def early(self) -> Task:
+        """Planning on training time alone, so that validation time can pick a planner."""
+        return Task.make(self.split.train, self.split.valid, self.window, 1, self.calendar)
 
     @property
-    def shipped(self) -> bool:
-        return self.path.startswith("sample:")
+    def budgets(self) -> list[int]:
+        sites = len(self.field.sites.legal)
+        asked = (*BUDGETS, MANY) if sites > MANY_SITES else BUDGETS
+        return [budget for budget in asked if 2 * budget <= sites]
 
 
-RECORDS = {
-    "natl_msl": Record("sample:era5_natl_msl", "CC BY 4.0, data/era5_natl_msl.md"),
-    "arome_wind": Record("sample:arome_wind", "CC BY 4.0, data/arome_wind.md"),
-    "heat_mesh": Record("sample:heat_mesh", "MIT, data/heat_mesh.md"),
-    "pacific_sst": Record("pacific_sst/pacific_sst_anomaly_1970_2003.nc", "US government work, R package data"),
-    "uk_t2m": Record("era5_uk_t2m/era5-2mt-2019-03-uk.nc", "Copernicus, attribution; pydata/xarray-data"),
-    "metr_la": Record("metr_la_week", "positions MIT, speeds without a stated licence; liyaguang/DCRNN"),
-    "germany_pm10": Record("germany_pm10/germany_pm10_daily_1998_2009.nc", "EEA AirBase, attribution; R package data"),
-    "montevideo_bus": Record("montevideo_bus/montevideo_bus.json", "MIT, city open data; PyTorch Geometric Temporal"),
-    "ireland_wind": Record("ireland_wind", "Haslett and Raftery 1989; R package data"),
-    "colorado_climate": Record("colorado_climate/colorado_monthly_1895_1997.nc", "US records; R package data"),
-    "cylinder_wake": Record("cylinder_wake/cylinder_nektar_wake.mat", "Raissi et al. 2019, repository PINNs"),
-    "winter_msl": Record("era5_winter/era5_msl_2025-2026_djf_2.5x2.5.zarr", "CC BY 4.0, Copernicus"),
-}
-"""The licences of data that do not ship are those that their publishers state; read them before copying a file."""
+def plans_of(task: Task, planners: Sequence[str], budgets: Sequence[int]) -> Plans:
+    """The plans of some planners; a planner that cannot run on the record has none."""
+    found: Plans = {}
+    for name in planners:
+        begun = time.process_time()
+        for budget in budgets:
+            seeds = range(DRAWS if name == RANDOM else 1)
+            try:
+                drawn = [PLANNERS[name].plan(task.with_budget(budget), seed=seed) for seed in seeds]
+            except PlannerSkipped as reason:
+                print(f"    {reason}", flush=True)
+                break
+            found[name, budget] = [plan.selected for plan in drawn]
+        print(f"    {name}: {time.process_time() - begun:.1f} s", flush=True)
+    return found
 
 
-def work(name: str, record: Record, args: argparse.Namespace) -> None:
-    """Fit and compare one record; what is there already is not computed again."""
-    place = record.path if record.shipped else str(Path(args.data).expanduser() / record.path)
-    folder = args.out / name
-    planners = tuple(args.planners.split(",")) if args.planners else tuple(PLANNERS)
-    study = Study(data=place, sensors=min(args.budgets), compare="none", out=str(folder))
-    prepared = prepare(study)
-    if prepared.planner not in planners:  # a trial without the slow ones
-        study = study.model_copy(update={"planner": planners[0]})
-    source = known(folder) or study
-    budgets = fitting(prepared, args.budgets)
-    listen = Progress(name)
-    run = compare(
-        source, budgets=budgets, planners=planners, seeds=args.seeds, judges=("linear",), workers=args.workers,
-        listen=listen,
-    )  # fmt: skip
-    if args.networks and NETWORK_BUDGET in budgets:
-        compare(
-            str(run.path), budgets=(NETWORK_BUDGET,), planners=planners, seeds=args.seeds, judges=("network",),
-            workers=args.workers, listen=listen,
-        )  # fmt: skip
+def judged(judge: Any, plans: Plans, *, on: str) -> dict[tuple[str, int], list[Score]]:
+    """The scores of all plans; what they share is computed once."""
+    every = judge.scores([sites for drawn in plans.values() for sites in drawn], on=on)
+    return {place: [next(every) for _ in drawn] for place, drawn in plans.items()}
 
 
-def known(folder: Path) -> str | None:
-    """The run of a record if it was begun."""
-    try:
-        return str(runs.find(str(folder)).path)
-    except CheckpointError:
-        return str(folder) if runs.is_stopped(str(folder)) else None
+def cells(case: Case) -> Iterator[dict[str, Any]]:
+    """Errors of every plan at each budget under each judge, and how the default planner compares."""
+    plans = plans_of(case.task, PLANNED, case.budgets)
+    early = plans_of(case.early, BASELINES, case.budgets)
+    for name, kind in JUDGES.items():
+        begun = time.process_time()
+        judge = kind(case.split, case.window, scaling=Scaling.fit(case.split.train, case.calendar))
+        test, valid = judged(judge, plans, on="test"), judged(judge, early, on="valid")
+        usual = judge.climatology().total
+        print(f"    judge {name}: {time.process_time() - begun:.1f} s", flush=True)
+        for budget in case.budgets:
+            at = {planner: scores for (planner, k), scores in test.items() if k == budget}
+            yield {
+                "judge": name,
+                "budget": budget,
+                "climatology": usual,
+                "errors": {planner: [score.total for score in scores] for planner, scores in at.items()},
+                "valid": {planner: scores[0].total for (planner, k), scores in valid.items() if k == budget},
+                "against": {planner: against(at, planner, budget) for planner in at if planner != OURS},
+            }
 
 
-def fitting(prepared: Prepared, asked: Sequence[int]) -> tuple[int, ...]:
-    """The budgets that the record has sites for, and one more where it has many."""
-    sites = prepared.field.sites
-    budgets = {budget for budget in asked if budget < len(sites.legal)}
-    return tuple(sorted(budgets | ({MANY} if len(sites) > MANY_SITES and tuple(asked) == DEFAULT_BUDGETS else set())))
+def against(scores: dict[str, list[Score]], other: str, budget: int) -> dict[str, float]:
+    """The default planner against another on the same windows, a comparison by itself."""
+    pair = {(name, budget): scores[name] for name in (OURS, other)}
+    found = compared((OURS, other), (budget,), pair)
+    return {name: float(found[name][0, 1, 0]) for name in ("difference", "low", "high", "p")}
 
 
-class Progress:
-    """One line a cell, with the minutes since the start."""
-
-    def __init__(self, name: str) -> None:
-        self.name, self.begin = name, time.perf_counter()
-
-    def __call__(self, event: Event) -> None:
-        minutes = (time.perf_counter() - self.begin) / 60
-        words = event.note or (event.text if event.stage in ("compare", "plan") else "")
-        if words:
-            count = f"{event.done}/{event.total} " if event.total else ""
-            print(f"{minutes:7.1f} min  {self.name}  {count}{words}", file=sys.stderr, flush=True)
+def networks(case: Case) -> Iterator[dict[str, Any]]:
+    """Errors of the planner that trains a network: its plan, and the mask as training left it."""
+    plan = PLANNERS["dynst"].plan(case.task.with_budget(NETWORK_BUDGET), seed=0, steps=NETWORK_STEPS)
+    masks = {"dynst": plan.selected, "as trained": np.array(plan.provenance["as_trained"])}
+    plans = {(name, NETWORK_BUDGET): [sites] for name, sites in masks.items()}
+    for name, kind in JUDGES.items():
+        judge = kind(case.split, case.window, scaling=Scaling.fit(case.split.train, case.calendar))
+        scores = judged(judge, plans, on="test")
+        errors = {planner: [score.total for score in found] for (planner, _), found in scores.items()}
+        yield {"judge": name, "budget": NETWORK_BUDGET, "errors": errors}
 
 
-def found(out: Path) -> dict[str, Run]:
-    """The records that have been compared, in the order of the table."""
-    folders = {name: out / name for name in RECORDS}
-    return {name: Run(path) for name, path in folders.items() if (path / "compare" / "curve.nc").is_file()}
+def work(name: str, out: Path, *, with_networks: bool) -> None:
+    """Compute what is missing of one record."""
+    path, options, cycle = RECORDS[name]
+    field = read(str(path), **options)
+    window = choose(Study(cycle=cycle), field).window
+    for origin, split in splits(field, window).items():
+        case = Case(field, window, split, cycle)
+        once(out / f"{name}-{origin}.json", case, name, origin, cells)
+        if with_networks and name in NETWORK_RECORDS and origin == NETWORK_ORIGIN:
+            once(out / f"{name}-{origin}-networks.json", case, name, origin, networks)
+
+
+def once(path: Path, case: Case, name: str, origin: str, make: Any) -> None:
+    """Write a file that is not there."""
+    if path.exists():
+        return
+    print(f"{path.stem}", flush=True)
+    begun = time.process_time()
+    facts = {
+        "record": name,
+        "origin": origin,
+        "sites": len(case.field.sites),
+        "window": [case.window.history, case.window.prediction],
+        "calendar": str(case.calendar),
+    }
+    done = facts | {"cells": list(make(case)), "seconds": time.process_time() - begun}
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(done, indent=1), encoding="utf-8")
+    partial.replace(path)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--data",
-        default=os.environ.get("DYNST_TEST_DATA", ""),
-        help="folder of the records that do not ship; default $DYNST_TEST_DATA; without it only shipped ones",
-    )
-    parser.add_argument("--out", type=Path, default=Path("results"), help="folder of the run folders")
+    parser.add_argument("--out", type=Path, default=Path("results"), help="folder of the JSON files")
+    parser.add_argument("--records", nargs="*", default=None, help="names; default all that are there")
+    parser.add_argument("--networks", action="store_true", help="plans of `dynst` too, on three small records")
+    parser.add_argument("--page", action="store_true", help="only write the page, from the files that are there")
     parser.add_argument("--page-to", type=Path, default=Path(__file__).parents[1] / "docs" / "results.md")
-    parser.add_argument("--page", action="store_true", help="only write the page, from the folders that are there")
-    parser.add_argument("--records", default=",".join(RECORDS), help="names with commas")
-    parser.add_argument("--planners", default="", help="names with commas; default all")
-    parser.add_argument("--budgets", type=lambda text: tuple(map(int, text.split(","))), default=DEFAULT_BUDGETS)
-    parser.add_argument("--seeds", type=int, default=SEEDS, help="plans of planners that draw lots")
-    parser.add_argument("--workers", type=int, default=None, help="processes at a time; default by cores and memory")
-    parser.add_argument("--networks", action="store_true", help=f"networks judge too, at {NETWORK_BUDGET} sensors")
     args = parser.parse_args()
-    names = args.records.split(",")
-    if unknown := [name for name in names if name not in RECORDS]:
-        parser.error(f"unknown: {', '.join(unknown)}. Known: {', '.join(RECORDS)}.")
-    failed = 0
-    for name in [] if args.page else names:
-        if not RECORDS[name].shipped and not args.data:
-            print(f"{name}: does not ship, and --data is not given: left out", file=sys.stderr)
-            continue
-        try:
-            work(name, RECORDS[name], args)
-        except DynstError as reason:
-            print(f"{name}: {reason}", file=sys.stderr)
-            failed += 1
-    licences = {name: record.licence for name, record in RECORDS.items()}
-    args.page_to.write_text(page(found(args.out), licences), encoding="utf-8")
-    print(args.page_to)
-    return int(failed > 0)
+    args.out.mkdir(parents=True, exist_ok=True)
+    there = [name for name, (path, _, _) in RECORDS.items() if str(path).startswith("sample:") or Path(path).exists()]
+    for name in [] if args.page else args.records or there:
+        work(name, args.out, with_networks=args.networks)
+    write(args.out, args.page_to)
+    return 0
 
 
 if __name__ == "__main__":
