@@ -124,14 +124,15 @@ def cells(case: Case) -> Iterator[dict[str, Any]]:
         begun = time.process_time()
         judge = kind(case.split, case.window, scaling=Scaling.fit(case.split.train, case.calendar))
         test, valid = judged(judge, plans, on="test"), judged(judge, early, on="valid")
-        usual = judge.climatology().total
+        usual = judge.climatology()
         print(f"    judge {name}: {time.process_time() - begun:.1f} s", flush=True)
         for budget in case.budgets:
             at = {planner: scores for (planner, k), scores in test.items() if k == budget}
             yield {
                 "judge": name,
                 "budget": budget,
-                "climatology": usual,
+                "windows": len(usual.per_window),
+                "climatology": usual.total,
                 "errors": {planner: [score.total for score in scores] for planner, scores in at.items()},
                 "valid": {planner: scores[0].total for (planner, k), scores in valid.items() if k == budget},
                 "against": {planner: against(at, planner, budget) for planner in at if planner != OURS},
