@@ -12,7 +12,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 BENCHMARKS = ("startup", "stlight", "gnn", "mask", "window_reading", "planners", "judge", "cost", "sweep")
-# evidence.py and results.py are studies of hours on data that do not ship, no benchmarks.
+# evidence.py, forecaster.py and results.py are studies on data that do not ship, no benchmarks.
 
 
 def main(*names: str) -> int:

@@ -5,7 +5,7 @@ Many comparisons find differences by chance, so verdicts are corrected for their
 
 - "is this plan better than random?": the one planner and budget that the study was made for stand before any figure is
   seen, so this comparison with ``uniform_random`` is a family of its own; `alone` gives its word for any planner that
-  is asked about by name, here, in the answer of a run and on the page of results;
+  is asked about by name, here and in the answer of a run;
 - "who else is?": all other planners against ``uniform_random`` at one budget, a family for each budget;
 - "is this planner better than the others?": one planner against all others at one budget, a family for each.
 
