@@ -41,7 +41,9 @@ TARGETS = {"a_optimal": -0.7, "forward": -1.0, "pivoted_qr": -2.0, RANDOM: -5.0}
 """Mean difference in % that the study asks for, at most."""
 
 REGRET, WORSE = 1.5, 20  # regret in % at most, and cells of which one may be significantly worse
+FEW, SOLVED = 20, 0.05  # test windows, and error to that of the climatology, below which a record tells little
 JUDGES = {"linear": "default judge `linear`", "ridge": "second judge `ridge`"}
+WORDS = ("is_worse", "is_better", "seems_worse", "seems_better")
 PICTURE = "results.svg"
 
 
@@ -51,6 +53,8 @@ class Cell:
 
     Attributes
     ----------
+    windows, climatology : int, float
+        Number of test windows, and RMSE on them with no sensor.
     errors : dict of str to float
         RMSE on test windows of each planner; of random plans the mean of their RMSE.
     valid : dict of str to float
@@ -63,6 +67,7 @@ class Cell:
     origin: str
     judge: str
     budget: int
+    windows: int
     climatology: float
     errors: dict[str, float]
     valid: dict[str, float]
@@ -110,6 +115,10 @@ class Meeting:
         return self.p < 1 - LEVEL and self.change > 0
 
     @property
+    def seems_better(self) -> bool:
+        return self.p < 1 - LEVEL and self.change < 0
+
+    @property
     def words(self) -> str:
         cell = self.cell
         found = cell.against[cell.picked]
@@ -131,7 +140,7 @@ def cells_of(found: Iterable[dict[str, Any]]) -> list[Cell]:
 
 def _cell(one: dict[str, Any], cell: dict[str, Any]) -> Cell:
     errors = {planner: float(np.mean(values)) for planner, values in cell["errors"].items()}
-    place = (one["record"], one["origin"], cell["judge"], cell["budget"], cell["climatology"])
+    place = (one["record"], one["origin"], cell["judge"], cell["budget"], cell["windows"], cell["climatology"])
     return Cell(*place, errors=errors, valid=cell["valid"], against=cell["against"])
 
 
@@ -230,8 +239,8 @@ def _missed(cells: Sequence[Cell]) -> Iterator[str]:
         yield f"{worse} of {len(cells)} cells significantly worse; asked for 1 of {WORSE} at most."
 
 
-def _regret(cells: Sequence[Cell], name: str) -> float:
-    return record_mean([cell for cell in cells if name in cell.errors], lambda cell: cell.regret(name))[0]
+def _regret(cells: Sequence[Cell], name: str, middle: Callable[[list[float]], Any] = np.mean) -> float:
+    return float(middle(by_record([cell for cell in cells if name in cell.errors], lambda cell: cell.regret(name))))
 
 
 def _behind(by_judge: dict[str, list[Cell]]) -> Iterator[list[str]]:
@@ -248,17 +257,20 @@ def _summary(by_judge: dict[str, list[Cell]]) -> list[str]:
     lines = ["## Over all records", ""]
     for judge, cells in by_judge.items():
         met = meetings(cells)
-        counts = [sum(getattr(one, word) for one in met) for word in ("is_worse", "is_better", "seems_worse")]
+        counts = [sum(getattr(one, word) for one in met) for word in WORDS]
         lines += [f"### {JUDGES[judge].capitalize()}", ""]
         lines += _table(
-            ["`dynst_linear` minus", "mean, %", "target", "median", "cells better", "regret, %"], _rows(cells)
+            ["`dynst_linear` minus", "mean, %", "target", "median", "cells better", "regret, %", "its median"],
+            _rows(cells),
         )
         lines += [
+            "",
+            *_plain(cells),
             "",
             "Against the baseline that validation picks: "
             f"{_text(record_mean(cells, lambda cell: cell.change(cell.picked)))} %.",
             f"Significantly worse in {counts[0]} of {len(met)} cells, better in {counts[1]} (Holm);",
-            f"without a correction worse in {counts[2]}. Target: worse in 1 of {WORSE} cells at most.",
+            f"without a correction worse in {counts[2]}, better in {counts[3]}. Target: worse in 1 of {WORSE} cells at most.",
             "",
         ]
     return lines
@@ -271,8 +283,34 @@ def _rows(cells: Sequence[Cell]) -> Iterator[list[str]]:
         target = f"{TARGETS[name]:+.1f}" if name in TARGETS else ""
         middle = f"{np.median(by_record(known, lambda cell, name=name: cell.change(name))):+.1f}"
         mean = _text(record_mean(known, lambda cell, name=name: cell.change(name)))
-        yield [NAMES[name], mean, target, middle, f"{better} of {len(known)}", f"{_regret(known, name):.1f}"]
-    yield [f"*{NAMES[OURS]} itself*", "", "", "", "", f"**{_regret(cells, OURS):.1f}** (target {REGRET})"]
+        yield [NAMES[name], mean, target, middle, f"{better} of {len(known)}", *_regrets(known, name)]
+    yield [f"*{NAMES[OURS]} itself*", "", "", "", "", *_regrets(cells, OURS)]
+
+
+def _regrets(cells: Sequence[Cell], name: str) -> list[str]:
+    return [f"{_regret(cells, name, middle):.1f}" for middle in (np.mean, np.median)]
+
+
+def _plain(cells: Sequence[Cell]) -> list[str]:
+    """The same means without the records that tell little."""
+    odd = [record for record in _names(cells) if _tells_little([cell for cell in cells if cell.record == record])]
+    rest = [cell for cell in cells if cell.record not in odd]
+    if not odd or not rest:
+        return []
+    names = (*GOOD[1:4], RANDOM)
+    means = (f"{NAMES[name]} {record_mean(rest, lambda cell, name=name: cell.change(name))[0]:+.1f}" for name in names)
+    regrets = (f"{NAMES[name]} {_regret(rest, name):.1f}" for name in GOOD[:4])
+    return [
+        f"Without the records that tell little ({', '.join(odd)}):",
+        f"{', '.join(means)} %.",
+        f"Regret: {', '.join(regrets)} %.",
+    ]
+
+
+def _tells_little(cells: Sequence[Cell]) -> bool:
+    """Whether a record has few test windows, or whether hardly an error is left to win."""
+    left = np.median([cell.errors[OURS] / cell.climatology for cell in cells])
+    return min(cell.windows for cell in cells) < FEW or bool(left < SOLVED)
 
 
 def _text(mean: tuple[float, float, int]) -> str:
@@ -297,7 +335,9 @@ _HOW = """\
   Each record counts once, by the mean of its cells; +- is the standard error over records.
 - **Median:** of the records. One record whose errors are near zero moves the mean, but not it.
 - **Regret:** the difference to the best of five planners in each cell: `dynst_linear`, A-optimal,
-  forward, QR, MI. The best is known only afterwards.
+  forward, QR, MI. The best is known only afterwards. Target: 1.5 % at most, and less than theirs.
+- **Records that tell little** have fewer than 20 test windows, or errors below 5 % of that of the
+  climatology. This rule was made after the figures were seen. All targets count all records.
 - **The baseline that validation picks:** A-optimal, forward, QR, MI and coverage
   plan on training time alone. The one of least error on validation time is picked.
 - **Significance** is that of the paired errors of test windows ([evidence.md](evidence.md)).
