@@ -47,7 +47,7 @@ BUDGETS, MANY_SITES, MANY = (5, 10, 20), 500, 50  # a fourth budget where the re
 DRAWS = 6
 JUDGES = {"linear": LinearJudge, "ridge": RidgeJudge}
 NETWORK_RECORDS, NETWORK_ORIGIN, NETWORK_BUDGET = ("ERA5 sample", "Los Angeles", "AROME wind"), "0.65", 10
-NETWORK_STEPS = 200
+NETWORK_STEPS, NETWORK_SEEDS = 200, 3
 
 Plans = dict[tuple[str, int], list[np.ndarray]]
 """Sensors of each planner and budget: one plan, or the draws of random plans."""
@@ -148,9 +148,12 @@ def against(scores: dict[str, list[Score]], other: str, budget: int) -> dict[str
 
 def networks(case: Case) -> Iterator[dict[str, Any]]:
     """Errors of the planner that trains a network: its plan, and the mask as training left it."""
-    plan = PLANNERS["dynst"].plan(case.task.with_budget(NETWORK_BUDGET), seed=0, steps=NETWORK_STEPS)
-    masks = {"dynst": plan.selected, "as trained": np.array(plan.provenance["as_trained"])}
-    plans = {(name, NETWORK_BUDGET): [sites] for name, sites in masks.items()}
+    task = case.task.with_budget(NETWORK_BUDGET)
+    made = [PLANNERS["dynst"].plan(task, seed=seed, steps=NETWORK_STEPS) for seed in range(NETWORK_SEEDS)]
+    plans = {
+        ("dynst", NETWORK_BUDGET): [plan.selected for plan in made],
+        ("as trained", NETWORK_BUDGET): [np.array(plan.provenance["as_trained"]) for plan in made],
+    }
     for name, kind in JUDGES.items():
         judge = kind(case.split, case.window, scaling=Scaling.fit(case.split.train, case.calendar))
         scores = judged(judge, plans, on="test")
