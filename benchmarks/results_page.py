@@ -44,6 +44,7 @@ REGRET, WORSE = 1.5, 20  # regret in % at most, and cells of which one may be si
 FEW, SOLVED = 20, 0.05  # test windows, and error to that of the climatology, below which a record tells little
 JUDGES = {"linear": "default judge `linear`", "ridge": "second judge `ridge`"}
 WORDS = ("is_worse", "is_better", "seems_worse", "seems_better")
+RUNS = "runs"  # origin of a record of experiments, which are kept apart whole
 PICTURE = "results.svg"
 
 
@@ -173,6 +174,7 @@ def page(found: Sequence[dict[str, Any]]) -> str:
         _head(cells),
         _losses(by_judge),
         _summary(by_judge),
+        _missing(cells),
         _how(),
         _networks(found, cells),
         _records(found, cells),
@@ -318,6 +320,20 @@ def _text(mean: tuple[float, float, int]) -> str:
     return f"{mean[0]:+.1f}" + ("" if math.isnan(mean[1]) else f" +- {mean[1]:.1f}")
 
 
+def _missing(cells: Sequence[Cell]) -> list[str]:
+    """Origins and planners that other records have and a record has not."""
+    origins = {cell.origin for cell in cells if cell.origin != RUNS}
+    texts = []
+    for record in _names(cells):
+        here = [cell for cell in cells if cell.record == record]
+        absent = origins - {cell.origin for cell in here}
+        gaps = [f"no origin {origin}" for origin in sorted(absent) if here[0].origin != RUNS]
+        gaps += [f"no plan of {NAMES[name]}" for name in PLANNED if any(name not in cell.errors for cell in here)]
+        texts += [f"{record}: {', '.join(gaps)}"] if gaps else []
+    why = "An origin is missing where the record is too short for it."
+    return ["## What is missing", "", *_bullets(texts), "", why, ""]
+
+
 _HOW = """\
 ## How
 
@@ -326,7 +342,8 @@ _HOW = """\
 - **Origins:** training time ends after 50, 65 or 80 % of the record. Validation and test are the
   next 8 % each. Where runs are experiments, whole runs are kept apart, once.
 - **Plans** are made on training and validation time together, as a fit makes them, and with the
-  calendar climatology that this time chooses. History and horizon are the defaults of the record.
+  calendar climatology that this time chooses. History and horizon are the defaults of the record,
+  chosen on its first 82 %, and the same for all planners and origins.
 - **Budgets:** 5, 10 and 20 sensors, 50 where there are more than 500 sites; at most half of the
   sites. MI (mutual information) stops at 4000 sites.
 - **QR** is pivoted QR.
