@@ -23,15 +23,14 @@ from dynst.windows.gaps import GapModel
 from dynst.windows.scaling import Scaling
 from dynst.windows.time_modes import LONG, TimeModes
 
-__all__ = ["PLANNING_FORM", "Planner", "PlannerSkipped", "Task", "complete_ranking", "finish_plan"]
+__all__ = ["Planner", "PlannerSkipped", "Task", "complete_ranking", "finish_plan", "planning_form"]
 
 _SNAPSHOTS = 1000  # snapshots for the statistical baselines
 _BYTES = 384 << 20  # snapshots take no more
 
-PLANNING_FORM = Form(memory=0.0, kernel=0.25, noise=0.1)
-"""Of the covariance that plans are made on. The form that suits a record best plans no better (docs/method.md)."""
-
-_UNPLACED_FORM = Form(memory=0.25, noise=0.1)  # where nobody knows distances
+_KERNEL = 0.25  # share of the kernel of distance in the covariance that plans are made on,
+_MEMORY, _FADED = 0.25, 160  # and of the common memory: at most, and from how many steps of a record on it is none,
+_NOISE = 0.1  # and the noise of its sensors (docs/method.md)
 
 _T = TypeVar("_T")
 
@@ -159,7 +158,7 @@ class Task:
             record = training_anomalies(self.train, self.scaling, self.window, gaps=self.gaps)
             return ExpectedError(
                 record,
-                _UNPLACED_FORM if record.points is None else PLANNING_FORM,
+                planning_form(len(record.values), placed=record.points is not None),
                 history=self.window.history,
                 horizon=self.window.prediction,
                 filters=None if self.time_modes is None else self.time_modes.history,
@@ -167,6 +166,26 @@ class Task:
             )
 
         return self.once("expected_error", make)
+
+
+def planning_form(steps: int, *, placed: bool) -> Form:
+    """Form of the covariance that plans are made on; the form that forecasts a record best plans no better.
+
+    Parameters
+    ----------
+    steps : int
+        Of the record. The shorter it is, the more its lags follow what all sites share.
+    placed : bool
+        Whether distances are known; without them what all sites share takes the place of the kernel.
+
+    Examples
+    --------
+    >>> planning_form(400, placed=True).memory, planning_form(80, placed=True).memory
+    (0.0, 0.125)
+    """
+    if not placed:
+        return Form(memory=_MEMORY, noise=_NOISE)
+    return Form(memory=_MEMORY * max(0.0, 1.0 - steps / _FADED), kernel=_KERNEL, noise=_NOISE)
 
 
 class Planner(Protocol):

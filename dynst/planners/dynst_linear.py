@@ -27,6 +27,7 @@ _BLOCK = 32_000_000  # the same, for sites whose worth is found after the search
 _INPUTS = 1500  # of a dense start
 _ONE_BY_ONE = 64  # at most so many sensors: regrow one at a time by exact gain, so that twins never come together
 _PICKS = 500  # exact ones, at most; later gains are too small to tell sites apart
+_CROSS = 64_000_000  # numbers that the covariances of the candidates with the sensors may hold (256 MB)
 _RATIO = 0.75  # of the sensors that a round of pruning leaves
 
 
@@ -65,7 +66,8 @@ def plan(task: Task, *, seed: int, start: str = "greedy", alpha: float = 0.3, ro
         raise ConfigError(f"no start is called {start!r}. Choose one of: {', '.join(STARTS)}.")
     error, sites, wanted = task.expected_error, task.sites, task.budget - len(task.sites.fixed)
     bench = Bench.of(error, sites.fixed, _candidates(error, sites, task.budget))
-    picks = affordable(error, len(bench.sites), most=min(wanted, _PICKS))
+    room = _CROSS // (len(bench.sites) * error.inputs**2)
+    picks = affordable(error, len(bench.sites), most=min(wanted, _PICKS, room))
     if picks < wanted:
         order = np.concatenate([sites.fixed, add_best(bench, sites, picks)]).astype(np.int64)
         return _finished(task, order, _found(error, bench), seed=seed, notes={"picks": picks})
