@@ -14,7 +14,7 @@ from dynst.planners.base import Task, finish_plan
 from dynst.planners.bench import Bench
 from dynst.planners.expected_error import ExpectedError
 from dynst.planners.farthest import farthest_point
-from dynst.planners.greedy import add_best, affordable, become, building_order, swap, without_weakest
+from dynst.planners.greedy import PICKS, add_best, become, building_order, exact_picks, swap, without_weakest
 
 __all__ = ["IMPORTANCE_IS", "STARTS", "marginal_values", "plan"]
 
@@ -26,8 +26,6 @@ _NUMBERS = 150_000_000  # that the covariances of the candidates may hold (600 M
 _BLOCK = 32_000_000  # the same, for sites whose worth is found after the search
 _INPUTS = 1500  # of a dense start
 _ONE_BY_ONE = 64  # at most so many sensors: regrow one at a time by exact gain, so that twins never come together
-_PICKS = 500  # exact ones, at most; later gains are too small to tell sites apart
-_CROSS = 64_000_000  # numbers that the covariances of the candidates with the sensors may hold (256 MB)
 _RATIO = 0.75  # of the sensors that a round of pruning leaves
 
 
@@ -66,8 +64,7 @@ def plan(task: Task, *, seed: int, start: str = "greedy", alpha: float = 0.3, ro
         raise ConfigError(f"no start is called {start!r}. Choose one of: {', '.join(STARTS)}.")
     error, sites, wanted = task.expected_error, task.sites, task.budget - len(task.sites.fixed)
     bench = Bench.of(error, sites.fixed, _candidates(error, sites, task.budget))
-    room = _CROSS // (len(bench.sites) * error.inputs**2)
-    picks = affordable(error, len(bench.sites), most=min(wanted, _PICKS, room))
+    picks = exact_picks(error, len(bench.sites), most=wanted)
     if picks < wanted:
         order = np.concatenate([sites.fixed, add_best(bench, sites, picks)]).astype(np.int64)
         return _finished(task, order, _found(error, bench), seed=seed, notes={"picks": picks})
@@ -141,7 +138,7 @@ def _finished(
 
 def _candidates(error: ExpectedError, sites: Sites, budget: int) -> Int[ndarray, " s"]:
     """Sites that are tried: all, or so many of them, evenly spread, that their covariances fit into memory."""
-    most = max(1, _NUMBERS // (error.inputs * (error.targets + error.inputs * min(budget, _PICKS))))
+    most = max(1, _NUMBERS // (error.inputs * (error.targets + error.inputs * min(budget, PICKS))))
     if error.sites <= most:
         return np.arange(error.sites)
     some = np.linspace(0, len(sites.legal) - 1, min(most, len(sites.legal))).round().astype(int)

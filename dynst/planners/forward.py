@@ -10,7 +10,7 @@ from dynst.backbones.spacetime import Form
 from dynst.domain import Plan
 from dynst.planners.base import Task, finish_plan
 from dynst.planners.bench import Bench
-from dynst.planners.greedy import affordable
+from dynst.planners.greedy import exact_picks
 
 __all__ = ["plan"]
 
@@ -34,7 +34,7 @@ def plan(task: Task, *, seed: int, penalty: float = 0.01) -> Plan:
     form = Form(memory=0.0, kernel=0.0, noise=penalty)
     error = replace(task.expected_error, form=form, present=False, reporting=None)
     fixed, legal = task.sites.fixed.tolist(), task.sites.legal
-    count = affordable(error, len(legal), most=task.budget)
+    count = exact_picks(error, len(legal), most=task.budget)
     bench = Bench.of(error, np.zeros(0, np.int64), legal)
     order, importance = np.empty(count, np.int64), np.zeros(len(task.sites))
     for number in range(count):

@@ -11,11 +11,15 @@ from dynst.planners.bench import Bench
 from dynst.planners.expected_error import ExpectedError
 from dynst.planners.farthest import farthest_point
 
-__all__ = ["add_best", "affordable", "become", "building_order", "swap", "without_weakest"]
+__all__ = ["PICKS", "add_best", "affordable", "become", "building_order", "exact_picks", "swap", "without_weakest"]
+
+PICKS = 500
+"""Exact picks at most: later gains are too small to tell sites apart."""
 
 _OPERATIONS = 4e11  # multiplications that one search may cost: about 20 s on one core
 _TOLERANCE = 1e-3  # smallest fall of the expected error, as a share of it, that a swap is made for
-_PICKS = 64  # sensors ordered one by one
+_CROSS = 64_000_000  # numbers that the covariances of the sites with the sensors may hold (256 MB)
+_ORDERED = 64  # sensors of a plan that are ordered one by one
 
 
 def affordable(error: ExpectedError, sites: int, *, most: int) -> int:
@@ -23,6 +27,12 @@ def affordable(error: ExpectedError, sites: int, *, most: int) -> int:
     steps, f = len(error.record.values), error.inputs
     change = 2.0 * sites * f * f * (3 * error.targets + steps)
     return int(min(most, _OPERATIONS // change))
+
+
+def exact_picks(error: ExpectedError, sites: int, *, most: int) -> int:
+    """How many sensors can be added one by one on a bench of so many sites: operations and memory are bounded."""
+    room = _CROSS // (sites * error.inputs**2)
+    return affordable(error, sites, most=min(most, PICKS, room))
 
 
 def add_best(bench: Bench, sites: Sites, count: int) -> list[int]:
@@ -97,7 +107,7 @@ def building_order(error: ExpectedError, sites: Sites, selected: Int[ndarray, " 
     to tell sites apart, and neighbours would come one after the other.
     """
     free = np.setdiff1d(selected, sites.fixed)
-    picks = affordable(error, len(selected), most=min(_PICKS, len(free)))
+    picks = affordable(error, len(selected), most=min(_ORDERED, len(free)))
     head = sites.fixed
     if picks:
         bench = Bench.of(error, sites.fixed, np.concatenate([sites.fixed, free]))

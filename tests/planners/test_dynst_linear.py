@@ -92,7 +92,7 @@ def test_operations_are_counted_not_clocked(make_task, waves):
 
 
 def test_where_not_all_picks_can_be_paid_the_rest_follows_by_farthest_point(make_task, waves, monkeypatch):
-    monkeypatch.setattr("dynst.planners.dynst_linear._PICKS", 3)
+    monkeypatch.setattr("dynst.planners.greedy.PICKS", 3)
     task = make_task(waves(), 9)
     plan = dynst_linear.plan(task, seed=0)
     assert plan.provenance["picks"] == 3
