@@ -31,7 +31,7 @@ __all__ = [
     "rows_of",
 ]
 
-_WINDOWS = 2000  # of training time, about: more tell little
+_WINDOWS = 2000  # of training time, at most: more tell little
 _PAIRED = 400  # sites whose pairs tell the length of the correlation
 _BINS = 30  # of distance
 _SAME = 1e-9  # relative difference of distances that rounding makes
@@ -119,7 +119,7 @@ class Anomalies:
         starts = starts[self.stretch[starts] == self.stretch[starts + length - 1]]
         if not len(starts):
             raise DataError(f"training time holds no window of {length} steps. Shorten history and horizon.")
-        return np.asarray(starts[:: max(1, len(starts) // _WINDOWS)])
+        return np.asarray(starts[:: -(-len(starts) // _WINDOWS)])
 
     def autocorrelation(self, lags: int) -> Float[ndarray, " l"]:
         """Correlation with the same series `lag` steps later, pooled over sites and channels; 1 at lag 0."""

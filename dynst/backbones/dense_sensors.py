@@ -34,6 +34,7 @@ __all__ = ["MANY", "DenseForecaster", "Misfit", "Nearest", "are_many", "at_targe
 MANY = 1200
 """Readings in the histories of all sensors above which some of the sensors stand for all."""
 
+_WINDOWS = 1200  # of training time, and steps of it, from which products are made, about: as many as inputs
 _STEPS = 2  # of a history: on dense networks older ones add little
 
 Misfit = Float[ndarray, "p two"]
@@ -92,7 +93,8 @@ class DenseForecaster:
         self._variance = np.einsum("mq,mq->q", self._series, self._series, dtype=float) / len(self._series)
         self._bound = bound_of(record, self._series)
         self._memory = record.autocorrelation(self._steps + leads)
-        self._starts = record.windows(self._steps + leads)
+        self._starts = _thinned(record.windows(self._steps + leads))
+        self._now = _thinned(np.arange(len(self._series)))
         histories = self._series[self._starts[:, None] + np.arange(self._steps)]
         self._inputs = histories.reshape(len(histories), -1)
         self._products: dict[np.dtype[Any], tuple[Float[ndarray, "F F"], Float[ndarray, "q q"]]] = {}
@@ -216,7 +218,7 @@ class DenseForecaster:
     def _products_in(self, kind: np.dtype[Any]) -> tuple[Float[ndarray, "F F"], Float[ndarray, "q q"]]:
         """Mean products of the inputs and of the readings of one step, in a precision; kept for all forms."""
         if kind not in self._products:
-            self._products[kind] = gram(self._inputs, kind), gram(self._series, kind)
+            self._products[kind] = gram(self._inputs, kind), gram(rows_of(self._series, self._now), kind)
         return self._products[kind]
 
     @cached_property
@@ -260,7 +262,8 @@ class DenseForecaster:
         form = self.form
         made = np.zeros((len(still), len(columns)), self._type)
         if form.memory > 0:
-            np.matmul((still @ self._series.T) * (form.memory / len(targets)), targets, out=made)
+            by_step = (still @ rows_of(self._series, self._now).T) * (form.memory / len(self._now))
+            np.matmul(by_step, rows_of(targets, self._now), out=made)
         if form.kernel > 0:
             made += self._by_distance(form.kernel * still, columns)
         return made
@@ -307,6 +310,10 @@ class DenseForecaster:
             return place[self.targets], own
         _, nearest = KDTree(self.record.points[self.sites]).query(self.record.points[self.targets])
         return np.where(own, place[self.targets], nearest), own
+
+
+def _thinned(steps: Int[ndarray, " m"]) -> Int[ndarray, " j"]:
+    return steps[:: max(1, round(len(steps) / _WINDOWS))]
 
 
 def carried(
