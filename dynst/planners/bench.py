@@ -89,7 +89,7 @@ class Bench:
 
     def gains_without(self, site: int) -> Float[ndarray, " s"]:
         """Fall of the expected error when each site is added after a sensor has left; the left one included."""
-        own, square = self._after_leaving(self._place(site))
+        own, square = self._moved(*self._leaving(self._place(site)))
         gains = self._gain(own, square)
         others = [member for member in self._members if self.sites[member] != site]
         gains[others] = -np.inf
@@ -175,10 +175,6 @@ class Bench:
         at = self._members[place]
         told = self._left[at * f : (at + 1) * f].astype(float) / self._noise[at][:, None]
         return given, (middle + middle.T) / 2, told
-
-    def _after_leaving(self, place: int) -> tuple[Float[ndarray, "s f f"], Float[ndarray, "s f f"]]:
-        given, middle, told = self._leaving(place)
-        return self._moved(given, middle, told)
 
     def _moved(
         self, given: Float[ndarray, "sf f"], middle: Float[ndarray, "f f"], told: Float[ndarray, "f R"]

@@ -74,30 +74,37 @@ def swap(bench: Bench, sites: Sites, *, sweeps: int) -> dict[str, int]:
     dict
         Number of `swaps` made and of `sweeps` run.
     """
-    barred = ~np.isin(bench.sites, sites.legal)
-    free = ~np.isin(bench.support, sites.fixed)
-    room = len(sites.legal) > len(free)
-    turns = affordable(bench.error, len(bench.sites), most=2 * sweeps * int(free.sum())) // 2 if room else 0
+    movable = np.setdiff1d(bench.support, sites.fixed)
+    room = len(sites.legal) > len(bench.support)
+    turns = affordable(bench.error, len(bench.sites), most=2 * sweeps * len(movable)) // 2
+    affordable_sweeps = turns // max(1, len(movable)) if room else 0
     swaps = done = 0
-    for _ in range(sweeps):
-        support = bench.support
-        order = support[np.argsort(bench.losses(), kind="stable")]
-        movable = order[~np.isin(order, sites.fixed)]
-        if turns < len(movable) or not len(movable):
-            break
-        turns, before, done = turns - len(movable), swaps, done + 1
-        for site in movable.tolist():
-            gains = bench.gains_without(site)
-            gains[barred] = -np.inf
-            best = int(np.argmax(gains))
-            own = gains[np.searchsorted(bench.sites, site)]
-            if gains[best] > own + _TOLERANCE * bench.remaining:
-                bench.remove(site)
-                bench.add(int(bench.sites[best]))
-                swaps += 1
-        if swaps == before:
+    while done < affordable_sweeps:
+        found = sum(_swapped(bench, sites, site) for site in _turns(bench, sites))
+        swaps, done = swaps + found, done + 1
+        if not found:
             break
     return {"swaps": swaps, "sweeps": done}
+
+
+def _turns(bench: Bench, sites: Sites) -> list[int]:
+    """The sensors that may leave, the one of least loss first."""
+    support = bench.support
+    order = support[np.argsort(bench.losses(), kind="stable")]
+    return [int(site) for site in order[~np.isin(order, sites.fixed)]]
+
+
+def _swapped(bench: Bench, sites: Sites, site: int) -> bool:
+    """Whether a better site was there for a sensor; it has taken its place then."""
+    gains = bench.gains_without(site)
+    own = gains[np.searchsorted(bench.sites, site)]
+    gains[~np.isin(bench.sites, sites.legal)] = -np.inf
+    best = int(np.argmax(gains))
+    if gains[best] <= own + _TOLERANCE * bench.remaining:
+        return False
+    bench.remove(site)
+    bench.add(int(bench.sites[best]))
+    return True
 
 
 def building_order(error: ExpectedError, sites: Sites, selected: Int[ndarray, " k"]) -> Int[ndarray, " k"]:
