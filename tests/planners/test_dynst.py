@@ -43,6 +43,15 @@ def test_planted_signal_the_network_alone_finds_the_informative_sites(seed):
     assert set(dynst.plan(task, seed=seed, **ABLE).selected.tolist()) == sources
 
 
+def test_the_plan_says_what_the_network_had_chosen_before_exact_swaps():
+    task, _ = planted_task(1)
+    alone = dynst.plan(task, seed=1, **BARE)
+    assert alone.provenance["as_trained"] == sorted(alone.selected.tolist())
+    swapped = dynst.plan(task, seed=1, **(BARE | {"exact_sweep": True}))
+    assert swapped.provenance["as_trained"] == alone.provenance["as_trained"]
+    assert swapped.provenance["exact_sweep"]["swaps"] > 0
+
+
 @pytest.mark.parametrize(
     ("options", "least"),
     [
