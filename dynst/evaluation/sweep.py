@@ -86,6 +86,7 @@ def judge_ladder(
     costs: Costs | None = None,
     question: tuple[str, int] | None = None,
     climatology: str = "mean",
+    planned_on: str = "",
     progress: Progress | None = None,
 ) -> Curve:
     """Errors of all plans at all budgets, of the frames, and of every pair on the same windows.
@@ -100,7 +101,7 @@ def judge_ladder(
         Numbers of sensors; each ranking is cut there.
     gaps : mapping of str to str, or None
         Planners that made no plan, with the reason: a marked gap in the curve.
-    costs, question, climatology
+    costs, question, climatology, planned_on
         As in `curve_of`.
     progress : callable or None
         Called as ``progress(what, done, total)`` before each score.
@@ -125,7 +126,8 @@ def judge_ladder(
     reasons: dict[tuple[str, int], str] = {(name, k): why for name, why in gaps.items() for k in budgets}
     for name, k, score in _scores(plans, judge, budgets, reasons, progress=progress, asked=asked):
         scores.setdefault((name, k), []).append(score)
-    return curve_of(judge, names, budgets, scores, reasons, costs=costs, question=question, climatology=climatology)
+    said = {"climatology": climatology, "planned_on": planned_on}
+    return curve_of(judge, names, budgets, scores, reasons, costs=costs, question=question, **said)
 
 
 def summary(curve: Curve, budget: int) -> list[dict[str, str | float]]:
@@ -202,6 +204,7 @@ def curve_of(
     costs: Costs | None = None,
     question: tuple[str, int] | None = None,
     climatology: str = "mean",
+    planned_on: str = "",
 ) -> Curve:
     """The curve of scores that are at hand.
 
@@ -223,6 +226,8 @@ def curve_of(
         Planner and budget that the study was made for: against random plans they are no part of a family.
     climatology : str
         What the climatology follows, in words: ``year + day``.
+    planned_on : str
+        What time the plans were made on, in words.
     """
     first = next(iter(scores.values()))[0]
     errors, extra = figures(names, budgets, scores)
@@ -247,7 +252,10 @@ def curve_of(
         against=names,
         extra=extra,
         regions=regions_in(scores),
-        attrs={"cadence": judge.cadence, "climatology": climatology} | _drawn(first) | _unobserved(judge, first),
+        attrs={"cadence": judge.cadence, "climatology": climatology}
+        | ({"planned_on": planned_on} if planned_on else {})
+        | _drawn(first)
+        | _unobserved(judge, first),
     )
 
 

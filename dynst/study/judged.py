@@ -23,7 +23,7 @@ from dynst.study.event import Event, Listener, nobody
 from dynst.study.measure import Cost
 from dynst.study.memory import affordable
 from dynst.study.pool import Job, work
-from dynst.study.prepare import Prepared
+from dynst.study.prepare import PLANNED_ON, Prepared
 
 __all__ = ["judged", "save_curve"]
 
@@ -220,7 +220,8 @@ def _curve(about: Judge, store: Store, matrix: Matrix, judge: str, prepared: Pre
     said = {place: several[0] for place, several in reasons.items() if place not in scores}
     names = [*matrix.planners, *FRAMES]
     usual, question = prepared.climatology.calendar.words, prepared.question
-    return curve_of(about, names, matrix.budgets, scores, said, costs=costs, question=question, climatology=usual)
+    time = {"climatology": usual, "planned_on": PLANNED_ON}
+    return curve_of(about, names, matrix.budgets, scores, said, costs=costs, question=question, **time)
 
 
 def _drop_other_windows(scores: dict[tuple[str, int], list[Score]], reasons: dict[tuple[str, int], list[str]]) -> None:

@@ -79,9 +79,11 @@ def _rests_on(plan: Plan, evidence: Evidence) -> str:
     random = f" and {draws} random plans" if draws > 1 else ""
     cut = "one ranking of each planner, cut short or extended to other numbers of sensors"
     how = "every planner planned anew for each number of sensors" if evidence.anew else cut
+    time = curve.data.attrs.get("planned_on")
+    made = f" Plans are made on {time}." if time else ""
     return (
         f"The answer rests on {JUDGES[judge].words} on the test period, which no planner has seen: {how}; "
-        f"{several} seed{'s' if several != '1' else ''} of each planner{random}."
+        f"{several} seed{'s' if several != '1' else ''} of each planner{random}.{made}"
     )
 
 

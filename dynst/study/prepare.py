@@ -23,7 +23,11 @@ from dynst.study.event import Event, Listener, nobody
 from dynst.windows.choice import ClimatologyChoice, choose_climatology
 from dynst.windows.scaling import Scaling
 
-__all__ = ["Choices", "Prepared", "choose", "describe", "prepare"]
+__all__ = ["PLANNED_ON", "Choices", "Prepared", "choose", "describe", "prepare"]
+
+
+PLANNED_ON = "training and validation time"
+"""What plans are made on, in words (`Prepared.task`)."""
 
 
 @dataclass(frozen=True, eq=False)

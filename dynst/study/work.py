@@ -28,7 +28,7 @@ from dynst.study.event import Event, Listener, nobody
 from dynst.study.judged import judged, save_curve
 from dynst.study.log import Log, read_log
 from dynst.study.measure import Cost, measured
-from dynst.study.prepare import Prepared, prepare
+from dynst.study.prepare import PLANNED_ON, Prepared, prepare
 from dynst.study.provenance import provenance, versions
 from dynst.study.refits import closed_judge, regions_of_study
 from dynst.study.stability import stability_of, worthwhile
@@ -239,6 +239,7 @@ class _Work:
             costs=self._costs(),
             question=self.prepared.question,
             climatology=self.prepared.climatology.calendar.words,
+            planned_on=PLANNED_ON,
             progress=progress,
         )
         save_curve(curve, path)
