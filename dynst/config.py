@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 import json
 import tomllib
@@ -14,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from dynst.domain import Field as Record
 from dynst.domain import Sites, Window
 from dynst.domain.calendar import Calendar
+from dynst.domain.dates import Date, Until
 from dynst.domain.durations import is_duration, steps_of
 from dynst.domain.split import Split, split_record
 from dynst.errors import ConfigError, unknown_name
@@ -47,6 +49,7 @@ _TABLES: dict[str, dict[str, str]] = {
     "data": {
         "path": "data",
         **{key: key for key in ("observe", "predict", "stations", "graph", "layout", "sites", "spacing", "split")},
+        **{key: key for key in ("train_until", "valid_until")},
     },
     "window": {key: key for key in ("history", "horizon", "stride", "climatology", "cycle")},
     "budget": {"sparsity": "sparsity", "sensors": "sensors"},
@@ -101,8 +104,24 @@ def _terms(value: object) -> object:
         raise ValueError(str(error).rstrip(".")) from None
 
 
+def _date(value: object) -> object:
+    """ISO text; of a TOML date or a bare year too. Empty text takes back what a file says."""
+    if value is None or value == "":
+        return None
+    said = value.isoformat() if isinstance(value, dt.date) else value
+    if isinstance(said, int) and not isinstance(said, bool):
+        said = str(said)  # train_until = 2015
+    if not isinstance(said, str):
+        return said
+    try:
+        return str(Date.parse(said))
+    except ConfigError as error:
+        raise ValueError(str(error).rstrip(".")) from None
+
+
 Steps = Annotated[Annotated[int, Field(ge=1)] | str, BeforeValidator(_steps_or_time)]
 Said = Annotated[str | None, BeforeValidator(lambda value: None if value == "" else value)]  # "" takes it back
+IsoDate = Annotated[str | None, BeforeValidator(_date)]
 
 
 class Study(BaseModel):
@@ -132,6 +151,8 @@ class Study(BaseModel):
     sites: Count | None = None
     spacing: Annotated[float | None, Field(gt=0, allow_inf_nan=False), BeforeValidator(_no_switch)] = None
     split: Literal["auto", "run", "time"] = "auto"
+    train_until: IsoDate = None
+    valid_until: IsoDate = None
 
     history: Steps | None = None
     horizon: Steps | None = None
@@ -178,6 +199,10 @@ class Study(BaseModel):
     def _no_contradiction(self) -> Study:
         if self.sparsity is not None and self.sensors is not None:
             raise ValueError("sparsity and sensors exclude each other: give one of them")
+        if self.valid_until is not None and self.train_until is None:
+            raise ValueError("valid_until needs train_until: give both, or train_until alone")
+        if self.until is not None and self.split == "run":
+            raise ValueError("a split by run keeps whole runs and takes no date: leave out split, or train_until")
         if self.planner == "dynst" and self.backbone == "linear":
             raise ValueError("planner dynst trains a network: for the linear backbone choose planner dynst_linear")
         if self.backbone in ("gnn", "linear") and self.patch is not None:
@@ -233,6 +258,11 @@ class Study(BaseModel):
         return study
 
     @property
+    def until(self) -> Until | None:
+        """Dates that end training and validation, if the study names any."""
+        return None if self.train_until is None else Until.parse(self.train_until, self.valid_until)
+
+    @property
     def hints(self) -> Hints:
         """What the reader is told besides the path."""
         return Hints(
@@ -272,7 +302,17 @@ class Study(BaseModel):
         """
         longest = max(stop - start for start, stop in record.runs)
         window = self.window(record.steps, longest=longest, cadence=record.cadence)
-        return window, split_record(record, window, by=self.split)
+        return window, self.parts(record, window)
+
+    def parts(self, record: Record, window: Window) -> Split:
+        """Training, validation and test of a record with a window.
+
+        Raises
+        ------
+        ConfigError, DataError
+            If it cannot be split as asked.
+        """
+        return split_record(record, window, by=self.split, until=self.until)
 
     def budget(self, sites: Sites) -> int:
         """How many sensors: as asked, or 20 but at most a tenth of the sites."""
@@ -419,7 +459,7 @@ def _one_line(error: ValidationError, origin: Mapping[str, str], path: Path | No
 
 
 def _as_said(error: dict[str, Any]) -> str:
-    return str(error["msg"]).removeprefix("Value error, ")
+    return str(error["msg"]).removeprefix("Value error, ").rstrip(".")
 
 
 def _literal(error: dict[str, Any]) -> str:

@@ -13,7 +13,6 @@ import xarray as xr
 
 import dynst
 from dynst.cli.app import app
-from dynst.domain.split import split_record
 from dynst.readers import list_samples
 from dynst.windows import window_starts
 from tests.readers.eagle_maker import write_run
@@ -72,11 +71,11 @@ def test_a_study_has_the_published_settings(name, history, horizon, observe):
 
 
 def write_weather(folder):
-    hours = np.datetime64("2015-01-01", "ns") + np.arange(400) * np.timedelta64(1, "h")
-    values = np.random.default_rng(0).normal(280, 5, (400, 4, 8)).astype(np.float32)
+    hours = np.arange("2015-12-20", "2017-01-10", dtype="datetime64[h]").astype("datetime64[ns]")
+    values = np.random.default_rng(0).normal(280, 5, (len(hours), 4, 8)).astype(np.float32)
     coordinates = {"time": hours, "lat": np.linspace(-67.5, 67.5, 4), "lon": np.arange(8) * 45.0}
     data = xr.Dataset({"t2m": (("time", "lat", "lon"), values, {"units": "K"})}, coordinates)
-    data.to_netcdf(folder / "2m_temperature_2015_5.625deg.nc")
+    data.to_netcdf(folder / "2m_temperature_2015-2017_5.625deg.nc")
 
 
 def write_flows(folder):
@@ -100,8 +99,7 @@ def test_a_study_finds_its_channels_and_windows_in_data_of_its_format(name, writ
         study.data, observe=study.observe, predict=study.predict, cache_dir=tmp_path / "cache", hints=study.hints
     )
     assert tuple(channel.name for channel in field.channels) == study.observe
-    window = study.window(field.steps)
-    split = split_record(field, window, by=study.split)
+    window, split = study.cut(field)
     assert all(len(window_starts(part, window)) > 0 for part in (split.train, split.valid, split.test))
 
 
@@ -154,3 +152,21 @@ def test_commands_and_options_that_the_readme_names_exist():
         assert option in options["fit"], option
     for name in re.findall(r"`([a-z]+\.toml)`|pipelines/([a-z]+\.toml)", README):
         assert (FOLDER / "".join(name)).is_file()
+
+
+def test_weatherbench_is_cut_at_the_published_years(tmp_path):
+    write_weather(tmp_path)
+    study = dynst.Study.load(FOLDER / "weatherbench.toml", {"data": str(tmp_path)})
+    window, split = study.cut(dynst.read(study.data, cache_dir=tmp_path / "cache"))
+    ends = [str(part.time[i])[:13] for part in (split.train, split.valid, split.test) for i in (0, -1)]
+    assert ends == [
+        "2015-12-20T00",
+        "2015-12-31T23",
+        "2016-01-01T23",
+        "2016-12-31T23",
+        "2017-01-01T23",
+        "2017-01-09T23",
+    ]
+    assert window.embargo == 23
+    assert split.how == "by date: training until 2015-12-31, validation until 2016-12-31"
+    assert dynst.Study.load(FOLDER / "weatherbench.toml", sample=True).until is None

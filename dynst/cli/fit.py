@@ -47,6 +47,14 @@ def fit(  # noqa: PLR0917  # typer makes an option of each parameter; all are pa
         str | None,
         _data(metavar="NAME", help="run: whole experiments. time: blocks. Default: run if there are 3."),
     ] = None,
+    train_until: Annotated[
+        str | None,
+        _data(metavar="DATE", help="End of training, all of it included: 2015, 2015-12, 2015-12-31T18:00."),
+    ] = None,
+    valid_until: Annotated[
+        str | None,
+        _data(metavar="DATE", help="End of validation; test follows. Default: what is left, by shares."),
+    ] = None,
     history: Annotated[
         str | None, _data(metavar="STEPS", help="Steps read, or a time: 2d. Default: from the record's length.")
     ] = None,

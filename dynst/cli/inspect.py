@@ -34,6 +34,12 @@ def inspect(  # noqa: PLR0917  # typer makes an option of each parameter; all ar
         str | None,
         typer.Option(metavar="NAME", help="run: whole experiments. time: blocks. Default: run if there are 3."),
     ] = None,
+    train_until: Annotated[
+        str | None, typer.Option(metavar="DATE", help="End of training, all included: 2015, 2015-12, 2015-12-31T18:00.")
+    ] = None,
+    valid_until: Annotated[
+        str | None, typer.Option(metavar="DATE", help="End of validation; test follows. Default: by shares.")
+    ] = None,
     climatology: Annotated[
         str | None,
         typer.Option(metavar="A+B", help="What is usual: mean, day, week, year, cycle. Default: by its own error."),
@@ -54,10 +60,15 @@ def inspect(  # noqa: PLR0917  # typer makes an option of each parameter; all ar
     from dynst.windows.choice import climatology_words
 
     told = {"stations": stations, "graph": graph, "layout": layout, "sites": sites, "spacing": spacing, "split": split}
-    told |= {"climatology": climatology, "cycle": cycle}
+    told |= {"climatology": climatology, "cycle": cycle, "train_until": train_until, "valid_until": valid_until}
     study = Study.load(None, {"data": data, "observe": observe, "predict": predict, **told})
     found = look(
-        data, observe=study.observe or None, predict=study.predict or None, hints=study.hints, split=study.split
+        data,
+        observe=study.observe or None,
+        predict=study.predict or None,
+        hints=study.hints,
+        split=study.split,
+        until=study.until,
     )
     usual = None
     if found.record is not None:

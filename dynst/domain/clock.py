@@ -34,8 +34,9 @@ class Clock:
     steps : Float[ndarray, "time"] or None
         Steps since the record began, those of gaps included; since its own run began where runs are experiments.
         None until a field has counted them.
-    weeks : bool
-        Whether seven days are a week: models whose years have 360 or 365 days know none.
+    year_days : int or None
+        Days of every year (360, 365, 366) in the calendar of a model, whose days are counted from the year 1; None in
+        the civil calendar, whose days are counted from 1970.
 
     Examples
     --------
@@ -47,7 +48,7 @@ class Clock:
     days: Float[ndarray, " time"] | None = None
     years: Float[ndarray, " time"] | None = None
     steps: Float[ndarray, " time"] | None = None
-    weeks: bool = True
+    year_days: int | None = None
 
     @classmethod
     def of(cls, time: Shaped[ndarray, " time"]) -> Clock:
@@ -87,6 +88,11 @@ class Clock:
             return time.astype("datetime64[M]").astype(np.float64)
         return self.days
 
+    @property
+    def weeks(self) -> bool:
+        """Whether seven days are a week: models whose years all have one length know none."""
+        return self.year_days is None
+
     def __len__(self) -> int:
         return max(len(values) for values in (self.days, self.steps, ()) if values is not None)
 
@@ -118,13 +124,13 @@ class Clock:
             _joined(self.days, other.days),
             _joined(self.years, other.years),
             _joined(self.steps, other.steps),
-            self.weeks,
+            self.year_days,
         )
 
     def at(self, which: slice | Int[ndarray, " k"] | Bool[ndarray, " time"]) -> Clock:
         """The clock of some of the steps."""
         take = _taker(which)
-        return Clock(take(self.days), take(self.years), take(self.steps), self.weeks)
+        return Clock(take(self.days), take(self.years), take(self.steps), self.year_days)
 
 
 def _taker(which: slice | ndarray) -> Callable[[ndarray | None], ndarray | None]:

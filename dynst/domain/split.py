@@ -1,15 +1,19 @@
-"""Train, validation and test: by whole runs where they are experiments, else by blocks of time with an embargo."""
+"""Train, validation and test: by whole runs where they are experiments, else by blocks of time with an embargo.
+
+The blocks have given shares of the record, or end at given dates.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
 
 import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
 
+from dynst.domain.dates import Date, Until, said_moment
 from dynst.domain.field import Field, join_blocks
 from dynst.domain.window import Window
 from dynst.errors import ConfigError, DataError, unknown_name
@@ -20,6 +24,7 @@ __all__ = [
     "before_test",
     "rolling_folds",
     "rolling_origins",
+    "split_by_date",
     "split_by_run",
     "split_by_time",
     "split_record",
@@ -53,9 +58,16 @@ class Split:
 
 
 def split_record(
-    field: Field, window: Window, *, by: str = "auto", shares: tuple[float, float, float] = (0.65, 0.17, 0.18)
+    field: Field,
+    window: Window,
+    *,
+    by: str = "auto",
+    shares: tuple[float, float, float] = (0.65, 0.17, 0.18),
+    until: Until | None = None,
 ) -> Split:
     """The split that suits the record: `split_by_run` if it holds at least three cases, else `split_by_time`.
+
+    With dates, `split_by_date`.
 
     Parameters
     ----------
@@ -63,14 +75,20 @@ def split_record(
         As for both.
     by : str
         ``auto``, ``run`` or ``time``.
+    until : Until or None
+        Dates that end training and validation.
 
     Raises
     ------
     ConfigError, DataError
-        As both; or if runs are asked for that are not there.
+        As all; or if runs are asked for that are not there.
     """
     if by not in SPLITS:
         raise ConfigError(unknown_name("split", by, SPLITS))
+    if until is not None and by == "run":
+        raise ConfigError("a split by run keeps whole runs and takes no date: leave out train_until, or split by time.")
+    if until is not None:
+        return split_by_date(field, window, until, shares=shares)
     if by == "run" and len(field.cases) < _LEAST_CASES:
         raise DataError(
             f"a split by run needs at least {_LEAST_CASES} runs that are experiments of their own; "
@@ -171,6 +189,85 @@ def split_by_time(field: Field, window: Window, *, shares: tuple[float, float, f
             "Choose shorter ones."
         )
     return _blocks(field, window, train, valid, test)
+
+
+def split_by_date(
+    field: Field, window: Window, until: Until, *, shares: tuple[float, float, float] = (0.65, 0.17, 0.18)
+) -> Split:
+    """Three blocks that end at dates. The embargo is taken from the start of validation and of test.
+
+    Training so holds every step up to its date. Without a date for validation, what follows training is divided
+    between validation and test in the ratio of their shares.
+
+    Parameters
+    ----------
+    field, window, shares
+        As for `split_by_time`.
+    until : Until
+        Where training and validation end, in the calendar of the record.
+
+    Raises
+    ------
+    ConfigError
+        If the shares are not positive or do not add up to 1.
+    DataError
+        If the record has no dates or is made of experiments, a date lies outside of it, or a part holds no window.
+
+    Examples
+    --------
+    >>> from dynst.domain import GridLayout, Sites
+    >>> sites = Sites(np.array([0.0, 1.0]), np.zeros(2))
+    >>> days = np.arange("2015-11-01", "2016-03-01", dtype="datetime64[D]").astype("datetime64[ns]")
+    >>> field = Field.of(np.zeros((121, 2, 1)), sites, GridLayout((1, 2), np.arange(2)), time=days)
+    >>> split = split_by_date(field, Window(2, 2), Until.parse("2015", "2016-01"))
+    >>> split, str(split.train.time[-1])[:10], str(split.valid.time[0])[:10]
+    (Split(61 / 28 / 26 steps), '2015-12-31', '2016-01-04')
+    """
+    _check_shares(shares)
+    _check_dates(field, until)
+    first = _steps_until(field, "train_until", until.train)
+    shared = round(shares[1] / (shares[1] + shares[2]) * max(0, field.steps - first - 2 * window.embargo))
+    second = min(field.steps, first + window.embargo + shared)
+    if until.valid is not None:
+        second = _steps_until(field, "valid_until", until.valid)
+    held = (first, second - first, field.steps - second)
+    for name, steps, free in zip(("training", "validation", "test"), held, (0, *[window.embargo] * 2), strict=True):
+        if steps < free + window.length:
+            kept = f" after an embargo of {free}" if free else ""
+            raise DataError(
+                f"{until.words(field.clock.year_days)}: {name} holds {max(0, steps)} steps; at least "
+                f"{free + window.length} are needed, a window of {window.length}{kept}. "
+                "Move the dates, or shorten history and horizon."
+            )
+    split = _blocks(field, window, first, held[1] - window.embargo, held[2] - window.embargo)
+    return replace(split, how=until.words(field.clock.year_days))
+
+
+def _check_dates(field: Field, until: Until) -> None:
+    """Refuses records that a date does not divide."""
+    asked = f"train_until {until.train} came, but"
+    if len(field.cases) > 1:
+        raise DataError(
+            f"{asked} the record is made of {len(field.cases)} experiments, which no date divides. Leave it out."
+        )
+    if field.clock.days is None:
+        raise DataError(
+            f"{asked} the record has no dates: its steps go from {field.time[0]} to {field.time[-1]}. "
+            "Leave it out to split by shares."
+        )
+    if (np.diff(field.clock.days) < 0).any():
+        raise DataError(f"{asked} the times of the record are not in order. Sort them first.")
+
+
+def _steps_until(field: Field, option: str, date: Date) -> int:
+    """How many steps there are up to the end of a date; some, and not all."""
+    days, calendar = field.clock.gone("days"), field.clock.year_days
+    count = int(np.count_nonzero(days < date.end(calendar)))
+    if 0 < count < field.steps:
+        return count
+    wrong = "leaves no step after it" if count else "ends before the first step"
+    span = f"{said_moment(days[0], calendar)} to {said_moment(days[-1], calendar)}"
+    raise DataError(f"{option} {date} {wrong}: the record goes from {span}. Name a date in between.")
 
 
 def rolling_origins(

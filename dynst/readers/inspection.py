@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from dynst.domain import ArraySeries, Channel, Field, Frame, GraphLayout, GridLayout, Sites, Window
+from dynst.domain.dates import Until
 from dynst.domain.durations import window_words
 from dynst.domain.split import Split, split_record, window_starts
 from dynst.errors import ConfigError, DynstError
@@ -217,6 +218,7 @@ def inspect(
     shares: tuple[float, float, float] = (0.65, 0.17, 0.18),
     hints: Hints = Hints(),  # noqa: B008 - frozen
     split: str = "auto",
+    until: Until | None = None,
 ) -> Inspection:
     """Look at a record: its variables, places and times, and what a fit would do.
 
@@ -237,6 +239,8 @@ def inspect(
         What the files do not say themselves.
     split : str
         ``auto``, ``run`` or ``time``, as a fit splits the record.
+    until : Until or None
+        Dates that end training and validation.
 
     Raises
     ------
@@ -249,7 +253,7 @@ def inspect(
     >>> found.sites, found.cadence, found.window
     (80, '1 step', '4 steps read, 4 forecast')
     """
-    path, cut = resolve(data), _Cut(shares, split)
+    path, cut = resolve(data), _Cut(shares, split, until)
     reader = sniff(path, hints)
     if reader != "gridded":
         look = partial(READERS[reader], path, cache_dir=cache_dir, hints=hints)
@@ -300,6 +304,7 @@ class _Cut:
 
     shares: tuple[float, float, float]
     by: str
+    until: Until | None = None
 
 
 def _describe(data: str, field: Field, variables: list[VariableInfo], cut: _Cut, problem: str) -> Inspection:
@@ -433,7 +438,8 @@ def _inspection(
     )
     try:
         window = Window.for_record(outline.steps, longest=max(runs, default=0))
-        return found.cut(outline, window, split_record(outline, window, by=cut.by, shares=cut.shares))
+        split = split_record(outline, window, by=cut.by, shares=cut.shares, until=cut.until)
+        return found.cut(outline, window, split)
     except DynstError as err:
         return replace(found, problem=problem or str(err), record=None)
 

@@ -151,7 +151,8 @@ def _model_dates(values: ndarray, since: str, calendar: str) -> Clock:
     except (ValueError, OverflowError, TypeError):
         return Clock()
     days = np.asarray(days, np.float64)
-    return Clock(days=days, years=1 + days / _MODEL_YEARS[calendar], weeks=False)
+    length = _MODEL_YEARS[calendar]
+    return Clock(days=days, years=1 + days / length, year_days=length)
 
 
 def join(axes: Sequence[Times], *, where: str) -> Times:

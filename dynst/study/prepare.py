@@ -14,7 +14,7 @@ from dynst.backbones import BACKBONES, backbone_for
 from dynst.config import Study, is_path
 from dynst.domain import Field, GraphLayout, Window
 from dynst.domain.calendar import MEAN
-from dynst.domain.split import Split, before_test, split_record, window_starts
+from dynst.domain.split import Split, before_test, window_starts
 from dynst.errors import ConfigError, DataError
 from dynst.evaluation.window_choice import WindowChoice, choose_window
 from dynst.planners import find_planner
@@ -192,7 +192,7 @@ def choose(study: Study, field: Field) -> Choices:
         return Choices(window, split, climatology)
     reach = choose_window(split, Scaling.fit(split.train, climatology.calendar), window)
     if reach.window != window:
-        split = split_record(field, reach.window, by=study.split)
+        split = study.parts(field, reach.window)
     return Choices(reach.window, split, climatology, reach)
 
 
