@@ -202,3 +202,45 @@ def test_an_impossible_climatology_is_one_line(flags, message):
     with pytest.raises(ConfigError, match=message) as caught:
         Study.load(None, flags)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [('"2015-12"', "2015-12"), ("2015", "2015"), ("2015-12-31", "2015-12-31"), ('""', None)]
+)
+def test_dates_of_a_split_may_be_text_or_dates_of_toml(tmp_path, text, said):
+    path = tmp_path / "study.toml"
+    path.write_text(f"[data]\ntrain_until = {text}\n")
+    study = Study.load(path)
+    assert study.train_until == said
+    path.write_text(study.toml())
+    assert Study.load(path) == study
+    assert Study.load(path, {"train_until": ""}).until is None
+    assert Study.load(path, {"train_until": "2014", "valid_until": "2016-06"}).valid_until == "2016-06"
+
+
+def test_a_sample_takes_back_the_dates_of_its_study(tmp_path):
+    path = tmp_path / "study.toml"
+    path.write_text(
+        '[data]\ntrain_until = "2015"\nvalid_until = "2016"\n[sample]\ntrain_until = ""\nvalid_until = ""\n'
+    )
+    assert Study.load(path, sample=True).until is None
+    assert str(Study.load(path).until.valid) == "2016"
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        ({"train_until": "yesterday"}, '--train-until: "yesterday" came; a date such as 2015, '),
+        ({"train_until": True}, "--train-until: true came; text in quotes is expected."),
+        ({"train_until": 2015.5}, "--train-until: 2015.5 came; text in quotes is expected."),
+        ({"valid_until": "2016"}, "valid_until needs train_until"),
+        ({"train_until": "2016", "valid_until": "2015"}, "Name a later date."),
+        ({"train_until": "2015", "split": "run"}, "leave out split, or train_until"),
+    ],
+)
+def test_dates_that_contradict_are_one_line(flags, says):
+    with pytest.raises(ConfigError) as told:
+        Study.load(None, flags)
+    assert says in str(told.value)
+    assert not str(told.value).endswith("..")
+    assert "\n" not in str(told.value)
