@@ -18,9 +18,11 @@ def test_months_end_training_and_validation_in_fit_inspect_and_score(tmp_path, d
     code, _, err = dynst_main("fit", "--data", WINTER, *MONTHS, *asked, "--out", "run", "-q")
     assert code == 0, err
     run = dynst.find("run")
-    split = run.provenance["found"]["split"]
+    split = run.provenance["facts"]["split"]
     assert split["how"] == SAID
     assert [split[part]["steps"] for part in ("train", "validation", "test")] == [124, 124 - 3, 112 - 3]
+    page = (run.path / "report.html").read_text(encoding="utf-8")
+    assert SAID in page
     study = dynst.Study.load(run.path / "study.toml")
     assert (study.train_until, study.valid_until) == ("2025-12", "2026-01-31")
     code, out, _ = dynst_main("inspect", WINTER, *MONTHS, "--json")
