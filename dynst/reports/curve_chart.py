@@ -167,7 +167,7 @@ def _plan_layers(plans: list[CurveRow], x: alt.X, scale: alt.Scale, units: str) 
             "planner:N",
             scale=alt.Scale(domain=order, range=[colours[name] for name in order]),
             legend=alt.Legend(
-                title="planner, best first", offset=96, symbolType="circle", symbolSize=90, symbolOpacity=1
+                title="planner, best first", offset=112, symbolType="circle", symbolSize=90, symbolOpacity=1
             ),
         ),
     }
