@@ -87,7 +87,7 @@ PLANNERS = {row.name: row for row in _ROWS}
 """All planners by name, in the order in which they plan."""
 
 DEFAULT, NETWORK = "dynst_linear", "dynst"
-"""Who plans where nothing is asked for, and where a study asks for a network: its backbone or a switch of it."""
+"""Who plans where nothing (or the linear backbone) is asked for, and where a backbone or switch of a network is."""
 
 
 def find_planner(name: str) -> LazyPlanner:
