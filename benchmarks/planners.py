@@ -24,7 +24,7 @@ from timing import Row, interleaved, show
 from dynst.domain import Field, GridLayout, Sites, Window
 from dynst.domain.modes import leading_modes
 from dynst.errors import DynstError
-from dynst.planners import PLANNERS, TRAINED
+from dynst.planners import PLANNERS
 from dynst.planners.base import PlannerSkipped, Task
 from dynst.planners.pivoted_qr import pivots
 
@@ -148,7 +148,7 @@ def main():
     parser.add_argument("--sizes", type=int, nargs="+", default=[2048, 10000, 65536])
     parser.add_argument("--steps", type=int, nargs="+", default=[500, 2000, 8000])
     parser.add_argument("--budget", type=int, default=100)
-    parser.add_argument("--planner", nargs="+", default=[name for name in PLANNERS if name not in TRAINED])
+    parser.add_argument("--planner", nargs="+", default=[name for name, row in PLANNERS.items() if not row.trains])
     options = parser.parse_args()
     by_size = [field_of(1000, n) for n in options.sizes]
     missed = table("1000 steps, by sites", options.sizes, by_size, options.budget, options.planner)

@@ -31,11 +31,11 @@ from forecaster import RECORDS, splits
 from results_page import BASELINES, OURS, PLANNED, write
 
 from dynst.config import Study
-from dynst.domain import Field, Window
+from dynst.domain import RANDOM, Field, Window
 from dynst.domain.calendar import Calendar
 from dynst.domain.split import Split, before_test
 from dynst.evaluation import LinearJudge, RidgeJudge, Score
-from dynst.evaluation.comparison import RANDOM, compared
+from dynst.evaluation.comparison import compared
 from dynst.planners import PLANNERS
 from dynst.planners.base import PlannerSkipped, Task
 from dynst.readers import read

@@ -14,8 +14,9 @@ import altair as alt
 import numpy as np
 import vl_convert
 
+from dynst.domain import RANDOM
 from dynst.evaluation.bootstrap import LEVEL
-from dynst.evaluation.comparison import RANDOM, holm
+from dynst.evaluation.comparison import holm
 
 __all__ = ["BASELINES", "OURS", "PLANNED", "Cell", "Meeting", "cells_of", "meetings", "page", "record_mean", "write"]
 

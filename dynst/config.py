@@ -19,15 +19,13 @@ from dynst.domain.dates import Date, Until
 from dynst.domain.durations import is_duration, steps_of
 from dynst.domain.split import Split, split_record
 from dynst.errors import ConfigError, unknown_name
-from dynst.planners import PLANNERS
+from dynst.planners import DEFAULT, NETWORK, PLANNERS, row_of
 from dynst.readers import DEFAULT_SAMPLE, Hints
 
 __all__ = ["Study", "is_path"]
 
 _DEFAULT_SENSORS = 20
 # Chosen: beyond some 20 sensors the choice of places hardly matters on smooth fields; below, it does.
-
-_ONE_SHOT_STEPS = 150  # the default of that planner, by when the loss of its dense network has levelled
 
 _SWITCHES = (
     "evidence",
@@ -203,21 +201,22 @@ class Study(BaseModel):
             raise ValueError("valid_until needs train_until: give both, or train_until alone")
         if self.until is not None and self.split == "run":
             raise ValueError("a split by run keeps whole runs and takes no date: leave out split, or train_until")
-        if self.planner == "dynst" and self.backbone == "linear":
-            raise ValueError("planner dynst trains a network: for the linear backbone choose planner dynst_linear")
+        if self.planner == NETWORK and self.backbone == "linear":
+            raise ValueError(f"planner {NETWORK} trains a network: for the linear backbone choose planner {DEFAULT}")
         if self.backbone in ("gnn", "linear") and self.patch is not None:
             raise ValueError(f"patch is an option of the backbone stlight; {self.backbone} has none: leave it out")
-        if self.planner == "dynst_linear" and self.backbone in ("stlight", "gnn"):
+        if self.planner == DEFAULT and self.backbone in ("stlight", "gnn"):
             raise ValueError(
-                f"planner dynst_linear trains no network: for the backbone {self.backbone} choose planner dynst"
+                f"planner {DEFAULT} trains no network: for the backbone {self.backbone} choose planner {NETWORK}"
             )
         if "cycle" in self.climatology.split("+") and self.cycle is None:
             raise ValueError("climatology cycle has no length: give --cycle STEPS")
         asked = self._switches
-        if asked and (self.planner not in ("auto", "dynst") or self.backbone == "linear"):
+        takes_them = self.planner == "auto" or row_of(self.planner).switches
+        if asked and (not takes_them or self.backbone == "linear"):
             other = f"planner {self.planner}" if self.planner != "auto" else "the linear backbone"
             raise ValueError(
-                f"{asked[0]} is a switch of planner dynst; {other} does not take it: leave one of them out"
+                f"{asked[0]} is a switch of planner {NETWORK}; {other} does not take it: leave one of them out"
             )
         return self
 
@@ -339,14 +338,14 @@ class Study(BaseModel):
         if self.planner != "auto":
             return self.planner, "as asked"
         if self._switches:
-            return "dynst", f"as asked by {self._switches[0]}"
+            return NETWORK, f"as asked by {self._switches[0]}"
         if self.backbone == "linear":
-            return "dynst_linear", "as asked by the linear backbone"
+            return DEFAULT, "as asked by the linear backbone"
         if self.backbone != "auto":
-            return "dynst", f"as asked by the {self.backbone} backbone"
-        return "dynst_linear", "the default"
+            return NETWORK, f"as asked by the {self.backbone} backbone"
+        return DEFAULT, "the default"
 
-    def network(self, planner: str = "dynst") -> dict[str, Any]:
+    def network(self, planner: str = NETWORK) -> dict[str, Any]:
         """Options of a planner that trains a network; one that is left out has that planner's own default.
 
         Examples
@@ -356,11 +355,12 @@ class Study(BaseModel):
         """
         names: tuple[str, ...] = ("dim", "depth", "patch", "steps", "batch", "device")
         network = {"backbone": self.backbone} if self.backbone in ("stlight", "gnn") else {}
-        if planner == "dynst":
+        row = row_of(planner)
+        if row.switches:
             names += _SWITCHES
         options = network | {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-        if planner == "one_shot" != self.planner:  # a baseline: longer training would cost hours and tell no more
-            options["steps"] = min(options.get("steps", _ONE_SHOT_STEPS), _ONE_SHOT_STEPS)
+        if row.most_steps is not None and planner != self.planner:
+            options["steps"] = min(options.get("steps", row.most_steps), row.most_steps)
         if options.get("polish") is False:
             options["exact_sweep"] = False  # "as published" means neither kind of swap after training
         return options

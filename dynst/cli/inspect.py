@@ -91,10 +91,12 @@ def inspect(  # noqa: PLR0917  # typer makes an option of each parameter; all ar
 
 def _planner(study: Study, found: Inspection) -> tuple[str | None, str, str | None]:
     """Who would plan, why, and the network that it would train; no name where a fit would stop."""
+    from dynst.planners import row_of
+
     if found.problem:
         return None, "", None
     name, why = study.chosen_planner()
-    return name, why, ("stlight" if found.graph is None else "gnn") if name == "dynst" else None
+    return name, why, ("stlight" if found.graph is None else "gnn") if row_of(name).switches else None
 
 
 def _samples(*, as_json: bool) -> None:

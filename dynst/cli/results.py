@@ -105,12 +105,14 @@ def _unit(unit: str, *, before: str = " ") -> str:
 
 def _curve_table(plan: Plan, curve: Curve) -> None:
     """One line per budget: the plan, the mean random plan, the best of the others, and its name."""
+    from dynst.domain import RANDOM
+
     lines, marked = [], ""
     for budget in sorted(curve.budgets, reverse=True):
         table = {row.planner: row for row in curve.table(budget)}
         others = [r for r in table.values() if not r.is_frame and r.planner != plan.planner and math.isfinite(r.error)]
         best = min(others, key=lambda row: row.error, default=None)
-        random = table.get("uniform_random")
+        random = table.get(RANDOM)
         marked = f"{budget}" if budget == plan.budget else marked
         lines.append(
             (

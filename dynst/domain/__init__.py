@@ -1,7 +1,7 @@
 """The nouns: labelled arrays and their rules. NumPy and xarray only; no torch, no files."""
 
 from dynst.domain.clock import Clock
-from dynst.domain.curve import FRAMES, Curve, CurveRow
+from dynst.domain.curve import FRAMES, RANDOM, Curve, CurveRow
 from dynst.domain.field import ArraySeries, Channel, Covariate, Field, Series
 from dynst.domain.layout import GraphLayout, GridLayout, Layout
 from dynst.domain.plan import Plan
@@ -10,6 +10,7 @@ from dynst.domain.window import Window
 
 __all__ = [
     "FRAMES",
+    "RANDOM",
     "ArraySeries",
     "Channel",
     "Clock",

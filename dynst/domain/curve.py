@@ -20,10 +20,13 @@ from dynst.errors import DataError
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["FRAMES", "Curve", "CurveRow"]
+__all__ = ["FRAMES", "RANDOM", "Curve", "CurveRow"]
 
 FRAMES = ("floor", "ceiling", "persistence", "climatology")
 """What errors are read against: the forecaster with no sensor and with one at every site, no change, and the mean."""
+
+RANDOM = "uniform_random"
+"""The planner whose mean plan every other plan is compared with."""
 
 _DIMS = ("planner", "sparsity", "lead_time", "channel", "seed")
 
@@ -275,8 +278,8 @@ class Curve:
         data, total = self.data, self.data["total"].transpose("planner", "sparsity", "seed")
         reason = data["reason"].transpose("planner", "sparsity")
         random = None
-        if "difference" in data and "uniform_random" in data["against"].values:
-            here = data[["difference", "low", "high", "verdict"]].sel(against="uniform_random")
+        if "difference" in data and RANDOM in data["against"].values:
+            here = data[["difference", "low", "high", "verdict"]].sel(against=RANDOM)
             random = {str(name): values.transpose("planner", "sparsity").values for name, values in here.items()}
         return _Judged(data["rmse"].values, total.values, reason.values, random)
 

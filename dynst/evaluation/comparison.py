@@ -20,16 +20,14 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from dynst.domain import FRAMES
+from dynst.domain import FRAMES, RANDOM
 from dynst.evaluation.bootstrap import LEVEL, bounds, influence, layout_doubt, seed_doubt, together, window_doubt
 from dynst.evaluation.score import Score
 
-__all__ = ["MIN_RANDOM_DRAWS", "RANDOM", "alone", "compared", "holm"]
+__all__ = ["MIN_RANDOM_DRAWS", "alone", "compared", "holm"]
 
 MIN_RANDOM_DRAWS = 3
 """Random plans below which nothing is said about them: their spread is part of every verdict, and two show none."""
-
-RANDOM = "uniform_random"
 
 
 def compared(

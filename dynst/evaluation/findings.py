@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dynst.domain import FRAMES, Curve
+from dynst.domain import FRAMES, RANDOM, Curve
 from dynst.domain.curve import CurveRow
 from dynst.domain.words import UNCLEAR, vague
-from dynst.evaluation.comparison import RANDOM, alone
+from dynst.evaluation.comparison import alone
 from dynst.evaluation.knee import relative_errors, stake
 
 __all__ = ["Cell", "Findings", "changes", "figure", "listed", "one_line", "percent", "sensors"]

@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
-from dynst.domain import FRAMES, Curve
+from dynst.domain import FRAMES, RANDOM, Curve
 from dynst.evaluation.bootstrap import bounds, influence, window_doubt
-from dynst.evaluation.comparison import RANDOM
+from dynst.planners import row_of
 
 __all__ = ["Knee", "Stake", "indifferent_budgets", "knee", "relative_errors", "stake"]
 
@@ -174,7 +174,8 @@ def _indifferent(curve: Curve, budget: int) -> bool:
     words = data["verdict"].sel(planner=plans)
     if not (words.sel(against=RANDOM) != "").any() or (words.sel(against=RANDOM) == "better").any():
         return False
-    if "coverage" in plans and (words.sel(against="coverage") == "better").any():
+    blind = [name for name in plans if not row_of(name).reads_record]
+    if any((words.sel(against=name) == "better").any() for name in blind):
         return False
     usual = float(errors[RANDOM].mean())
     best = min(float(errors[name].mean()) for name in plans)

@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from dynst.domain import RANDOM
 from dynst.domain.split import window_starts
 from dynst.errors import ConfigError
 from dynst.evaluation.bootstrap import bounds, influence, layout_doubt, together, window_doubt
@@ -31,7 +32,6 @@ from dynst.planners.bench import Bench
 
 __all__ = ["review_network"]
 
-_RANDOM = 20  # networks, as for plans: docs/method.md
 _CASES, _FEWEST_CASES = 100, 20  # sets of failing stations; with fewer than 20 nothing is exceeded in 1 of 20
 _TENTH = 0.1  # of the stations fail
 _TRIED = (
@@ -253,16 +253,16 @@ class _Work:
     def rivals(self, named: Mapping[str, Int[ndarray, " k"]]) -> tuple[Rival, ...]:
         """Random networks of the same size, then the named ones."""
         base = self.test(self.network)
-        random = PLANNERS["uniform_random"]
-        seeds = range(self.seed, self.seed + _RANDOM)
+        random = PLANNERS[RANDOM]
+        seeds = range(self.seed, self.seed + random.draws)
         plans = [random.plan(self.task, seed=seed).selected for seed in seeds]
-        drawn = list(self.counted("random networks", self.tests(plans), _RANDOM))
+        drawn = list(self.counted("random networks", self.tests(plans), random.draws))
         means = [float(np.mean([self.error(score) for score in drawn]))]
         changes = [_change(self.error(base), base, *drawn)]
         for selected in named.values():
             means.append(self.error(self.test(selected)))
             changes.append(self.against(base, self.test(selected)))
-        many, who = [_RANDOM] + [1] * len(named), ["random networks", *named]
+        many, who = [random.draws] + [1] * len(named), ["random networks", *named]
         return tuple(map(Rival, who, many, means, _corrected(changes)))
 
     def failure(self) -> Failure:

@@ -8,16 +8,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dynst.domain import Curve
+from dynst.domain import RANDOM, Curve
 from dynst.domain.judges import DEFAULT, JUDGES
 from dynst.domain.words import UNCLEAR, duration, span
 from dynst.errors import DataError
 from dynst.evaluation.bootstrap import verdict
-from dynst.evaluation.comparison import RANDOM
 from dynst.evaluation.findings import Findings, changes, figure, listed, one_line, percent, sensors
 from dynst.evaluation.knee import Knee, indifferent_budgets, knee
 from dynst.evaluation.leads import skill_by_lead
-from dynst.planners import TRAINED
+from dynst.planners import row_of
 
 __all__ = ["Answer", "Knee", "answer", "verdict"]
 
@@ -314,7 +313,7 @@ def _second_network(here: Findings, there: Findings, judge: str, first: str) -> 
     one, other = here.random, there.random
     if one and other:
         change = f"{there.found[RANDOM][0]:+.1f} %"
-        lines.append(_both(one, other, judge, first, change, made_by_network=here.name in TRAINED))
+        lines.append(_both(one, other, judge, first, change, made_by_network=row_of(here.name).trains))
     lost = there.rivals("worse")
     if lost:
         lines.append(f"Judged by {judge}, it is worse than {changes(lost, there)}.")

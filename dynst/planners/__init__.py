@@ -12,20 +12,51 @@ if TYPE_CHECKING:
     from dynst.domain import Plan
     from dynst.planners.base import Planner, Task
 
-__all__ = ["PLANNERS", "SEEDED", "TRAINED", "LazyPlanner", "find_planner"]
+__all__ = ["DEFAULT", "NETWORK", "PLANNERS", "LazyPlanner", "find_planner", "row_of"]
 
 
 @dataclass(frozen=True)
 class LazyPlanner:
-    """A planner by name; its module is imported at first use, so that naming planners costs nothing.
+    """A planner by name, and the facts that others treat it by.
+
+    Its module is imported at first use, so that naming planners and asking for facts costs nothing.
+
+    Attributes
+    ----------
+    name : str
+        As one types it, and the name of the module.
+    trains : bool
+        Whether it trains a network: minutes a plan, and torch is loaded. All others solve in closed form.
+    seeded : bool
+        Whether it draws lots: another seed, another plan. All others plan the same whatever the seed.
+    reads_record : bool
+        Whether it looks at the values measured. The others know the sites alone.
+    resumable : bool
+        Whether it takes so long that it reports its steps, keeps a checkpoint, and plans only where it was asked to.
+    switches : bool
+        Whether it takes the switches of a study's network (``evidence``, ``schedule``, ...) and its backbone is told.
+    draws : int
+        Plans of it, at least, that a plan is compared with under a judge in closed form; see `docs/method.md`.
+    most_steps : int or None
+        Training steps, at most, where it is a baseline of another planner: by then its loss has levelled, and more
+        would cost hours and tell no more.
 
     Examples
     --------
     >>> PLANNERS["coverage"]
     LazyPlanner('coverage')
+    >>> PLANNERS["coverage"].reads_record, PLANNERS["coverage"].trains
+    (False, False)
     """
 
     name: str
+    trains: bool = False
+    seeded: bool = False
+    reads_record: bool = True
+    resumable: bool = False
+    switches: bool = False
+    draws: int = 1
+    most_steps: int | None = None
 
     def __repr__(self) -> str:
         return f"LazyPlanner({self.name!r})"
@@ -39,28 +70,24 @@ class LazyPlanner:
         return self.load().plan(task, seed=seed, **options)
 
 
-PLANNERS: dict[str, LazyPlanner] = {
-    name: LazyPlanner(name)
-    for name in (
-        "dynst",
-        "dynst_linear",
-        "uniform_random",
-        "coverage",
-        "variance",
-        "pivoted_qr",
-        "a_optimal",
-        "mutual_information",
-        "forward",
-        "one_shot",
-    )
-}
+_ROWS = (
+    LazyPlanner("dynst", trains=True, seeded=True, resumable=True, switches=True),
+    LazyPlanner("dynst_linear"),
+    LazyPlanner("uniform_random", seeded=True, reads_record=False, draws=20),
+    LazyPlanner("coverage", reads_record=False),
+    LazyPlanner("variance"),
+    LazyPlanner("pivoted_qr"),
+    LazyPlanner("a_optimal"),
+    LazyPlanner("mutual_information"),
+    LazyPlanner("forward"),
+    LazyPlanner("one_shot", trains=True, seeded=True, most_steps=150),
+)
 
-SEEDED = frozenset({"dynst", "uniform_random", "one_shot"})
-"""Planners that draw lots: another seed, another plan. All others plan the same whatever the seed."""
+PLANNERS = {row.name: row for row in _ROWS}
+"""All planners by name, in the order in which they plan."""
 
-
-TRAINED = frozenset({"dynst", "one_shot"})
-"""Planners that train a network: minutes a plan, and they alone load torch. All others solve in closed form."""
+DEFAULT, NETWORK = "dynst_linear", "dynst"
+"""Who plans where nothing (or the linear backbone) is asked for, and where a backbone or switch of a network is."""
 
 
 def find_planner(name: str) -> LazyPlanner:
@@ -79,3 +106,14 @@ def find_planner(name: str) -> LazyPlanner:
     if name not in PLANNERS:
         raise ConfigError(unknown_name("planner", name, PLANNERS))
     return PLANNERS[name]
+
+
+def row_of(name: str) -> LazyPlanner:
+    """The row of a name in a curve or a comparison; what is no planner there (a frame, a judge) has the usual facts.
+
+    Examples
+    --------
+    >>> row_of("one_shot").trains, row_of("ceiling").trains
+    (True, False)
+    """
+    return PLANNERS.get(name, LazyPlanner(name))

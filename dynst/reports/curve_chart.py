@@ -12,7 +12,7 @@ from dynst.domain.curve import Curve, CurveRow
 from dynst.reports.evidence_tables import with_unit
 from dynst.reports.marks import table
 
-__all__ = ["STYLE", "curve_chart", "planner_colours"]
+__all__ = ["OURS", "STYLE", "curve_chart", "planner_colours"]
 
 _COLOURS = (
     "#d55e00",
@@ -28,7 +28,9 @@ _COLOURS = (
 )
 """The palette of Okabe and Ito (2008) without its yellow, which a white page swallows, and four more."""
 
-_OURS = ("dynst", "dynst_linear")
+OURS = ("dynst", "dynst_linear")
+"""Planners with the same two colours in every chart, drawn boldest."""
+
 _OFF = 0.6  # a frame that lies further outside the errors of the plans than this share of their range is only named
 _TOGETHER = 0.035  # frames closer than this share of the height share one label
 STYLE: dict[str, Any] = {
@@ -155,7 +157,7 @@ def _plan_layers(plans: list[CurveRow], x: alt.X, scale: alt.Scale, units: str) 
                 "high": row.error + row.spread,
                 "spread": f"{row.spread:.3g} ({row.seeds} seeds)" if row.seeds > 1 else "one seed",
                 "versus": _versus(row),
-                "ours": row.planner in _OURS,
+                "ours": row.planner in OURS,
             }
             for row in plans
         ]
@@ -213,8 +215,8 @@ def planner_colours(planners: Iterable[str]) -> dict[str, str]:
     >>> planner_colours(["coverage", "dynst"])
     {'dynst': '#d55e00', 'dynst_linear': '#0072b2', 'coverage': '#009e73'}
     """
-    others = sorted(set(planners) - set(_OURS))
-    return dict(zip((*_OURS, *others), _COLOURS * (1 + len(others) // 8), strict=False))
+    others = sorted(set(planners) - set(OURS))
+    return dict(zip((*OURS, *others), _COLOURS * (1 + len(others) // 8), strict=False))
 
 
 def _by_mean_rank(plans: list[CurveRow]) -> list[str]:

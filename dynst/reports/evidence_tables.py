@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from dynst.domain import Curve
-from dynst.domain.curve import FRAMES, CurveRow
+from dynst.domain.curve import FRAMES, RANDOM, CurveRow
 from dynst.domain.words import UNCLEAR, duration, span, vague
 
 __all__ = [
@@ -159,7 +159,7 @@ def _versus(row: CurveRow, curve: Curve, planner: str, budget: int) -> Row:
 
 def _beside_random(row: CurveRow) -> str | None:
     """The difference to the mean random plan; of random plans their spread."""
-    if row.planner == "uniform_random" and row.seeds > 1:
+    if row.planner == RANDOM and row.seeds > 1:
         return f"+- {100 * row.spread / row.error:.1f} %"
     if row.is_frame or row.vs_random is None or vague(*row.vs_random[1:]):
         return None
@@ -169,8 +169,8 @@ def _beside_random(row: CurveRow) -> str | None:
 def _shown(curve: Curve, planner: str, budget: int) -> Sequence[str]:
     """The plan, the best other one, random plans, and what errors are read against."""
     ranked = [row.planner for row in curve.table(budget) if not row.is_frame and math.isfinite(row.error)]
-    best = next((name for name in ranked if name not in (planner, "uniform_random")), None)
-    wanted = (planner, best, "uniform_random", "ceiling", "floor", "persistence", "climatology")
+    best = next((name for name in ranked if name not in (planner, RANDOM)), None)
+    wanted = (planner, best, RANDOM, "ceiling", "floor", "persistence", "climatology")
     return [name for name in wanted if name in curve.planners]
 
 

@@ -8,7 +8,7 @@ import altair as alt
 import numpy as np
 
 from dynst.domain import Curve
-from dynst.domain.curve import FRAMES
+from dynst.domain.curve import FRAMES, RANDOM
 from dynst.errors import ConfigError, unknown_name
 from dynst.reports.curve_chart import STYLE, planner_colours
 from dynst.reports.evidence_tables import with_unit
@@ -100,8 +100,8 @@ def lead_chart(curve: Curve, planner: str, budget: int, *, channel: str | None =
 def _drawn(curve: Curve, planner: str, budget: int) -> list[str]:
     """The plan, the best of the others, random plans, then the frames from the best to the worst."""
     table = [row for row in curve.table(budget) if math.isfinite(row.error)]
-    best = [row.planner for row in table if not row.is_frame and row.planner not in (planner, "uniform_random")]
-    plans = [planner, *best[:1], *(row.planner for row in table if row.planner == "uniform_random")]
+    best = [row.planner for row in table if not row.is_frame and row.planner not in (planner, RANDOM)]
+    plans = [planner, *best[:1], *(row.planner for row in table if row.planner == RANDOM)]
     return [*dict.fromkeys(plans), *(row.planner for row in table if row.is_frame)]
 
 

@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from dynst.domain import Curve, Layout, Plan
-from dynst.domain.curve import FRAMES
+from dynst.domain.curve import FRAMES, RANDOM
 from dynst.domain.stability import KINDS, Stability
 from dynst.domain.words import UNCLEAR, span, vague
 from dynst.reports.embedded import json_for_script, script_hash, vega
@@ -162,7 +162,7 @@ def _tiles(page: Page, curve: Curve | None) -> list[tuple[str, str, str]]:
         return tiles
     unit = "" if ours.units in ("", "1") else f" {ours.units}"
     tiles.append((f"{ours.error:.4g}{unit}", "error of the forecast", f"RMSE by {next(iter(page.curves))}, test time"))
-    versus = curve.compared(plan.planner, "uniform_random", plan.budget)
+    versus = curve.compared(plan.planner, RANDOM, plan.budget)
     if versus is not None and vague(*versus[1:3]):
         tiles.append(("?", "against random plans", UNCLEAR))
     elif versus is not None:

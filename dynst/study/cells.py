@@ -16,14 +16,14 @@ from dynst.domain.judges import JUDGES
 from dynst.errors import DynstError
 from dynst.evaluation import Score
 from dynst.export import load_plan, save_plan
-from dynst.planners import SEEDED
+from dynst.planners import row_of
 from dynst.runs import whole
 from dynst.study.cell import Cell, Gap
 from dynst.study.measure import Cost
 
-__all__ = ["RANDOM", "Matrix", "Store"]
+__all__ = ["Matrix", "Store"]
 
-RANDOM, _DRAWS, _NETWORK_DRAWS = "uniform_random", 20, 3  # docs/method.md: random plans under a judge, at least
+_NETWORK_DRAWS = 3  # docs/method.md: random plans under the network judge, at least
 
 _COST = "cost of this plan"  # in its provenance
 
@@ -74,7 +74,7 @@ class Matrix:
 
     def plan_of(self, score: Cell) -> Cell:
         """The plan that is judged there."""
-        return Cell(score.planner, score.budget, score.seed if score.planner in SEEDED else self.first)
+        return Cell(score.planner, score.budget, score.seed if row_of(score.planner).seeded else self.first)
 
     def all(self) -> Iterator[Cell]:
         """Every cell, plans first."""
@@ -84,12 +84,12 @@ class Matrix:
             yield from self.scores(judge)
 
     def _seeds(self, planner: str, judge: str) -> Sequence[int]:
-        closed_form = JUDGES[judge].closed_form
+        closed_form, row = JUDGES[judge].closed_form, row_of(planner)
         several = 1
-        if planner in SEEDED or not closed_form:
+        if row.seeded or not closed_form:
             several = self.seeds
-        if planner == RANDOM:
-            several = _DRAWS if closed_form else max(_NETWORK_DRAWS, self.seeds)
+        if row.draws > 1:
+            several = row.draws if closed_form else max(_NETWORK_DRAWS, self.seeds)
         return range(self.first, self.first + several)
 
 

@@ -8,7 +8,7 @@ from dynst import runs
 from dynst.config import Study
 from dynst.domain.judges import JUDGES
 from dynst.errors import CheckpointError, ConfigError, unknown_name
-from dynst.planners import PLANNERS, TRAINED, find_planner
+from dynst.planners import PLANNERS, find_planner
 from dynst.runs import Run
 from dynst.study.cells import Matrix
 from dynst.study.event import Listener, nobody
@@ -128,8 +128,8 @@ def _fitted(source: Study | str, listen: Listener) -> Run:
 
 def _planners(own: str, judges: Sequence[str]) -> tuple[str, ...]:
     """The run's planner and all others; without the network judge nobody else who trains a network."""
-    left_out = set() if "network" in judges else TRAINED
-    return own, *(name for name in PLANNERS if name != own and name not in left_out)
+    networks = "network" in judges
+    return own, *(name for name, row in PLANNERS.items() if name != own and (networks or not row.trains))
 
 
 def _budgets(prepared: Prepared, asked: Sequence[int] | None) -> tuple[int, ...]:

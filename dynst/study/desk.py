@@ -17,7 +17,7 @@ from dynst.evaluation import Score
 from dynst.evaluation.closed_form import ClosedFormJudge
 from dynst.evaluation.sweep import Judge
 from dynst.export import load_plan
-from dynst.planners import PLANNERS, TRAINED
+from dynst.planners import PLANNERS, row_of
 from dynst.planners.base import PlannerSkipped, Task
 from dynst.study.cell import Cell, Gap
 from dynst.study.cells import Matrix, Store
@@ -144,7 +144,7 @@ class Desk:
 
 def plan_options(study: Study, planner: str) -> dict[str, Any]:
     """What a planner is told besides the task and the seed."""
-    return study.network(planner) if planner in TRAINED else {}
+    return study.network(planner) if row_of(planner).trains else {}
 
 
 def _reason(error: BaseException) -> str:

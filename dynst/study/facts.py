@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dynst.domain.durations import window_words
+from dynst.planners import row_of
 from dynst.windows.choice import climatology_words
 
 __all__ = ["data_card", "fact_rows", "window_words"]
@@ -41,7 +42,7 @@ def fact_rows(found: Mapping[str, Any]) -> list[tuple[str, str]]:
             ),
             ("budget", f"{budget['sensors']} sensors (sparsity {budget['sparsity']:.4g})"),
             ("planner", f"{planner['name']} ({planner['why']})"),
-            *([("backbone", planner["backbone"])] if planner["name"] == "dynst" else []),
+            *([("backbone", planner["backbone"])] if row_of(planner["name"]).switches else []),
         ]
     return rows
 

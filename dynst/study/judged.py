@@ -14,7 +14,7 @@ from dynst.errors import CheckpointError, DataError
 from dynst.evaluation import Score
 from dynst.evaluation.sweep import Judge, curve_of
 from dynst.export import write_netcdf
-from dynst.planners import TRAINED
+from dynst.planners import row_of
 from dynst.runs import held, whole
 from dynst.study.cell import Cell, Gap
 from dynst.study.cells import Matrix, Store
@@ -184,7 +184,7 @@ def _trains(cell: Cell) -> bool:
     """Whether a network is trained for this cell."""
     if cell.judge:
         return not JUDGES[cell.judge].closed_form
-    return cell.planner in TRAINED
+    return row_of(cell.planner).trains
 
 
 def _rank(cell: Cell) -> int:

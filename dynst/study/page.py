@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dynst.domain import Plan
-from dynst.domain.curve import FRAMES
+from dynst.domain.curve import FRAMES, RANDOM
 from dynst.domain.judges import JUDGES
 from dynst.errors import CheckpointError
 from dynst.reports.page import Page
@@ -73,9 +73,9 @@ def _nothing_compared(run: Run, plan: Plan, evidence: Evidence) -> tuple[str, tu
 def _rests_on(plan: Plan, evidence: Evidence) -> str:
     judge, curve = next(iter(evidence.curves.items()))
     rows = {row.planner: row for row in curve.table(plan.budget)}
-    seeds = {row.seeds for name, row in rows.items() if name not in (*FRAMES, "uniform_random") and row.seeds}
+    seeds = {row.seeds for name, row in rows.items() if name not in (*FRAMES, RANDOM) and row.seeds}
     several = " to ".join(map(str, sorted({min(seeds, default=1), max(seeds, default=1)})))
-    draws = rows["uniform_random"].seeds if "uniform_random" in rows else 0
+    draws = rows[RANDOM].seeds if RANDOM in rows else 0
     random = f" and {draws} random plans" if draws > 1 else ""
     cut = "one ranking of each planner, cut short or extended to other numbers of sensors"
     how = "every planner planned anew for each number of sensors" if evidence.anew else cut

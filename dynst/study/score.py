@@ -20,7 +20,7 @@ from dynst.evaluation import LinearJudge
 from dynst.evaluation.network import review_network
 from dynst.evaluation.review import NetworkReview, Step
 from dynst.export import EXPORTERS
-from dynst.planners import PLANNERS, TRAINED
+from dynst.planners import DEFAULT, PLANNERS, row_of
 from dynst.planners.base import PlannerSkipped, Task
 from dynst.readers.siting import Siting, stations_on
 from dynst.reports.tables import csv_text
@@ -33,7 +33,6 @@ from dynst.windows.scaling import Scaling
 
 __all__ = ["FORMATS", "score", "write_review"]
 
-_CHEAP = "dynst_linear"  # plans a network of the same size in seconds
 _RECORD_OF_STATIONS = "stations"  # name of the reader whose sites are the stations that measured the record
 
 
@@ -166,14 +165,15 @@ def _rivals(
     if len(siting.selected) == len(task.sites.legal):
         return {}
     found: dict[str, ndarray] = {}
-    cheap = [_CHEAP] if plan is None or plan.planner in TRAINED else list(dict.fromkeys([_CHEAP, plan.planner]))
+    trained = plan is not None and row_of(plan.planner).trains
+    cheap = [DEFAULT] if plan is None or trained else list(dict.fromkeys([DEFAULT, plan.planner]))
     for name in cheap:
         listen(Event("score", f"plan with {name}"))
         try:
             found[f"a plan by {name}"] = PLANNERS[name].plan(task, seed=prepared.study.seed).selected
         except PlannerSkipped as reason:
             listen(Event("score", note=f"{name} was skipped: {reason}"))
-    if plan is not None and plan.planner in TRAINED and plan.budget == len(siting.selected):
+    if plan is not None and trained and plan.budget == len(siting.selected):
         found[f"the run's plan by {plan.planner}"] = plan.selected
     return {name: selected for name, selected in found.items() if set(selected) != set(siting.selected)}
 

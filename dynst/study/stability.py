@@ -15,7 +15,7 @@ from dynst.domain.matching import usual_radius
 from dynst.domain.stability import Stability
 from dynst.errors import BudgetError, DataError
 from dynst.export import load_plan, save_plan
-from dynst.planners import SEEDED, TRAINED, find_planner
+from dynst.planners import find_planner, row_of
 from dynst.planners.base import PlannerSkipped, Task
 from dynst.runs import whole
 from dynst.study.event import Event, Listener, nobody
@@ -24,7 +24,6 @@ from dynst.windows.time_modes import LONG
 
 __all__ = ["stability_of", "worthwhile"]
 
-_BLIND = "uniform_random"  # looks at no record: a part of it would give the same plan and look stable
 _OF_THE_PLAN = ("listen", "checkpoint")  # options of the one call that made the plan, not of planning as such
 
 _BOUND = 1e6
@@ -39,7 +38,7 @@ def worthwhile(prepared: Prepared) -> bool:
 
     Counts operations, never seconds, so that the same study always does the same.
     """
-    if prepared.planner in TRAINED:
+    if row_of(prepared.planner).trains:
         return False
     train = prepared.split.train
     history = len(train.observed) * min(prepared.window.history, LONG)
@@ -132,15 +131,15 @@ def _fitting(made: Plan, plan: Plan) -> Plan:
 
 def _variants(name: str, task: Task, plan: Plan, seeds: int) -> Iterator[tuple[str, tuple[_Part, int]]]:
     """Name of each variant, and its training field and seed."""
-    first, train = _seed(plan), task.train
-    if name in SEEDED:
+    first, train, row = _seed(plan), task.train, row_of(name)
+    if row.seeded:
         for more in range(1, seeds):
             yield f"seed {first + more}", (lambda: train, first + more)
-    if name == _BLIND:
+    if row.seeded and not row.reads_record:  # parts of the record would give the same plan, and lots look stable
         return
     yield "first half", (partial(_part, train, 2, (0,)), first)
     yield "second half", (partial(_part, train, 2, (1,)), first)
-    if name in TRAINED or 0 < len(train.cases) < 4:
+    if row.trains or 0 < len(train.cases) < 4:
         return
     for left in range(4):
         rest = tuple(number for number in range(4) if number != left)

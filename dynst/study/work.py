@@ -12,12 +12,12 @@ import numpy as np
 
 from dynst import runs
 from dynst.config import Study
-from dynst.domain import Plan
+from dynst.domain import RANDOM, Plan
 from dynst.domain.judges import DEFAULT, JUDGES, SECOND
 from dynst.errors import BudgetError, CheckpointError, ConfigError, DataError, DynstError
 from dynst.evaluation import LADDER, judge_ladder, ladder
 from dynst.export import load_plan, save_plan, write_netcdf
-from dynst.planners import PLANNERS, TRAINED
+from dynst.planners import PLANNERS, row_of
 from dynst.planners.base import PlannerSkipped, Task
 from dynst.runs import Draft, Run, whole
 from dynst.study.caveats import plan_notes
@@ -37,9 +37,6 @@ if TYPE_CHECKING:
     from dynst.training.loop import StepRecord
 
 __all__ = ["as_trained", "fit", "resume"]
-
-_RESUMABLE = "dynst"  # reports its steps and keeps a checkpoint; it plans only where it was asked to: it takes long
-_RANDOM, _DRAWS = "uniform_random", 20  # docs/method.md: random plans under a judge in closed form, at least
 
 
 def fit(study: Study, *, listen: Listener = nobody) -> Run:
@@ -157,7 +154,7 @@ class _Work:
 
     def _device(self) -> str:
         """Where the networks of this study are trained; the solved forecaster computes on the CPU."""
-        trained = self.prepared.planner in TRAINED or self.study.compare == "full"
+        trained = row_of(self.prepared.planner).trains or self.study.compare == "full"
         return _device(self.study.device) if trained else "cpu"
 
     def _chosen(self, task: Task) -> Plan:
@@ -181,8 +178,9 @@ class _Work:
             except PlannerSkipped as reason:
                 skipped[name] = str(reason)
                 self.listen(Event("baselines", note=f"{name} was skipped: {reason}", run=self.draft.name))
-        more = range(self.study.seed + 1, self.study.seed + _DRAWS)
-        plans.setdefault(_RANDOM, []).extend(PLANNERS[_RANDOM].plan(task, seed=seed) for seed in more)
+        random = PLANNERS[RANDOM]
+        more = range(self.study.seed + 1, self.study.seed + random.draws)
+        plans.setdefault(RANDOM, []).extend(random.plan(task, seed=seed) for seed in more)
         return plans, skipped
 
     def _once(self, name: str, task: Task) -> Plan:
@@ -198,7 +196,7 @@ class _Work:
 
     def _options(self, name: str) -> dict[str, Any]:
         options = plan_options(self.study, name)
-        if name == _RESUMABLE:
+        if row_of(name).resumable:
             options |= {"listen": self._step, "checkpoint": self.draft.path / "checkpoint"}
         return options
 
@@ -323,8 +321,8 @@ def as_trained(plan: Plan) -> dict[str, list[Plan]]:
 
 def _rivals(own: str, compare: str) -> list[str]:
     """Who plans beside the study's own planner: under ``quick`` nobody who trains a network."""
-    left_out = {_RESUMABLE} if compare == "full" else TRAINED
-    return [name for name in PLANNERS if name != own and name not in left_out]
+    full = compare == "full"
+    return [name for name, row in PLANNERS.items() if name != own and not (row.resumable if full else row.trains)]
 
 
 def _device(asked: str) -> str:

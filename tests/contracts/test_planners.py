@@ -1,5 +1,6 @@
 """What every planner promises, and what separates the ones that look at the forecast from chance."""
 
+import inspect
 import os
 import subprocess
 import sys
@@ -9,15 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dynst.domain import Field, Frame, GridLayout, Sites, Window
+from dynst.domain import FRAMES, RANDOM, Field, Frame, GridLayout, Sites, Window
 from dynst.domain.graphs import drawing, nearest_neighbours, of_edges
 from dynst.domain.sites import Role
 from dynst.errors import BudgetError, ConfigError
-from dynst.planners import PLANNERS, TRAINED, find_planner
+from dynst.planners import DEFAULT, NETWORK, PLANNERS, find_planner, row_of
 from dynst.planners.base import Task
+from dynst.reports.curve_chart import OURS
 from dynst.windows import split_record
 
-QUICK = sorted(set(PLANNERS) - TRAINED)
+QUICK = sorted(name for name, row in PLANNERS.items() if not row.trains)
+TRAINED = sorted(set(PLANNERS) - set(QUICK))
 LINEAR = ("dynst_linear", "forward")
 FIXED, FORBIDDEN = (3, 22), (0, 7, 8, 29)
 
@@ -157,7 +160,7 @@ def test_on_a_graph_a_plan_of_any_budget_is_distinct_sites_with_finite_importanc
 
 
 @pytest.mark.parametrize("kind", ["schematic", "cases"])
-@pytest.mark.parametrize("name", sorted(TRAINED))
+@pytest.mark.parametrize("name", TRAINED)
 def test_on_a_graph_a_network_plans_as_well(name, kind):
     split = split_record(graph_field(kind), Window(2, 2))
     task = Task.make(split.train, split.valid, Window(2, 2), 5)
@@ -255,6 +258,40 @@ def test_one_task_serves_all_budgets_from_the_same_matrices():
 def test_an_unknown_planner_is_answered_with_the_nearest():
     with pytest.raises(ConfigError, match='Did you mean "coverage"'):
         find_planner("coverag")
+
+
+def test_each_name_has_one_row_and_what_is_no_planner_has_the_usual_facts():
+    assert all(name == row.name and row_of(name) is row for name, row in PLANNERS.items())
+    assert not any(row_of(name).trains or row_of(name).seeded for name in (*FRAMES, "refit", "dynst_as_trained"))
+
+
+def test_names_that_stand_for_a_choice_have_the_facts_of_it():
+    assert not PLANNERS[DEFAULT].trains
+    assert PLANNERS[NETWORK].trains
+    assert PLANNERS[NETWORK].switches
+    assert [name for name, row in PLANNERS.items() if row.draws > 1] == [RANDOM]
+    assert set(OURS) == {NETWORK, DEFAULT}  # the charts stand below the planners and cannot ask
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_a_planner_that_draws_lots_says_so(name):
+    first, second = (PLANNERS[name].plan(task_of(waves(), 5), seed=seed) for seed in (0, 7))
+    assert PLANNERS[name].seeded == (first.order != second.order).any()
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_a_planner_that_looks_at_no_record_says_so(name):
+    first, second = (PLANNERS[name].plan(task_of(waves(noise=2.0, seed=seed), 5), seed=0) for seed in (0, 1))
+    assert PLANNERS[name].reads_record == (first.order != second.order).any()
+
+
+@pytest.mark.parametrize("name", sorted(PLANNERS))
+def test_what_a_row_says_of_options_the_module_takes(name):
+    row, options = PLANNERS[name], inspect.signature(PLANNERS[name].load().plan).parameters
+    assert row.trains == ("device" in options)
+    assert row.resumable == ({"listen", "checkpoint"} <= set(options))
+    assert row.switches == ({"drop_by", "schedule", "regrow", "l1"} <= set(options))
+    assert row.most_steps is None or row.most_steps == options["steps"].default
 
 
 def test_naming_the_planners_loads_nothing_heavy():

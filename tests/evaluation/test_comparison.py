@@ -4,9 +4,9 @@ import time
 
 import numpy as np
 
-from dynst.domain import FRAMES
+from dynst.domain import FRAMES, RANDOM
 from dynst.evaluation import ErrorSums, Score, verdict
-from dynst.evaluation.comparison import MIN_RANDOM_DRAWS, RANDOM, compared, holm
+from dynst.evaluation.comparison import MIN_RANDOM_DRAWS, compared, holm
 
 NAMES = ("ours", "other", "third", RANDOM, "ceiling", "floor")
 

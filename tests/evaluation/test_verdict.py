@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from dynst.domain import Curve
+from dynst.domain import RANDOM, Curve
 from dynst.errors import DataError
-from dynst.evaluation.comparison import RANDOM, compared
+from dynst.evaluation.comparison import compared
 from dynst.evaluation.findings import Findings
 from dynst.evaluation.knee import indifferent_budgets, knee
 from dynst.evaluation.score import Score

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from dynst.domain import Window
+from dynst.domain import RANDOM, Window
 from dynst.evaluation import ErrorSums, LinearJudge, Score, judge_ladder, verdict
-from dynst.evaluation.comparison import RANDOM, compared
+from dynst.evaluation.comparison import compared
 from dynst.evaluation.verdict import answer
 from dynst.planners import PLANNERS
 from dynst.planners.base import Task

@@ -4,11 +4,8 @@ import functools
 import multiprocessing
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from dynst.planners import PLANNERS, SEEDED
-from dynst.planners.base import Task
 from dynst.study.cell import Cell, Gap
 from dynst.study.cells import Matrix
 from dynst.study.memory import affordable
@@ -97,17 +94,6 @@ def test_memory_bounds_the_processes_and_says_so():
     assert note == "Memory allows 2 processes at a time instead of 8."
     assert affordable(8, record, 100, free=1 << 20)[0] == 1
     assert affordable(8, record, 3, free=64 << 30) == (3, "")
-
-
-@pytest.mark.parametrize("name", sorted(set(PLANNERS) - SEEDED))
-def test_only_the_planners_that_say_so_draw_lots(name, tiny_grid):
-    from dynst.domain import Window
-    from dynst.domain.split import split_by_time
-
-    split = split_by_time(tiny_grid, Window(2, 2))
-    task = Task.make(split.train, split.valid, Window(2, 2), 4)
-    first, second = (PLANNERS[name].plan(task, seed=seed) for seed in (0, 7))
-    np.testing.assert_array_equal(first.order, second.order)
 
 
 def test_a_matrix_counts_random_plans_and_networks():
