@@ -18,6 +18,7 @@ __all__ = ["central_site", "farthest_point", "farthest_point_gaps", "hop_gaps"]
 
 _ALONE = 64  # picks in a row, one by one: while there are few, hardly any are free of each other; chosen
 _FEW = 16  # picks found together below which one by one is cheaper; chosen
+_BLOCK = 1 << 16  # places whose neighbours are asked for at once
 _NEAR = 9  # the place itself and its nearest neighbours, which rule out most places at once; chosen
 _SLACK = 1 + 1e-9  # a ball this much larger misses nothing to rounding
 
@@ -168,8 +169,13 @@ class _Search:
     @cached_property
     def _near(self) -> tuple[Int[ndarray, "n k"], Float[ndarray, " n"]]:
         """The nearest neighbours of each place, itself among them, and how far the last of them is."""
-        away, near = self._tree.query(self._points, k=np.arange(1, min(_NEAR, len(self._points)) + 1))
-        return near, away[:, -1]
+        n, wanted = len(self._points), np.arange(1, min(_NEAR, len(self._points)) + 1)
+        near, edge = np.empty((n, len(wanted)), np.int32), np.empty(n)
+        for start in range(0, n, _BLOCK):  # the query itself takes four times the memory of what is kept
+            rows = slice(start, start + _BLOCK)
+            away, near[rows] = self._tree.query(self._points[rows], k=wanted)
+            edge[rows] = away[:, -1]
+        return near, edge
 
     def _balls(self, places: Int[ndarray, " p"]) -> tuple[Int[ndarray, " m"], Int[ndarray, " m"]]:
         """Who is nearer to each of the places than its nearest pick: numbers of the places, and who."""
