@@ -41,10 +41,18 @@ def fact_rows(found: Mapping[str, Any]) -> list[tuple[str, str]]:
                 + f" windows, {split['how']}",
             ),
             ("budget", f"{budget['sensors']} sensors (sparsity {budget['sparsity']:.4g})"),
+            *_rules(found.get("rules")),
             ("planner", f"{planner['name']} ({planner['why']})"),
             *([("backbone", planner["backbone"])] if row_of(planner["name"]).switches else []),
         ]
     return rows
+
+
+def _rules(found: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """What the rules of deployment leave, and what was done with their files."""
+    if not found:
+        return []
+    return [("rules", found["words"]), *(("note", note) for note in found["notes"])]
 
 
 def gain_words(gain: Sequence[float]) -> str:
