@@ -54,7 +54,8 @@ def read_regions(path: Path, sites: Sites, notes: list[str] | None = None) -> di
     frame, inside = _held(path, sites, notes)
     regions: dict[str, Bool[ndarray, " n"]] = {}
     for name, mine in zip(_names(frame, path, notes), inside, strict=True):
-        regions[name] = np.logical_or(regions[name], mine) if name in regions else mine
+        regions.setdefault(name, np.zeros(len(sites), bool))
+        regions[name][mine] = True
     empty = [name for name, mine in regions.items() if not mine.any()]
     if empty:
         notes.append(f"{path.name}: {len(empty)} of {len(regions)} regions hold no site: {some(empty)}")

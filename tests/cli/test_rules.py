@@ -88,6 +88,14 @@ def test_rules_are_said_on_terminal_page_and_in_provenance(folder, dynst_main):
     assert [feature["properties"]["fixed"] for feature in features].count(True) == 3
 
 
+def test_inspect_says_what_the_rules_leave(folder, dynst_main):
+    code, out, _ = dynst_main("inspect", WINTER, "--existing", "stations.csv", "--allow", "tiny.geojson")
+    assert code == 0
+    assert "3 existing stations stay; 3 of 864 sites may carry a new sensor" in " ".join(out.split())
+    code, out, _ = dynst_main("inspect", WINTER, "--json", "--allow", "tiny.geojson")
+    assert json.loads(out)["rules"]["allow"] == {"file": "tiny.geojson", "sites": 3}
+
+
 def test_a_study_file_has_rules_beside_it_and_lists_of_names_are_zones(folder, dynst_main):
     names = ["50.000N 10.000W", "50.000N 7.500W", "50.000N 5.000W", "47.500N 5.000W"]
     (folder / "names.txt").write_text("\n".join(names))
