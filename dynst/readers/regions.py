@@ -54,8 +54,7 @@ def read_regions(path: Path, sites: Sites, notes: list[str] | None = None) -> di
     frame, inside = _held(path, sites, notes)
     regions: dict[str, Bool[ndarray, " n"]] = {}
     for name, mine in zip(_names(frame, path, notes), inside, strict=True):
-        regions.setdefault(name, np.zeros(len(sites), bool))
-        regions[name][mine] = True
+        regions[name] = regions[name] | mine if name in regions else mine
     empty = [name for name, mine in regions.items() if not mine.any()]
     if empty:
         notes.append(f"{path.name}: {len(empty)} of {len(regions)} regions hold no site: {some(empty)}")
@@ -72,8 +71,7 @@ def read_zone(path: Path, sites: Sites, notes: list[str]) -> Bool[ndarray, " n"]
     empty = int((~inside.any(axis=1)).sum())
     if empty:
         notes.append(f"{path.name}: {empty} of {len(inside)} polygons hold no site")
-    zone: ndarray = inside.any(axis=0)
-    return zone
+    return np.asarray(inside.any(axis=0))
 
 
 def _held(path: Path, sites: Sites, notes: list[str]) -> tuple[geopandas.GeoDataFrame, Bool[ndarray, "r n"]]:
