@@ -73,6 +73,8 @@ def score(
     given = {"climatology": climatology, "cycle": cycle}
     if any(value is not None for value in given.values()):
         study = Study.load(None, study.model_dump() | {key: value for key, value in given.items() if value is not None})
+    if stations is not None:  # they are what exists; zones still say where the next ones may stand
+        study = study.model_copy(update={"existing": None, "sensors": None, "sparsity": None})
     prepared = prepare(study, listen=_on_data(listen))
     plan = None if run is None else _plan_of(run, prepared)
     siting = _network(prepared, plan, stations)

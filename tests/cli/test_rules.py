@@ -151,6 +151,32 @@ def test_what_cannot_be_is_one_line_that_names_the_rule(folder, dynst_main, opti
     assert not (folder / "runs").exists()
 
 
+def test_a_network_is_scored_without_existing_stations_and_its_next_ones_keep_the_zones(folder, dynst_main):
+    rules = ("--existing", "stations.csv", "--allow", "tiny.geojson")
+    assert fit(dynst_main, *rules, "--sensors", "5", "--compare", "none", "--out", "run", "-q")[0] == 0
+    (folder / "two.csv").write_text("\n".join(STATIONS.splitlines()[:3]))
+    code, out, err = dynst_main("score", "run", "--stations", "two.csv", "--add", "2", "--json")
+    assert code == 0, err
+    review = json.loads(out)
+    assert len(review["stations"]) == 2
+    assert len(review["added"]) == 2
+    assert {step["name"] for step in review["added"]} <= {"50.000N 10.000W", "50.000N 7.500W", "50.000N 5.000W"}
+
+
+def test_a_run_is_not_resumed_under_other_rules(folder, dynst_main, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("dynst.study.work.judge_ladder", stop)
+        code, _, err = fit(dynst_main, "--existing", "stations.csv", "--sensors", "5", "--out", "run", "-q")
+    assert (code, "--resume" in err) == (130, True)
+    (folder / "stations.csv").write_text("\n".join(STATIONS.splitlines()[:3]))
+    code, _, err = dynst_main("fit", "--resume", "run", "-q")
+    assert code == 2
+    assert "the files of rules changed since run run was stopped" in err
+
+
 def test_a_default_budget_has_room_for_all_existing_stations(folder, dynst_main):
     rows = [f"s{i},{lon},45" for i, lon in enumerate(np.arange(-60, 0, 2.5))]
     (folder / "many.csv").write_text("\n".join(["name,lon,lat", *rows]))
