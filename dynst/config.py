@@ -51,6 +51,7 @@ _TABLES: dict[str, dict[str, str]] = {
     },
     "window": {key: key for key in ("history", "horizon", "stride", "climatology", "cycle")},
     "budget": {"sparsity": "sparsity", "sensors": "sensors"},
+    "rules": {key: key for key in ("existing", "allow", "forbid")},
     "planner": {
         "name": "planner",
         **{key: key for key in ("backbone", "dim", "depth", "patch", "steps", "batch")},
@@ -123,7 +124,7 @@ IsoDate = Annotated[str | None, BeforeValidator(_date)]
 
 
 class Study(BaseModel):
-    """One study: data, window, budget, planner, comparison and run. ``None`` means chosen from the data and said.
+    """One study: data, window, budget, rules, planner, comparison, run. ``None``: chosen from the data and said.
 
     Examples
     --------
@@ -160,6 +161,10 @@ class Study(BaseModel):
 
     sparsity: Share | None = None
     sensors: Count | None = None
+
+    existing: Said = None
+    allow: Said = None
+    forbid: Said = None
 
     planner: str = "auto"
     backbone: Literal["auto", "stlight", "gnn", "linear"] = "auto"
@@ -262,6 +267,11 @@ class Study(BaseModel):
         return None if self.train_until is None else Until.parse(self.train_until, self.valid_until)
 
     @property
+    def rules(self) -> dict[str, str | None]:
+        """File of each rule of deployment; None where there is none."""
+        return {rule: getattr(self, rule) for rule in _TABLES["rules"]}
+
+    @property
     def hints(self) -> Hints:
         """What the reader is told besides the path."""
         return Hints(
@@ -314,16 +324,29 @@ class Study(BaseModel):
         return split_record(record, window, by=self.split, until=self.until)
 
     def budget(self, sites: Sites) -> int:
-        """How many sensors: as asked, or 20 but at most a tenth of the sites."""
-        n = len(sites)
-        if self.sensors is not None:
-            budget = self.sensors
-        elif self.sparsity is not None:
-            budget = max(1, round((1 - self.sparsity) * n))
-        else:
-            budget = max(1, min(_DEFAULT_SENSORS, n // 10))
+        """How many sensors, see `wanted`.
+
+        Raises
+        ------
+        BudgetError
+            If no plan has so many.
+        """
+        budget = self.wanted(sites)
         sites.check_budget(budget)
         return budget
+
+    def wanted(self, sites: Sites) -> int:
+        """How many sensors: as asked, or 20 but at most a tenth of the sites; possible or not.
+
+        Where the user says nothing, there is room for all fixed sites and one more, and for no forbidden one.
+        """
+        n = len(sites)
+        if self.sensors is not None:
+            return self.sensors
+        if self.sparsity is not None:
+            return max(1, round((1 - self.sparsity) * n))
+        usual = max(min(_DEFAULT_SENSORS, n // 10), len(sites.fixed) + 1)
+        return max(1, min(usual, len(sites.legal)))
 
     def chosen_planner(self) -> tuple[str, str]:
         """Name of the planner, and why it is that one.
@@ -432,7 +455,7 @@ def _read(path: Path, *, sample: bool) -> tuple[dict[str, object], dict[str, str
             if table != "sample" or sample:
                 origin[known[table][key]] = f"{path}, [{table}] {key}"
     fields = _over(parts[False], parts[True]) if sample else parts[False]
-    for name in ("data", "stations", "graph", "regions"):
+    for name in ("data", "stations", "graph", "regions", *_TABLES["rules"]):
         if isinstance(place := fields.get(name), str) and place:
             fields[name] = _beside(path, place)
     return fields, origin

@@ -16,6 +16,7 @@ __all__ = ["fit"]
 
 _data = partial(typer.Option, rich_help_panel="Data")
 _budget = partial(typer.Option, rich_help_panel="Budget")
+_rules = partial(typer.Option, rich_help_panel="Rules")
 _method = partial(typer.Option, rich_help_panel="Method")
 _judge = partial(typer.Option, rich_help_panel="Comparison")
 _run = partial(typer.Option, rich_help_panel="Run")
@@ -70,6 +71,15 @@ def fit(  # noqa: PLR0917  # typer makes an option of each parameter; all are pa
     sparsity: Annotated[float | None, _budget(help="Share of the sites without a sensor, from 0 to below 1.")] = None,
     sensors: Annotated[
         int | None, _budget(help="The same budget as a count. Default: 20, at most a tenth of the sites.")
+    ] = None,
+    existing: Annotated[
+        str | None, _rules(metavar="FILE", help="Stations that stand and stay: a table, points or names; they count.")
+    ] = None,
+    allow: Annotated[
+        str | None, _rules(metavar="FILE", help="Polygons, or a list of sites, where alone a new sensor may stand.")
+    ] = None,
+    forbid: Annotated[
+        str | None, _rules(metavar="FILE", help="Polygons, or a list of sites, where no new sensor may stand.")
     ] = None,
     planner: Annotated[
         str | None,

@@ -40,6 +40,9 @@ def inspect(  # noqa: PLR0917  # typer makes an option of each parameter; all ar
     valid_until: Annotated[
         str | None, typer.Option(metavar="DATE", help="End of validation; test follows. Default: by shares.")
     ] = None,
+    existing: Annotated[str | None, typer.Option(metavar="FILE", help="Stations that stand and stay.")] = None,
+    allow: Annotated[str | None, typer.Option(metavar="FILE", help="Where alone a new sensor may stand.")] = None,
+    forbid: Annotated[str | None, typer.Option(metavar="FILE", help="Where no new sensor may stand.")] = None,
     climatology: Annotated[
         str | None,
         typer.Option(metavar="A+B", help="What is usual: mean, day, week, year, cycle. Default: by its own error."),
@@ -57,10 +60,12 @@ def inspect(  # noqa: PLR0917  # typer makes an option of each parameter; all ar
         return
     from dynst.config import Study
     from dynst.readers import inspect as look
+    from dynst.study.facts import rule_rows
     from dynst.windows.choice import climatology_words
 
     told = {"stations": stations, "graph": graph, "layout": layout, "sites": sites, "spacing": spacing, "split": split}
     told |= {"climatology": climatology, "cycle": cycle, "train_until": train_until, "valid_until": valid_until}
+    told |= {"existing": existing, "allow": allow, "forbid": forbid}
     study = Study.load(None, {"data": data, "observe": observe, "predict": predict, **told})
     found = look(
         data,
@@ -70,18 +75,22 @@ def inspect(  # noqa: PLR0917  # typer makes an option of each parameter; all ar
         split=study.split,
         until=study.until,
     )
-    usual = None
+    usual, rules = None, {}
     if found.record is not None:
         from dynst.study.prepare import choose
+        from dynst.study.rules import rules_of
 
+        rules = dict(rules_of(study, found.record).facts)
         choices = choose(study, found.record)
         found, usual = found.cut(found.record, choices.window, choices.split), choices.climatology.facts()
     planner, why, backbone = _planner(study, found)
     if as_json:
         named = None if planner is None else f"{planner} ({why})"
-        show_json(found.as_dict() | {"planner": named, "backbone": backbone, "climatology": usual})
+        show_json(
+            found.as_dict() | {"planner": named, "backbone": backbone, "climatology": usual, "rules": rules or None}
+        )
         return
-    rows = found.rows()
+    rows = found.rows() + rule_rows(rules)
     if planner is not None:
         words = climatology_words(usual) if usual else "fit chooses: the record is too large to read for a look"
         rows.append(("climatology", words))

@@ -106,7 +106,7 @@ def review_network(
         rank[int(np.setdiff1d(network, list(rank))[0])] = len(network)
     alone = [work.against(score, base) for score in work.counted("leave one out", work.alone(), len(network))]
     stations = map(Station, network.tolist(), work.names, _corrected(alone), [rank.get(i) for i in network.tolist()])
-    everywhere = len(network) == len(judge.sites.legal)
+    everywhere = bool(np.isin(judge.sites.legal, network).all())
     return NetworkReview(
         data=data,
         sites=judge.sites,
@@ -239,7 +239,7 @@ class _Work:
     def added(self, count: int) -> tuple[Step, ...]:
         """The best next stations, one by one: each time the site with which the validation error is least."""
         now, steps = self.network, list[Step]()
-        count = min(count, len(self.judge.sites.legal) - len(now))
+        count = min(count, len(np.setdiff1d(self.judge.sites.legal, now)))
         for _ in self.counted("best next", range(count), count):
             free = np.setdiff1d(self.judge.sites.legal, now)
             if len(free) > _TRIED:

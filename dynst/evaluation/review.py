@@ -168,7 +168,7 @@ class NetworkReview:
     @property
     def everywhere(self) -> bool:
         """Whether every site that may carry a station has one."""
-        return len(self.stations) == len(self.sites.legal)
+        return bool(np.isin(self.sites.legal, [station.site for station in self.stations]).all())
 
     def said(self, error: float) -> str:
         """An error with its unit."""

@@ -17,7 +17,7 @@ from dynst.errors import DataError
 from dynst.readers.siting_files import plain
 from dynst.readers.tables import one_line, some
 
-__all__ = ["read_regions"]
+__all__ = ["read_regions", "read_zone"]
 
 _NAMES = ("name", "region", "name_en", "admin", "label", "title", "basin", "zone", "id", "code")
 _LONGEST = 60  # characters of a name: it heads a column
@@ -51,12 +51,7 @@ def read_regions(path: Path, sites: Sites, notes: list[str] | None = None) -> di
         If the file cannot be read, holds no polygon, or no polygon holds a site.
     """
     notes = [] if notes is None else notes
-    frame = _polygons(path, notes)
-    shapes, points = _in_one_system(path, frame, sites, notes)
-    shapes = shapely.make_valid(shapes)
-    inside = _members(shapes, points)
-    if not inside.any():
-        raise DataError(_nowhere(path, shapes, points))
+    frame, inside = _held(path, sites, notes)
     regions: dict[str, Bool[ndarray, " n"]] = {}
     for name, mine in zip(_names(frame, path, notes), inside, strict=True):
         regions[name] = regions[name] | mine if name in regions else mine
@@ -68,6 +63,26 @@ def read_regions(path: Path, sites: Sites, notes: list[str] | None = None) -> di
         notes.append(f"{path.name}: {len(held)} regions hold sites; the {_MOST} with the most are told apart")
     kept = set(held[:_MOST])
     return {name: mine for name, mine in regions.items() if name in kept}
+
+
+def read_zone(path: Path, sites: Sites, notes: list[str]) -> Bool[ndarray, " n"]:
+    """Which sites lie in any polygon of a file, or on its border; files, `notes` and errors as for `read_regions`."""
+    _, inside = _held(path, sites, notes)
+    empty = int((~inside.any(axis=1)).sum())
+    if empty:
+        notes.append(f"{path.name}: {empty} of {len(inside)} polygons hold no site")
+    return np.asarray(inside.any(axis=0))
+
+
+def _held(path: Path, sites: Sites, notes: list[str]) -> tuple[geopandas.GeoDataFrame, Bool[ndarray, "r n"]]:
+    """The polygons of a file, and which sites each holds."""
+    frame = _polygons(path, notes)
+    shapes, points = _in_one_system(path, frame, sites, notes)
+    shapes = shapely.make_valid(shapes)
+    inside = _members(shapes, points)
+    if not inside.any():
+        raise DataError(_nowhere(path, shapes, points))
+    return frame, inside
 
 
 def _polygons(path: Path, notes: list[str]) -> geopandas.GeoDataFrame:

@@ -75,9 +75,8 @@ def budget_map(
     rankings = {plan.planner: plan} | {name: other for name, other in (plans or {}).items() if name != plan.planner}
     for other in rankings.values():
         plan.overlap(other)  # raises on other sites
-    budget = alt.param(
-        name="budget", value=min(plan.budget, most), bind=alt.binding_range(min=1, max=most, step=1, name="sensors ")
-    )
+    slider = alt.binding_range(min=_fewest(plan), max=most, step=1, name="sensors ")
+    budget = alt.param(name="budget", value=min(plan.budget, most), bind=slider)
     choice = alt.binding_select(options=list(rankings), name="ranking by ") if len(rankings) > 1 else alt.Undefined
     chart = _without_sensors(plan, layout, title)
     chart.layer = [*chart.layer, *_dots(rankings, most, view), _count(rankings, most, view)]
@@ -266,9 +265,14 @@ def verdict_chart(curve: Curve, planner: str, budget: int) -> alt.LayerChart:
 
 def _without_sensors(plan: Plan, layout: Layout | None, title: str) -> alt.LayerChart:
     """The map of a plan, less the layers that mark its sensors."""
-    chart = importance_map(plan, layout, title=title, top=1)
+    chart = importance_map(plan, layout, title=title, top=_fewest(plan))
     chart.layer = [layer for layer in chart.layer if not _marks_sensors(layer.to_dict().get("encoding", {}))]
     return chart
+
+
+def _fewest(plan: Plan) -> int:
+    """The smallest budget of a plan on these sites: sensors that stand already are in every plan."""
+    return max(1, len(plan.sites.fixed))
 
 
 def _marks_sensors(encoding: Mapping[str, Any]) -> bool:

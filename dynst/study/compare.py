@@ -137,6 +137,7 @@ def _budgets(prepared: Prepared, asked: Sequence[int] | None) -> tuple[int, ...]
     sites, own = prepared.field.sites, prepared.budget
     if asked is not None:
         for budget in asked:
+            prepared.ruled.rules.check_budget(budget, sites)
             sites.check_budget(budget)
         return tuple(sorted(set(asked)))
     low, high = max(1, len(sites.fixed)), len(sites.legal)

@@ -9,7 +9,7 @@ from dynst.domain.durations import window_words
 from dynst.planners import row_of
 from dynst.windows.choice import climatology_words
 
-__all__ = ["data_card", "fact_rows", "window_words"]
+__all__ = ["data_card", "fact_rows", "rule_rows", "window_words"]
 
 
 def fact_rows(found: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -41,10 +41,18 @@ def fact_rows(found: Mapping[str, Any]) -> list[tuple[str, str]]:
                 + f" windows, {split['how']}",
             ),
             ("budget", f"{budget['sensors']} sensors (sparsity {budget['sparsity']:.4g})"),
+            *rule_rows(found.get("rules")),
             ("planner", f"{planner['name']} ({planner['why']})"),
             *([("backbone", planner["backbone"])] if row_of(planner["name"]).switches else []),
         ]
     return rows
+
+
+def rule_rows(found: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """What the rules of deployment leave, and what was done with their files."""
+    if not found:
+        return []
+    return [("rules", found["words"]), *(("note", note) for note in found["notes"])]
 
 
 def gain_words(gain: Sequence[float]) -> str:

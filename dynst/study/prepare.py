@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from dynst.evaluation.window_choice import WindowChoice, choose_window
 from dynst.planners import find_planner
 from dynst.planners.base import Task
 from dynst.study.event import Event, Listener, nobody
+from dynst.study.rules import Ruled, rules_of
 from dynst.windows.choice import ClimatologyChoice, choose_climatology
 from dynst.windows.scaling import Scaling
 
@@ -68,6 +69,8 @@ class Prepared:
         What anomalies are taken from, and the errors by which it was chosen.
     reach : WindowChoice or None
         What sensors win at each lead time, if the window was chosen by that.
+    ruled : Ruled
+        The rules of deployment; the sites of `field` have the roles that these give.
     """
 
     study: Study
@@ -79,6 +82,7 @@ class Prepared:
     why: str
     climatology: ClimatologyChoice = ClimatologyChoice(MEAN, {})  # noqa: RUF009 - never changed
     reach: WindowChoice | None = None
+    ruled: Ruled = Ruled()  # noqa: RUF009 - frozen
 
     def task(self, budget: int | None = None) -> Task:
         """What the planners are given; a budget other than the study's, if one is named.
@@ -120,6 +124,7 @@ class Prepared:
                 "stations": self.study.stations and _absolute(self.study.stations),
                 "graph": self.study.graph and _absolute(self.study.graph),
                 "regions": self.study.regions and _absolute(self.study.regions),
+                **{rule: path and _absolute(path) for rule, path in self.study.rules.items()},
                 "observe": tuple(channel.name for channel in self.field.channels if channel.observe),
                 "predict": tuple(channel.name for channel in self.field.channels if channel.predict),
                 "history": self.window.history,
@@ -147,7 +152,7 @@ class Prepared:
             | {"how": split.how, "by_run": split.by_run},
             "budget": {"sensors": self.budget, "sparsity": 1 - self.budget / len(self.field.sites)},
             "planner": {"name": self.planner, "why": self.why, "backbone": self.backbone},
-        }
+        } | ({"rules": dict(self.ruled.facts)} if self.ruled.facts else {})
 
 
 def prepare(study: Study, *, listen: Listener = nobody) -> Prepared:
@@ -164,6 +169,9 @@ def prepare(study: Study, *, listen: Listener = nobody) -> Prepared:
 
     listen(Event("read", study.data))
     field = read(study.data, observe=study.observe or None, predict=study.predict or None, hints=study.hints)
+    ruled = rules_of(study, field)
+    field = replace(field, sites=ruled.rules.on(field.sites))
+    ruled.rules.check_budget(study.wanted(field.sites), field.sites)
     try:
         found = choose(study, field)
     except DataError as error:
@@ -175,7 +183,8 @@ def prepare(study: Study, *, listen: Listener = nobody) -> Prepared:
         )
     planner, why = study.chosen_planner()
     budget = study.budget(field.sites)
-    prepared = Prepared(study, field, found.window, found.split, budget, planner, why, found.climatology, found.reach)
+    cut = (found.window, found.split)
+    prepared = Prepared(study, field, *cut, budget, planner, why, found.climatology, found.reach, ruled)
     listen(Event("read", field.name, facts=prepared.facts()))
     return prepared
 

@@ -21,7 +21,7 @@ from dynst.evaluation.network import review_network
 from dynst.evaluation.review import NetworkReview, Step
 from dynst.export import EXPORTERS
 from dynst.planners import DEFAULT, PLANNERS, row_of
-from dynst.planners.base import PlannerSkipped, Task
+from dynst.planners.base import PlannerSkipped
 from dynst.readers.siting import Siting, stations_on
 from dynst.reports.tables import csv_text
 from dynst.runs import Run, whole
@@ -73,6 +73,8 @@ def score(
     given = {"climatology": climatology, "cycle": cycle}
     if any(value is not None for value in given.values()):
         study = Study.load(None, study.model_dump() | {key: value for key, value in given.items() if value is not None})
+    if stations is not None:  # they are what exists; zones still say where the next ones may stand
+        study = study.model_copy(update={"existing": None, "sensors": None, "sparsity": None})
     prepared = prepare(study, listen=_on_data(listen))
     plan = None if run is None else _plan_of(run, prepared)
     siting = _network(prepared, plan, stations)
@@ -82,14 +84,13 @@ def score(
     for note in (span, usual, *siting.notes):
         listen(Event("read", note=f"Note: {note}"))
     listen(Event("score", "fit the judge"))
-    task = prepared.task(len(siting.selected))
     scaling = Scaling.fit(prepared.split.train, prepared.climatology.calendar)
     judge = LinearJudge(prepared.split, prepared.window, scaling=scaling, seed=study.seed)
     return review_network(
         judge,
         siting.selected,
         names=siting.names,
-        rivals=_rivals(task, prepared, plan, siting, listen),
+        rivals=_rivals(prepared, plan, siting, listen),
         add=add,
         seed=study.seed,
         data=prepared.field.name,
@@ -159,11 +160,13 @@ def _called(selected: Int[ndarray, " k"], prepared: Prepared, note: str) -> Siti
 
 
 def _rivals(
-    task: Task, prepared: Prepared, plan: Plan | None, siting: Siting, listen: Listener
+    prepared: Prepared, plan: Plan | None, siting: Siting, listen: Listener
 ) -> Mapping[str, Int[ndarray, " k"]]:
     """Plans of the same size: by the solved linear planner, by the run's if that is cheap, else the run's own plan."""
-    if len(siting.selected) == len(task.sites.legal):
-        return {}
+    sites, count = prepared.field.sites, len(siting.selected)
+    if not len(sites.fixed) <= count < len(sites.legal):
+        return {}  # under the rules of the study there is no other plan of this size
+    task = prepared.task(count)
     found: dict[str, ndarray] = {}
     trained = plan is not None and row_of(plan.planner).trains
     cheap = [DEFAULT] if plan is None or trained else list(dict.fromkeys([DEFAULT, plan.planner]))

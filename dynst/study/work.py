@@ -31,6 +31,7 @@ from dynst.study.measure import Cost, measured
 from dynst.study.prepare import PLANNED_ON, Prepared, prepare
 from dynst.study.provenance import provenance, versions
 from dynst.study.refits import closed_judge, regions_of_study
+from dynst.study.rules import roles_of
 from dynst.study.stability import stability_of, worthwhile
 
 if TYPE_CHECKING:
@@ -140,6 +141,11 @@ class _Work:
             if not isinstance(known, dict) or known.get("fingerprint") != fingerprint:
                 raise CheckpointError(
                     f"{self.study.data} changed since run {self.draft.name} was stopped. Put the old data back, or "
+                    f"start again with `dynst fit`."
+                )
+            if roles_of(before.get("facts")) != roles_of(self.prepared.facts()):
+                raise CheckpointError(
+                    f"the files of rules changed since run {self.draft.name} was stopped. Put the old ones back, or "
                     f"start again with `dynst fit`."
                 )
             if any(before.get(key) != value for key, value in versions().items()):
