@@ -14,5 +14,5 @@ def cache_folder(cache_dir: Path | None = None) -> Path:
         return cache_dir
     if os.environ.get("DYNST_CACHE"):
         return Path(os.environ["DYNST_CACHE"])
-    home = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
-    return (Path(home) if home else Path.home() / ".cache") / "dynst"
+    home = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or Path.home() / ".cache"
+    return Path(home) / "dynst"

@@ -14,7 +14,7 @@ from dynst.backbones.spacetime import Form
 from dynst.domain import Field, Frame, GraphLayout, Layout, Plan, Sites, Window
 from dynst.domain.calendar import MEAN, Calendar
 from dynst.domain.split import window_starts
-from dynst.errors import DynstError
+from dynst.errors import DataError, DynstError
 from dynst.planners.anomalies import training_anomalies
 from dynst.planners.expected_error import ExpectedError
 from dynst.planners.farthest import farthest_point, hop_gaps
@@ -56,7 +56,7 @@ class Task:
         Climatology and deviations of the training field.
     budget : int
         Number of sensors.
-    learning : Field or None
+    learn_on : Field or None
         What networks are fitted to: a part of `train` that leaves the validation block out; `train` if left out.
     cache : dict
         Matrices already made, shared by all budgets of one task.
@@ -72,13 +72,11 @@ class Task:
     window: Window
     scaling: Scaling
     budget: int
-    learning: Field = None  # type: ignore[assignment]  # made `train` below
+    learn_on: Field | None = None
     cache: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.sites.check_budget(self.budget)
-        if self.learning is None:
-            object.__setattr__(self, "learning", self.train)
 
     @classmethod
     def make(cls, train: Field, valid: Field, window: Window, budget: int, climatology: Calendar = MEAN) -> Task:
@@ -94,6 +92,11 @@ class Task:
         if key not in self.cache:
             self.cache[key] = make()
         return cast(_T, self.cache[key])
+
+    @property
+    def learning(self) -> Field:
+        """The block that networks are fitted to."""
+        return self.train if self.learn_on is None else self.learn_on
 
     @property
     def sites(self) -> Sites:
@@ -152,9 +155,20 @@ class Task:
 
     @property
     def expected_error(self) -> ExpectedError:
-        """What a set of sensors is expected to leave of the error of the forecast."""
+        """What a set of sensors is expected to leave of the error of the forecast.
+
+        Raises
+        ------
+        DataError
+            If no window holds a measured target: all of them would be guesses.
+        """
 
         def make() -> ExpectedError:
+            if not _measures_targets(self.train, self.window):
+                raise DataError(
+                    "no window of the time to plan on holds a value of the forecast channels: nothing can be "
+                    "planned. Forecast another channel (--predict), or give a longer record."
+                )
             record = training_anomalies(self.train, self.scaling, self.window, gaps=self.gaps)
             return ExpectedError(
                 record,
@@ -166,6 +180,15 @@ class Task:
             )
 
         return self.once("expected_error", make)
+
+
+def _measures_targets(field: Field, window: Window) -> bool:
+    """Whether some window has a measured value after its history."""
+    if not field.has_missing:
+        return True
+    known = [np.isfinite(block[..., field.predicted]).any(axis=(1, 2)) for block in field.blocks()]
+    ahead = np.arange(window.history, window.length)
+    return bool(np.concatenate(known)[window_starts(field, window)[:, None] + ahead].any())
 
 
 def planning_form(steps: int, *, placed: bool) -> Form:

@@ -92,7 +92,7 @@ class Prepared:
         past = before_test(self.field, self.window, self.split)
         scaling = Scaling.fit(past, self.climatology.calendar)
         known = (past, self.split.valid, self.window, scaling, budget or self.budget)
-        return Task(*known, learning=self.split.train)
+        return Task(*known, learn_on=self.split.train)
 
     @property
     def fingerprint(self) -> str:

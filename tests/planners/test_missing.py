@@ -5,6 +5,7 @@ import pytest
 
 from dynst.domain import Channel, Field, Sites, Window
 from dynst.domain.graphs import nearest_neighbours
+from dynst.errors import DataError
 from dynst.evaluation import LinearJudge
 from dynst.planners import PLANNERS
 from dynst.planners.base import Task
@@ -138,3 +139,15 @@ def test_sites_that_fall_silent_before_the_test_time_and_steps_without_any_value
     assert LinearJudge(split, WINDOW).score(np.array([0, 5])).total == pytest.approx(complete, rel=0.1)
     for name in ("dynst_linear", "a_optimal"):
         assert np.isfinite(PLANNERS[name].plan(task, seed=0).importance).all()
+
+
+@pytest.mark.parametrize("name", ["dynst_linear", "forward"])
+def test_training_time_without_any_target_is_refused_in_words(name):
+    values = driven(c=2)
+    values[np.arange(400) % 5 > 0, :, 1] = np.nan
+    channels = (Channel("in", predict=False), Channel("out", observe=False))
+    field = stations(values, channels=channels, run=np.arange(400) // 5)
+    window = Window(3, 2)
+    task = Task.make(field.between(0, 300), field.between(300, 400), window, 3)
+    with pytest.raises(DataError, match="holds a value of the forecast channels"):
+        PLANNERS[name].plan(task, seed=0)
