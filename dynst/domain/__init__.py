@@ -5,7 +5,9 @@ from dynst.domain.curve import FRAMES, RANDOM, Curve, CurveRow
 from dynst.domain.field import ArraySeries, Channel, Covariate, Field, Series
 from dynst.domain.layout import GraphLayout, GridLayout, Layout
 from dynst.domain.plan import Plan
-from dynst.domain.sites import Frame, Role, Sites
+from dynst.domain.rules import Rules
+from dynst.domain.sites import Frame, Role, Sites, Stations
+from dynst.domain.spacing import Spacing
 from dynst.domain.window import Window
 
 __all__ = [
@@ -24,7 +26,10 @@ __all__ = [
     "Layout",
     "Plan",
     "Role",
+    "Rules",
     "Series",
     "Sites",
+    "Spacing",
+    "Stations",
     "Window",
 ]

@@ -1,22 +1,25 @@
-"""Rules of deployment: which sites hold a sensor already, and which may get one."""
+"""Rules of deployment: which sites hold a sensor already, which may get one, and how far sensors keep apart."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Int
 from numpy import ndarray
 
-from dynst.domain.sites import Role, Sites
+from dynst.domain.sites import Role, Sites, Stations
+from dynst.domain.spacing import Spacing
 from dynst.errors import BudgetError
 
 __all__ = ["Rules"]
 
+_HALVINGS = 12  # of the distance, when one is looked for at which a plan fits
+
 
 @dataclass(frozen=True, eq=False)
 class Rules:
-    """What a plan may do with each of `n` sites; a mask that is None is a rule that nobody gave.
+    """What a plan may do with each of `n` sites; what is None is a rule that nobody gave.
 
     Parameters
     ----------
@@ -26,6 +29,10 @@ class Rules:
         Only here may a new sensor stand.
     forbid : Bool[ndarray, "n"] or None
         Here no new sensor may stand.
+    min_distance : Spacing or None
+        New sensors keep this distance to each other and to existing stations.
+    stations : Stations or None
+        The existing stations at their own places.
 
     Examples
     --------
@@ -40,14 +47,36 @@ class Rules:
     existing: Bool[ndarray, " n"] | None = None
     allow: Bool[ndarray, " n"] | None = None
     forbid: Bool[ndarray, " n"] | None = None
+    min_distance: Spacing | None = None
+    stations: Stations | None = None
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """Names of the rules that somebody gave."""
+        return tuple(
+            name for name in ("existing", "allow", "forbid", "min_distance") if getattr(self, name) is not None
+        )
+
+    def without(self, rule: str) -> Rules:
+        """The rules but for one."""
+        if rule == "existing":
+            return replace(self, existing=None, stations=None)
+        return replace(self, **{rule: None})
 
     def on(self, sites: Sites) -> Sites:
-        """The sites with the roles that the rules give them.
+        """The sites with the roles and the spacing that the rules give them.
 
         A station that exists stays, whatever a zone says; a role that the record gave stays otherwise.
         """
-        role = np.where(self.closed(sites) & (sites.role != Role.FIXED), Role.FORBIDDEN, sites.role)
-        return sites.with_role(np.where(_mask(self.existing, sites), Role.FIXED, role))
+        closed = self.closed(sites) & (sites.role != Role.FIXED)
+        role = np.where(closed, Role.FORBIDDEN, sites.role)
+        role = np.where(_mask(self.existing, sites), Role.FIXED, role)
+        return replace(
+            sites,
+            role=role.astype(np.int8),
+            spacing=self.min_distance or sites.spacing,
+            stations=self.stations or sites.stations,
+        )
 
     def closed(self, sites: Sites) -> Bool[ndarray, " n"]:
         """Sites where a zone lets no new sensor stand."""
@@ -62,12 +91,14 @@ class Rules:
         """What the rules leave, in words."""
         ruled = self.on(sites)
         free = int((ruled.role == Role.CANDIDATE).sum())
-        left = f"{free} of {len(sites)} sites may carry a new sensor"
-        if self.existing is None:
-            return left
-        count = int(self.existing.sum())
-        stay = "existing station stays" if count == 1 else "existing stations stay"
-        return f"{count} {stay}; {left}"
+        parts = [f"{free} of {len(sites)} sites may carry a new sensor"]
+        if self.existing is not None:
+            count = int(self.existing.sum())
+            stay = "existing station stays" if count == 1 else "existing stations stay"
+            parts.insert(0, f"{count} {stay}")
+        if self.min_distance is not None:
+            parts.append(f"sensors stand at least {self.min_distance.words} apart")
+        return "; ".join(parts)
 
     def check_budget(self, budget: int, sites: Sites) -> None:
         """Refuse a number of sensors that the rules leave no plan for.
@@ -84,7 +115,7 @@ class Rules:
                 f"rule existing: {fixed} stations stand already and count towards the sensors, of which "
                 f"{budget} came. Ask for {fixed} or more."
             )
-        zones = [name for name in ("allow", "forbid") if getattr(self, name) is not None]
+        zones = [name for name in ("allow", "forbid") if name in self.given]
         who = f"rule{'s' * (len(zones) > 1)} {' and '.join(zones)}"
         if zones and not legal:
             raise BudgetError(f"{who}: no site is left that may carry a sensor. Widen the zones.")
@@ -94,6 +125,51 @@ class Rules:
                 f"{who}: {legal} of {len(sites)} sites can be in a plan{included}; {budget} sensors came. "
                 f"Ask for {legal} or fewer, or widen the zones."
             )
+        if self.min_distance is not None and fixed < budget <= legal:
+            self._check_distance(budget, ruled, self.min_distance)
+
+    def _check_distance(self, budget: int, ruled: Sites, spacing: Spacing) -> None:
+        room = ruled.packing(budget)
+        if len(room) >= budget:
+            return
+        found = "at most" if room.exact else "room was found for"
+        fixed = f", {len(ruled.fixed)} existing stations included" if len(ruled.fixed) else ""
+        where = " in the zones" if {"allow", "forbid"} & set(self.given) else ""
+        shorter = _fitting(budget, ruled, spacing)
+        fits = f", or for {shorter.words}, at which {budget} fit" if shorter else ""
+        raise BudgetError(
+            f"rule min_distance: at {spacing.words} {found} {len(room)} sensors{where}{fixed}; {budget} came. "
+            f"Ask for {len(room)} or fewer{fits}."
+        )
+
+
+def _fitting(budget: int, ruled: Sites, spacing: Spacing) -> Spacing | None:
+    """The largest shorter distance at which a plan was found to fit, to two digits; None without one."""
+
+    def fits(least: float) -> bool:
+        shorter = replace(spacing, least=least)
+        return len(replace(ruled, spacing=shorter).packing(0)) >= budget
+
+    if spacing.by_hops:
+        found = next((hops for hops in range(int(spacing.least) - 1, 0, -1) if fits(float(hops))), None)
+        return None if found is None else replace(spacing, least=float(found))
+    low, high = 0.0, spacing.least
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        if fits(middle):
+            low = middle
+        else:
+            high = middle
+    rounded = _rounded_down(low)
+    return replace(spacing, least=rounded) if low > 0 and fits(rounded) else None
+
+
+def _rounded_down(value: float) -> float:
+    """A positive number with two digits, not above the value."""
+    if value <= 0:
+        return 0.0
+    digit = 10.0 ** (np.floor(np.log10(value)) - 1)
+    return float(f"{np.floor(value / digit) * digit:.12g}")
 
 
 def _mask(mask: Bool[ndarray, " n"] | None, sites: Sites) -> Bool[ndarray, " n"]:

@@ -8,14 +8,17 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from scipy.spatial import KDTree
 
 from dynst.domain.space import EARTH_RADIUS_KM, unit_vectors
+from dynst.domain.spacing import Packing, Spacing, pack, pack_exactly
 from dynst.errors import BudgetError, DataError
 
-__all__ = ["Frame", "Role", "Sites"]
+__all__ = ["Frame", "Role", "Sites", "Stations"]
+
+_ROUNDING = 1 - 1e-9  # two sites at exactly the minimum distance are not too near
 
 
 class Frame(enum.StrEnum):
@@ -36,6 +39,36 @@ class Role(enum.IntEnum):
     CANDIDATE = 0
     FIXED = 1  # a sensor stands here already: always in the plan
     FORBIDDEN = 2  # never in a plan
+
+
+@dataclass(frozen=True, eq=False)
+class Stations:
+    """Stations that stand already, at their own places: these need not be the sites that they count as.
+
+    Parameters
+    ----------
+    site : Int[ndarray, "k"]
+        Index of the site that each counts as. Several may share one.
+    name : tuple of str
+        What each is called.
+    x, y : Float[ndarray, "k"]
+        Own places, in the frame of the sites.
+    away : Float[ndarray, "k"]
+        Distance to the site, in the `distance_unit` of the sites.
+    longitude, latitude : Float[ndarray, "k"] or None
+        Own places in degrees, where the sites have such.
+    """
+
+    site: Int[ndarray, " k"]
+    name: tuple[str, ...]
+    x: Float[ndarray, " k"]
+    y: Float[ndarray, " k"]
+    away: Float[ndarray, " k"]
+    longitude: Float[ndarray, " k"] | None = None
+    latitude: Float[ndarray, " k"] | None = None
+
+    def __len__(self) -> int:
+        return len(self.site)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +93,10 @@ class Sites:
         Position on the Earth of the sites of a projected frame, if known. A geographic frame has them in `x`, `y`.
     unit : str
         Unit of `x` and `y`; a planar frame may have another than metres, such as ``1`` for a flow without dimensions.
+    spacing : Spacing or None
+        The distance that any two sensors of a plan keep at least.
+    stations : Stations or None
+        Existing stations at their own places; their sites are fixed.
 
     Raises
     ------
@@ -85,6 +122,8 @@ class Sites:
     longitude: Float[ndarray, " n"] | None = None
     latitude: Float[ndarray, " n"] | None = None
     unit: str = ""
+    spacing: Spacing | None = None
+    stations: Stations | None = None
 
     def __post_init__(self) -> None:
         n = len(self.x)
@@ -195,8 +234,62 @@ class Sites:
         others: ndarray = index[~itself].reshape(len(self), count - 1)
         return others
 
+    def near(self, site: int) -> Int[ndarray, " k"]:
+        """Sites too near to a sensor at `site`, itself among them; only itself where no distance is asked for.
+
+        A station that exists keeps others off its own place.
+        """
+        if self.spacing is None:
+            return np.array([site])
+        if self.spacing.by_hops:
+            return self.spacing.within_hops(site)
+        reach = self.chord(self.spacing.least) * _ROUNDING
+        found = self.tree.query_ball_point(self._places_of(site), reach)
+        return np.unique(np.concatenate([np.array([site]), *map(np.asarray, found)]).astype(np.int64))
+
+    def _places_of(self, site: int) -> Float[ndarray, "k d"]:
+        """Points of the sensors at a site."""
+        if self.stations is None or not (self.stations.site == site).any():
+            return self.points[[site]]
+        mine = self.stations.site == site
+        x, y = self.stations.x[mine], self.stations.y[mine]
+        return unit_vectors(x, y) if self.frame is Frame.GEOGRAPHIC else np.stack([x, y], axis=-1)
+
+    def packing(self, wanted: int) -> Packing:
+        """Sites of a plan with as many sensors as were found to fit.
+
+        Parameters
+        ----------
+        wanted : int
+            With fewer than these from quick searches, the largest set is searched for exactly where the sites are few.
+        """
+        if self.spacing is None:
+            return Packing(self.legal, exact=True)
+        quick = self._quick_packing
+        return quick if len(quick) >= wanted else self._exact_packing
+
+    @cached_property
+    def _quick_packing(self) -> Packing:
+        return Packing(np.concatenate([self.fixed, pack(self.near, self._far_from_fixed, self.points)]))
+
+    @cached_property
+    def _exact_packing(self) -> Packing:
+        found = pack_exactly(self.near, self._far_from_fixed)
+        if found is None:
+            return self._quick_packing
+        return Packing(np.concatenate([self.fixed, found]), exact=True)
+
+    @property
+    def _far_from_fixed(self) -> Bool[ndarray, " n"]:
+        """Candidates that no existing station keeps off."""
+        free: ndarray = self.role == Role.CANDIDATE
+        free = free.copy()
+        for site in self.fixed.tolist():
+            free[self.near(site)] = False
+        return free
+
     def check_budget(self, budget: int) -> None:
-        """Raise `BudgetError` unless a plan of `budget` sensors exists."""
+        """Raise `BudgetError` unless a plan of `budget` sensors exists, or, with a distance, was found."""
         legal, fixed = len(self.legal), len(self.fixed)
         if not 1 <= budget <= legal:
             raise BudgetError(
@@ -206,6 +299,17 @@ class Sites:
         if budget < fixed:
             raise BudgetError(
                 f"budget {budget} is below the {fixed} fixed sites. Raise the budget or free some of them."
+            )
+        if self.spacing is not None and budget > fixed:
+            self._check_room(budget, self.spacing)
+
+    def _check_room(self, budget: int, spacing: Spacing) -> None:
+        room = self.packing(budget)
+        if len(room) < budget:
+            most = "at most" if room.exact else "room was found for"
+            raise BudgetError(
+                f"{budget} sensors at least {spacing.words} apart are impossible: {most} {len(room)} sensors. "
+                "Ask for fewer, or for a shorter distance."
             )
 
     def with_role(self, role: Int[ndarray, " n"]) -> Sites:

@@ -51,7 +51,7 @@ def rules_of(study: Study, record: Field) -> Ruled:
         return Ruled()
     notes: list[str] = []
     masks = {rule: _mask(rule, Path(path).expanduser(), record, notes) for rule, path in files.items()}
-    rules = Rules(**masks)
+    rules = Rules(existing=masks.get("existing"), allow=masks.get("allow"), forbid=masks.get("forbid"))
     notes += _overruled(rules, record.sites)
     return Ruled(rules, _facts(files, masks, rules, record.sites) | {"notes": notes})
 
