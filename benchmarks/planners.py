@@ -23,6 +23,7 @@ from timing import Row, interleaved, show
 
 from dynst.domain import Field, GridLayout, Sites, Window
 from dynst.domain.modes import leading_modes
+from dynst.domain.room import Room
 from dynst.errors import DynstError
 from dynst.planners import PLANNERS
 from dynst.planners.base import PlannerSkipped, Task
@@ -115,9 +116,9 @@ def pivoting(sizes, ranks, *, steps=1000):
         series += 0.01 * np.random.default_rng(1).standard_normal(series.shape, np.float32)
         for rank in ranks:
             modes = leading_modes(series, rank).patterns
-            blocks, free = modes[:, None, :].copy(), np.ones(n, bool)
+            blocks, sites = modes[:, None, :].copy(), Sites(np.arange(n, dtype=float), np.zeros(n), frame="planar")
             sides = (
-                lambda blocks=blocks, free=free, rank=rank: pivots(blocks, free, rank)[0],
+                lambda blocks=blocks, sites=sites, rank=rank: pivots(blocks, Room(sites), rank)[0],
                 lambda modes=modes, rank=rank: scipy.linalg.qr(modes.T, pivoting=True, mode="r")[1][:rank],
             )
             assert sides[0]().tolist() == sides[1]().tolist(), f"other sites than LAPACK's: {n} sites, {rank} modes"

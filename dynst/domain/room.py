@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from dynst.domain.sites import Sites
@@ -27,7 +27,7 @@ class Room:
     ----------
     sites : Sites
         Their roles and their spacing are the rules.
-    chosen : iterable of int
+    chosen : iterable of int, or Int[ndarray, "k"]
         Sensors to begin with. Existing stations are not added by themselves.
     budget : int or None
         Sensors that the plan has in the end; None where it may end at any number.
@@ -39,7 +39,7 @@ class Room:
     [False, False, True, True]
     """
 
-    def __init__(self, sites: Sites, chosen: Iterable[int] = (), *, budget: int | None = None) -> None:
+    def __init__(self, sites: Sites, chosen: Iterable[int] | Int[ndarray, " k"] = (), *, budget: int | None = None) -> None:
         self.sites = sites
         self.budget = budget
         self.chosen: list[int] = []
@@ -53,6 +53,8 @@ class Room:
             self._spare = sites.packing(budget).sites
         for site in chosen:
             self.add(int(site))
+        if budget is not None and sites.spacing is not None and len(self._spare) < budget - len(self.chosen):
+            self._spare = self._other_spare(np.zeros(0, np.int64))
 
     @property
     def open(self) -> Bool[ndarray, " n"]:
@@ -83,12 +85,12 @@ class Room:
         self._spare = spare
         return True
 
-    def best(self, worth: ndarray) -> int | None:
-        """The open and admitted site of most worth, the first among equals; None if there is none.
+    def best(self, worth: Float[ndarray, " n"], free: Bool[ndarray, " n"]) -> int | None:
+        """The admitted site of most worth among the free ones, the first among equals; None if there is none.
 
         A site whose worth is minus infinity is never taken.
         """
-        left = np.where(self.open, worth, -np.inf)
+        left = np.where(free, worth, -np.inf)
         while True:
             site = int(np.argmax(left))
             if left[site] == -np.inf:
@@ -136,8 +138,10 @@ def in_turn(order: Int[ndarray, " m"], room: Room, count: int | None = None) -> 
     [3, 0, 2]
     """
     if room.sites.spacing is None:
-        legal: ndarray = order[room.open[order]]
-        return legal[:count]
+        legal: ndarray = order[room.open[order]][:count]
+        for site in legal.tolist():
+            room.add(site)
+        return legal
     most = len(order) if count is None else count
     found: list[int] = []
     for _ in range(2):  # a site that had to wait for the plan to be complete has a second turn

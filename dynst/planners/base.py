@@ -11,19 +11,32 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from dynst.backbones.spacetime import Form
-from dynst.domain import Field, Frame, GraphLayout, Layout, Plan, Sites, Window
+from dynst.domain import Field, Layout, Plan, Sites, Window
 from dynst.domain.calendar import MEAN, Calendar
+from dynst.domain.room import Room, in_turn
 from dynst.domain.split import window_starts
 from dynst.errors import DataError, DynstError
 from dynst.planners.anomalies import training_anomalies
 from dynst.planners.expected_error import ExpectedError
-from dynst.planners.farthest import farthest_point, hop_gaps
+from dynst.planners.farthest import farthest_in_room, farthest_point, graph_alone, hop_gaps
 from dynst.windows.design import snapshots
 from dynst.windows.gaps import GapModel
 from dynst.windows.scaling import Scaling
 from dynst.windows.time_modes import LONG, TimeModes
 
-__all__ = ["Planner", "PlannerSkipped", "Task", "complete_ranking", "finish_plan", "planning_form"]
+__all__ = [
+    "RANKED_BEYOND",
+    "Planner",
+    "PlannerSkipped",
+    "Task",
+    "complete_ranking",
+    "finish_plan",
+    "planning_form",
+    "ranking_in_turn",
+]
+
+RANKED_BEYOND = 500
+"""Sites that are ranked beyond the plan, at most, where sensors keep a distance."""
 
 _SNAPSHOTS = 1000  # snapshots for the statistical baselines
 _BYTES = 384 << 20  # snapshots take no more
@@ -92,6 +105,10 @@ class Task:
         if key not in self.cache:
             self.cache[key] = make()
         return cast(_T, self.cache[key])
+
+    def room(self) -> Room:
+        """No sensor yet, and room for all of them."""
+        return Room(self.sites, budget=self.budget)
 
     @property
     def learning(self) -> Field:
@@ -227,10 +244,22 @@ class Planner(Protocol):
         """
 
 
-def complete_ranking(sites: Sites, chosen: Int[ndarray, " k"], layout: Layout | None = None) -> Int[ndarray, " m"]:
-    """All legal sites: fixed ones first, then `chosen` in its order, then the rest by farthest point.
+def complete_ranking(
+    sites: Sites, chosen: Int[ndarray, " k"], layout: Layout | None = None, *, room: Room | None = None
+) -> Int[ndarray, " m"]:
+    """The legal sites: fixed ones first, then `chosen` in its order, then the rest by farthest point.
 
-    Where nobody knows the positions, far is what takes many edges of the `layout`, as in coverage.
+    Where nobody knows the positions, far is what takes many edges of the `layout`, as in coverage. Where sensors keep
+    a distance, the ranking ends when no other site keeps it, or 500 sites beyond the plan.
+
+    Parameters
+    ----------
+    sites, layout
+        Of the record.
+    chosen : Int[ndarray, "k"]
+        Sites that a planner chose.
+    room : Room or None
+        The room that the planner chose them in: it knows how to complete the plan.
 
     Examples
     --------
@@ -241,10 +270,35 @@ def complete_ranking(sites: Sites, chosen: Int[ndarray, " k"], layout: Layout | 
     fixed = sites.fixed
     chosen = np.asarray(chosen, np.int64)
     head = np.concatenate([fixed, chosen[~np.isin(chosen, fixed)]])
-    if sites.frame is Frame.SCHEMATIC and isinstance(layout, GraphLayout):
-        head = hop_gaps(sites, layout, head)[0]
+    if sites.spacing is not None:
+        room = _holding(head, room or Room(sites))
+        return np.concatenate([head, farthest_in_room(room, layout, _ranked(room) - len(head))[0]])
+    graph = graph_alone(sites, layout)
+    if graph is not None:
+        head = hop_gaps(sites, graph, head)[0]
     rest = farthest_point(sites, head, len(sites.legal) - len(head))
     return np.concatenate([head, rest])
+
+
+def ranking_in_turn(task: Task, order: Int[ndarray, " m"]) -> Int[ndarray, " k"]:
+    """Legal sites in an order that looks at no other sensor, as far as a distance between sensors lets them in."""
+    if task.sites.spacing is None:
+        return order
+    fixed = task.sites.fixed
+    room = _holding(fixed, task.room())
+    return np.concatenate([fixed, in_turn(order, room, _ranked(room) - len(fixed))])
+
+
+def _holding(head: Int[ndarray, " k"], room: Room) -> Room:
+    """The room with these sensors in it."""
+    for site in np.setdiff1d(head, room.chosen).tolist():
+        room.add(site)
+    return room
+
+
+def _ranked(room: Room) -> int:
+    """Sites that are ranked where sensors keep a distance."""
+    return max(room.budget or 0, len(room.chosen)) + RANKED_BEYOND
 
 
 def finish_plan(
@@ -256,6 +310,7 @@ def finish_plan(
     importance_is: str,
     seed: int,
     provenance: dict[str, object] | None = None,
+    room: Room | None = None,
 ) -> Plan:
     """A plan that ranks all legal sites, from the sites a planner chose and the importance of every site.
 
@@ -269,10 +324,15 @@ def finish_plan(
         Value of each site, in the order of the sites.
     planner, importance_is, seed, provenance
         What the plan says of itself, see `Plan`.
+    room : Room or None
+        The room that the sites were chosen in, if the planner chose them one by one.
     """
-    order = complete_ranking(task.sites, chosen, task.train.layout)
+    order = complete_ranking(task.sites, chosen, task.train.layout, room=room or task.room())
     silent = int((task.scaling.share.sum(axis=1) == 0).sum())
-    gaps = {"sites_silent_in_training": silent} if silent else {}
+    facts: dict[str, object] = {"sites_silent_in_training": silent} if silent else {}
+    spacing = task.sites.spacing
+    if spacing is not None:
+        facts["min_distance"] = {"least": spacing.least, "unit": spacing.unit}
     return Plan(
         order=order,
         importance=importance[order],
@@ -280,5 +340,5 @@ def finish_plan(
         sites=task.sites,
         planner=planner,
         importance_is=importance_is,
-        provenance={"seed": seed, "ranked_by_method": len(chosen)} | gaps | (provenance or {}),
+        provenance={"seed": seed, "ranked_by_method": len(chosen)} | facts | (provenance or {}),
     )

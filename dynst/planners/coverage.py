@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from dynst.domain import Frame, GraphLayout, Plan
-from dynst.planners.base import Task, finish_plan
-from dynst.planners.farthest import farthest_point_gaps, hop_gaps
+from dynst.domain import Plan
+from dynst.planners.base import RANKED_BEYOND, Task, finish_plan
+from dynst.planners.farthest import farthest_in_room, farthest_point_gaps, graph_alone, hop_gaps
 
 __all__ = ["plan"]
 
@@ -18,12 +18,18 @@ def plan(task: Task, *, seed: int) -> Plan:
     seed changes nothing: the ranking follows from positions or graph alone.
     """
     sites, layout = task.sites, task.train.layout
-    if sites.frame is Frame.SCHEMATIC and isinstance(layout, GraphLayout):
-        order, gap = hop_gaps(sites, layout, sites.fixed)
-        reach, unit = np.ones(len(sites)), "edges"
+    graph = graph_alone(sites, layout)
+    reach = np.full(len(sites), np.inf) if graph is None else np.ones(len(sites))
+    unit = sites.distance_unit if graph is None else "edges"
+    room = task.room()
+    if sites.spacing is not None:
+        for site in sites.fixed.tolist():
+            room.add(site)
+        order, gap = farthest_in_room(room, layout, task.budget - len(sites.fixed) + RANKED_BEYOND)
+    elif graph is not None:
+        order, gap = hop_gaps(sites, graph, sites.fixed)
     else:
         order, gap = farthest_point_gaps(sites, sites.fixed, len(sites.legal) - len(sites.fixed))
-        reach, unit = np.full(len(sites), np.inf), sites.distance_unit
     reach[order] = gap
     widest = float(reach[np.isfinite(reach)].max(initial=0.0))
     reach[np.isinf(reach)] = widest  # fixed sites and the first one stand before there is a distance to measure
@@ -34,4 +40,5 @@ def plan(task: Task, *, seed: int) -> Plan:
         planner="coverage",
         importance_is=f"distance to the nearest sensor ranked before it, {unit}",
         seed=seed,
+        room=room,
     )

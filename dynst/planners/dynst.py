@@ -18,10 +18,11 @@ from jaxtyping import Int
 from numpy import ndarray
 
 from dynst.domain import Plan
+from dynst.domain.room import Room, in_turn
 from dynst.planners.base import Task, finish_plan
 from dynst.planners.bench import Bench
 from dynst.planners.dynst_linear import IMPORTANCE_IS, marginal_values
-from dynst.planners.greedy import building_order, swap
+from dynst.planners.exchange import building_order, swap
 from dynst.sparsity import MaskState, Schedule
 from dynst.training import (
     Recipe,
@@ -30,8 +31,8 @@ from dynst.training import (
     TrainingState,
     WhatIf,
     build_forecaster,
+    dense_mask,
     refine,
-    roles,
     seeded,
     train,
 )
@@ -184,16 +185,16 @@ def plan(
 
 def _first_mask(task: Task, seed: int, start: Int[ndarray, " k"] | None, *, prune: bool) -> MaskState:
     """The dense support, or one of the budget's size: the given one or a random one."""
-    dense = MaskState.dense(*roles(task.sites), generator=seeded(seed, 3))
+    dense = dense_mask(task.sites, generator=seeded(seed, 3))
     if prune:
         return dense
     active = dense.fixed.clone()
     if start is None:
         free = (~dense.fixed & ~dense.forbidden).nonzero().squeeze(-1)
-        order = torch.randperm(len(free), generator=seeded(seed, 4))
-        active[free[order[: task.budget - int(dense.fixed.sum())]]] = True
-    else:
-        active[torch.from_numpy(np.asarray(start, np.int64))] = True
+        drawn = free[torch.randperm(len(free), generator=seeded(seed, 4))].numpy()
+        room = Room(task.sites, task.sites.fixed, budget=task.budget)
+        start = in_turn(drawn, room, task.budget - len(task.sites.fixed))
+    active[torch.from_numpy(np.asarray(start, np.int64))] = True
     return dense.with_active(active)
 
 
@@ -280,7 +281,7 @@ def _ranked(
     notes = notes | {"exact_sweep": "skipped: not asked for"}
     if exact_sweep:
         bench = Bench.of(error, selected)
-        swept = swap(bench, task.sites, sweeps=1)
+        swept = swap(bench, Room(task.sites, selected), sweeps=1)
         selected = bench.support
         notes["exact_sweep"] = swept if swept["sweeps"] else "skipped: too dear, or nothing to swap"
     return finish_plan(

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
 from dynst.domain import Plan, Sites
+from dynst.domain.room import Room, in_turn
 from dynst.errors import ConfigError
 from dynst.planners.base import Task, finish_plan
 from dynst.planners.bench import Bench
+from dynst.planners.exchange import PICKS, add_best, become, building_order, exact_picks, swap, without_weakest
 from dynst.planners.expected_error import ExpectedError
 from dynst.planners.farthest import farthest_point
-from dynst.planners.greedy import PICKS, add_best, become, building_order, exact_picks, swap, without_weakest
 
 __all__ = ["IMPORTANCE_IS", "STARTS", "marginal_values", "plan"]
 
@@ -64,20 +66,21 @@ def plan(task: Task, *, seed: int, start: str = "greedy", alpha: float = 0.3, ro
         raise ConfigError(f"no start is called {start!r}. Choose one of: {', '.join(STARTS)}.")
     error, sites, wanted = task.expected_error, task.sites, task.budget - len(task.sites.fixed)
     bench = Bench.of(error, sites.fixed, _candidates(error, sites, task.budget))
+    room = Room(sites, sites.fixed, budget=task.budget)
     picks = exact_picks(error, len(bench.sites), most=wanted)
     if picks < wanted:
-        order = np.concatenate([sites.fixed, add_best(bench, sites, picks)]).astype(np.int64)
-        return _finished(task, order, _found(error, bench), seed=seed, notes={"picks": picks})
+        order = np.concatenate([sites.fixed, add_best(bench, room, picks)]).astype(np.int64)
+        return _finished(task, order, _found(error, bench), room, seed=seed, notes={"picks": picks})
     notes: dict[str, object] = {"start": start}
     if start == "dense":
-        become(bench, _pruned(error, sites, task.budget, alpha=alpha))
+        become(bench, room, _pruned(error, sites, task.budget, alpha=alpha))
     else:
-        add_best(bench, sites, wanted)
-    _drop_and_regrow(bench, sites, _exchanges(wanted, rounds, alpha))
-    notes |= swap(bench, sites, sweeps=sweeps)
+        add_best(bench, room, wanted)
+    _drop_and_regrow(bench, room, _exchanges(wanted, rounds, alpha))
+    notes |= swap(bench, room, sweeps=sweeps)
     order, found = building_order(error, sites, bench.support), _found(error, bench)
     del bench  # its memory is needed
-    return _finished(task, order, found, seed=seed, notes=notes)
+    return _finished(task, order, found, room, seed=seed, notes=notes)
 
 
 def marginal_values(
@@ -118,6 +121,7 @@ def _finished(
     task: Task,
     order: Int[ndarray, " k"],
     found: tuple[Float[ndarray, " n"], float],
+    room: Room,
     *,
     seed: int,
     notes: dict[str, object],
@@ -133,6 +137,7 @@ def _finished(
         importance_is=IMPORTANCE_IS,
         seed=seed,
         provenance={"expected_error_to_climatology": share, "form": parts, **notes},
+        room=room,
     )
 
 
@@ -142,7 +147,8 @@ def _candidates(error: ExpectedError, sites: Sites, budget: int) -> Int[ndarray,
     if error.sites <= most:
         return np.arange(error.sites)
     some = np.linspace(0, len(sites.legal) - 1, min(most, len(sites.legal))).round().astype(int)
-    return np.union1d(sites.legal[some], sites.fixed)
+    kept = sites.fixed if sites.spacing is None else sites.packing(budget).sites  # a plan must fit among them
+    return np.union1d(sites.legal[some], kept)
 
 
 def _exchanges(movable: int, rounds: int, alpha: float) -> list[int]:
@@ -151,15 +157,15 @@ def _exchanges(movable: int, rounds: int, alpha: float) -> list[int]:
     return [min(max(1, round(share * movable)), movable - 1) for share in shares]
 
 
-def _drop_and_regrow(bench: Bench, sites: Sites, exchanges: list[int]) -> None:
+def _drop_and_regrow(bench: Bench, room: Room, exchanges: list[int]) -> None:
     """Rounds of drop and regrow; the best sensors on the way stay."""
     lowest, best = bench.remaining, bench.support
     for count in exchanges:
-        without_weakest(bench, sites, count)
-        add_best(bench, sites, count)
+        without_weakest(bench, room, count)
+        add_best(bench, room, count)
         if bench.remaining < lowest:
             lowest, best = bench.remaining, bench.support
-    become(bench, best)
+    become(bench, room, best)
 
 
 def _pruned(error: ExpectedError, sites: Sites, budget: int, *, alpha: float) -> Int[ndarray, " k"]:
@@ -167,6 +173,8 @@ def _pruned(error: ExpectedError, sites: Sites, budget: int, *, alpha: float) ->
     legal = sites.legal
     count = min(len(legal), max(2 * budget, _INPUTS // error.inputs))
     dense = legal if count == len(legal) else np.union1d(farthest_point(sites, sites.fixed, count), sites.fixed)
+    if sites.spacing is not None:
+        dense = np.union1d(dense, sites.packing(budget).sites)
     support, targets = dense, _targets(len(dense), budget)
     for number, target in enumerate(targets, start=1):
         wanted = round(alpha / 2 * (1 + math.cos(math.pi * number / len(targets))) * target)
@@ -191,15 +199,24 @@ def _round(
     keep: int,
     regrow: int,
 ) -> Int[ndarray, " k"]:
-    """The sensors of largest loss stay, and some come back: by exact gain where they are few, else by their slope."""
+    """The sensors of largest loss stay, and some come back: by exact gain where they are few, else by their slope.
+
+    Sensors keep their distance from the round on after which so many can.
+    """
+    total = keep + regrow
+    ruled = sites if len(sites.packing(total)) >= total else replace(sites, spacing=None)
+    room = Room(ruled, sites.fixed, budget=total)
     losses = Bench.of(error, support, support).losses()
     losses[np.isin(support, sites.fixed)] = np.inf
-    kept = np.sort(support[np.argsort(-losses, kind="stable")[:keep]])
-    if not regrow:
+    strongest = support[np.argsort(-losses, kind="stable")]
+    stays = in_turn(strongest, room, keep - len(sites.fixed))
+    kept = np.union1d(stays, sites.fixed)
+    missing = total - len(kept)
+    if not missing:
         return kept
     bench = Bench.of(error, kept, dense)
-    if keep + regrow <= _ONE_BY_ONE:
-        add_best(bench, sites, regrow)
+    if total <= _ONE_BY_ONE:
+        add_best(bench, room, missing)
         return bench.support
-    best = dense[np.argsort(-bench.slopes(), kind="stable")[:regrow]]
-    return np.union1d(kept, best)
+    best = dense[np.argsort(-bench.slopes(), kind="stable")]
+    return np.union1d(kept, in_turn(best, room, missing))

@@ -12,9 +12,11 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import KDTree
 
-from dynst.domain import GraphLayout, Sites
+from dynst.domain import Frame, GraphLayout, Layout, Sites
+from dynst.domain.room import Room
+from dynst.planners.greedy import Gains, greedy
 
-__all__ = ["central_site", "farthest_point", "farthest_point_gaps", "hop_gaps"]
+__all__ = ["central_site", "farthest_in_room", "farthest_point", "farthest_point_gaps", "graph_alone", "hop_gaps"]
 
 _ALONE = 64  # picks in a row, one by one: while there are few, hardly any are free of each other; chosen
 _FEW = 16  # picks found together below which one by one is cheaper; chosen
@@ -215,6 +217,71 @@ def _squared(shift: Float[ndarray, "n d"]) -> Float[ndarray, " n"]:
     for part in shift.T:
         total += part * part
     return total
+
+
+def graph_alone(sites: Sites, layout: Layout | None) -> GraphLayout | None:
+    """The graph of sites that have no positions, where far is what takes many edges; None where they have."""
+    return layout if sites.frame is Frame.SCHEMATIC and isinstance(layout, GraphLayout) else None
+
+
+def farthest_in_room(room: Room, layout: Layout | None, count: int) -> tuple[Int[ndarray, " k"], Float[ndarray, " k"]]:
+    """At most `count` more sites where there is room, each farthest from all sensors before it.
+
+    Returns
+    -------
+    Int[ndarray, "k"]
+        Sites, in order.
+    Float[ndarray, "k"]
+        How far each is from the nearest sensor before it: as a straight line, or in edges where positions are not
+        known; infinite where there is no sensor before it.
+    """
+    graph = graph_alone(room.sites, layout)
+    away: Gains = _StraightAway(room.sites) if graph is None else _HopsAway(room.sites, graph)
+    for site in room.chosen:
+        away.add(site)
+    order, gap = greedy(away, room, count)
+    return order, np.where(gap >= _NOWHERE, np.inf, gap)
+
+
+_NOWHERE = 1e18  # gains from here on: no sensor is in reach; what is above tells such sites apart
+
+
+class _StraightAway:
+    """How far each site is from the nearest sensor, as a straight line."""
+
+    def __init__(self, sites: Sites) -> None:
+        self._points = sites.points
+        self._left = np.full(len(sites), _NOWHERE)
+        self._left[central_site(sites)] = 2 * _NOWHERE  # the first sensor
+
+    def gains(self, free: Bool[ndarray, " n"]) -> Float[ndarray, " n"]:
+        """Distance to the nearest sensor."""
+        return np.asarray(self._left)
+
+    def add(self, site: int) -> None:
+        """A sensor came."""
+        self._left = np.minimum(self._left, np.sqrt(_squared(self._points - self._points[site])))
+
+
+class _HopsAway:
+    """How many edges each site is from the nearest sensor; see `hop_gaps` for those that no sensor reaches."""
+
+    def __init__(self, sites: Sites, layout: GraphLayout) -> None:
+        edges = layout.edge_index
+        shape = (len(sites), len(sites))
+        self._graph = coo_array((np.ones(edges.shape[1]), (edges[0], edges[1])), shape=shape).tocsr()
+        degree = np.bincount(edges.ravel(), minlength=len(sites))
+        members = np.bincount(layout.part)[layout.part]
+        self._left = _NOWHERE * (1 + members + degree / (1 + degree.max(initial=0)))
+
+    def gains(self, free: Bool[ndarray, " n"]) -> Float[ndarray, " n"]:
+        """Edges to the nearest sensor."""
+        return np.asarray(self._left)
+
+    def add(self, site: int) -> None:
+        """A sensor came."""
+        near = dijkstra(self._graph, directed=False, unweighted=True, indices=site)
+        self._left = np.minimum(self._left, near)
 
 
 def hop_gaps(

@@ -10,7 +10,8 @@ from dynst.backbones.spacetime import Form
 from dynst.domain import Plan
 from dynst.planners.base import Task, finish_plan
 from dynst.planners.bench import Bench
-from dynst.planners.greedy import exact_picks
+from dynst.planners.exchange import OnBench, exact_picks
+from dynst.planners.greedy import greedy
 
 __all__ = ["plan"]
 
@@ -33,16 +34,13 @@ def plan(task: Task, *, seed: int, penalty: float = 0.01) -> Plan:
     """
     form = Form(memory=0.0, kernel=0.0, noise=penalty)
     error = replace(task.expected_error, form=form, present=False, reporting=None)
-    fixed, legal = task.sites.fixed.tolist(), task.sites.legal
+    legal = task.sites.legal
     count = exact_picks(error, len(legal), most=task.budget)
     bench = Bench.of(error, np.zeros(0, np.int64), legal)
-    order, importance = np.empty(count, np.int64), np.zeros(len(task.sites))
-    for number in range(count):
-        gains = bench.gains()
-        best = int(legal[np.argmax(gains)])
-        order[number] = fixed[number] if number < len(fixed) else best
-        importance[order[number]] = gains[np.searchsorted(legal, order[number])] / bench.remaining
-        bench.add(int(order[number]))
+    room = task.room()
+    order, removed = greedy(OnBench(bench, relative=True), room, count, first=task.sites.fixed)
+    importance = np.zeros(len(task.sites))
+    importance[order] = removed
     return finish_plan(
         task,
         order,
@@ -50,4 +48,5 @@ def plan(task: Task, *, seed: int, penalty: float = 0.01) -> Plan:
         planner="forward",
         importance_is="share of the linear forecast error that the sensor removes when it is added",
         seed=seed,
+        room=room,
     )

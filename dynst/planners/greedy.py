@@ -1,124 +1,66 @@
-"""One sensor at a time on the expected error: add the best, take one out, swap."""
+"""The one greedy search: each time the site of largest gain that the rules let in."""
 
 from __future__ import annotations
 
+from typing import Protocol, runtime_checkable
+
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
-from dynst.domain import Role, Sites
-from dynst.planners.bench import Bench
-from dynst.planners.expected_error import ExpectedError
-from dynst.planners.farthest import farthest_point
+from dynst.domain.room import Room
 
-__all__ = ["PICKS", "add_best", "affordable", "become", "building_order", "exact_picks", "swap", "without_weakest"]
-
-PICKS = 500
-"""Exact picks at most: later gains are too small to tell sites apart."""
-
-_OPERATIONS = 4e11  # multiplications that one search may cost: about 20 s on one core
-_TOLERANCE = 1e-3  # smallest fall of the expected error, as a share of it, that a swap is made for
-_CROSS = 64_000_000  # numbers that the covariances of the sites with the sensors may hold (256 MB)
-_ORDERED = 64  # sensors of a plan that are ordered one by one
+__all__ = ["Gains", "greedy"]
 
 
-def affordable(error: ExpectedError, sites: int, *, most: int) -> int:
-    """How many changes of one sensor on a bench of so many sites, at most `most`, the operations allow."""
-    steps, f = len(error.record.values), error.inputs
-    change = 2.0 * sites * f * f * (3 * error.targets + steps)
-    return int(min(most, _OPERATIONS // change))
+@runtime_checkable
+class Gains(Protocol):
+    """What each site is worth beside the sensors that came so far."""
+
+    def gains(self, free: Bool[ndarray, " n"]) -> Float[ndarray, " n"]:
+        """Worth of every site as the next sensor; minus infinity for a site that adds nothing.
+
+        Only the sites that are `free` can be taken.
+        """
+
+    def add(self, site: int) -> None:
+        """A sensor came."""
 
 
-def exact_picks(error: ExpectedError, sites: int, *, most: int) -> int:
-    """How many sensors can be added one by one on a bench of so many sites: operations and memory are bounded."""
-    room = _CROSS // (sites * error.inputs**2)
-    return affordable(error, sites, most=min(most, PICKS, room))
+def greedy(
+    worth: Gains, room: Room, count: int, *, first: Int[ndarray, " j"] | None = None
+) -> tuple[Int[ndarray, " k"], Float[ndarray, " k"]]:
+    """Add sensors one by one, each time the site of largest gain; ties go to the lower index.
 
-
-def add_best(bench: Bench, sites: Sites, count: int) -> list[int]:
-    """Add the site of largest gain, `count` times; the sites in their order."""
-    barred = ~np.isin(bench.sites, sites.legal)
-    added = []
-    for _ in range(count):
-        gains = bench.gains()
-        gains[barred] = -np.inf
-        added.append(int(bench.sites[np.argmax(gains)]))
-        bench.add(added[-1])
-    return added
-
-
-def without_weakest(bench: Bench, sites: Sites, count: int) -> None:
-    """Take away the sensor of least loss, `count` times; fixed ones stay."""
-    for _ in range(count):
-        support = bench.support
-        losses = np.where(np.isin(support, sites.fixed), np.inf, bench.losses())
-        bench.remove(int(support[np.argmin(losses)]))
-
-
-def become(bench: Bench, support: Int[ndarray, " k"]) -> None:
-    """Exchange sensors until these are the sensors."""
-    for site in np.setdiff1d(bench.support, support).tolist():
-        bench.remove(site)
-    for site in np.setdiff1d(support, bench.support).tolist():
-        bench.add(site)
-
-
-def swap(bench: Bench, sites: Sites, *, sweeps: int) -> dict[str, int]:
-    """Exact swaps: each sensor in turn leaves, and the best legal site comes if the expected error falls by it.
-
-    The sensor of least loss has the first turn. Fixed sites stay and forbidden ones never come. A sweep without a
-    swap ends the search; fewer sweeps run where the operations allowed do not suffice.
+    Parameters
+    ----------
+    worth : Gains
+        Scores the sites, and is told of every sensor.
+    room : Room
+        Where the rules let a sensor stand; it is told of every sensor too.
+    count : int
+        Sensors to add, at most.
+    first : Int[ndarray, "j"] or None
+        Sites that come first whatever their gain: existing stations. They are counted.
 
     Returns
     -------
-    dict
-        Number of `swaps` made and of `sweeps` run.
+    Int[ndarray, "k"]
+        The sites in their order. Fewer than `count` where no site is open or none adds anything.
+    Float[ndarray, "k"]
+        The gain of each when it came.
     """
-    movable = np.setdiff1d(bench.support, sites.fixed)
-    room = len(sites.legal) > len(bench.support)
-    turns = affordable(bench.error, len(bench.sites), most=2 * sweeps * len(movable)) // 2
-    affordable_sweeps = turns // max(1, len(movable)) if room else 0
-    swaps = done = 0
-    while done < affordable_sweeps:
-        found = sum(_swapped(bench, sites, site) for site in _turns(bench, sites))
-        swaps, done = swaps + found, done + 1
-        if not found:
+    given = [] if first is None else first.tolist()
+    order: list[int] = []
+    gained: list[float] = []
+    while len(order) < count:
+        free = room.open
+        gains = worth.gains(free)
+        site = given[len(order)] if len(order) < len(given) else room.best(gains, free)
+        if site is None:
             break
-    return {"swaps": swaps, "sweeps": done}
-
-
-def _turns(bench: Bench, sites: Sites) -> list[int]:
-    """The sensors that may leave, the one of least loss first."""
-    support = bench.support
-    order = support[np.argsort(bench.losses(), kind="stable")]
-    return [int(site) for site in order[~np.isin(order, sites.fixed)]]
-
-
-def _swapped(bench: Bench, sites: Sites, site: int) -> bool:
-    """Whether a better site was there for a sensor; it has taken its place then."""
-    gains = bench.gains_without(site)
-    own = gains[np.searchsorted(bench.sites, site)]
-    gains[~np.isin(bench.sites, sites.legal)] = -np.inf
-    best = int(np.argmax(gains))
-    if gains[best] <= own + _TOLERANCE * bench.remaining:
-        return False
-    bench.remove(site)
-    bench.add(int(bench.sites[best]))
-    return True
-
-
-def building_order(error: ExpectedError, sites: Sites, selected: Int[ndarray, " k"]) -> Int[ndarray, " k"]:
-    """The selected sites in the order of building: fixed ones, then each time the one of largest gain.
-
-    After 64 picks, or where they would cost too much, the rest follows by farthest point: gains are by then too small
-    to tell sites apart, and neighbours would come one after the other.
-    """
-    free = np.setdiff1d(selected, sites.fixed)
-    picks = affordable(error, len(selected), most=min(_ORDERED, len(free)))
-    head = sites.fixed
-    if picks:
-        bench = Bench.of(error, sites.fixed, np.concatenate([sites.fixed, free]))
-        head = np.concatenate([head, add_best(bench, sites, picks)]).astype(np.int64)
-    role = np.full(len(sites), Role.FORBIDDEN, np.int8)
-    role[selected] = Role.CANDIDATE
-    return np.concatenate([head, farthest_point(sites.with_role(role), head, len(selected) - len(head))])
+        order.append(site)
+        gained.append(float(gains[site]))
+        room.add(site)
+        worth.add(site)
+    return np.array(order, np.int64), np.array(gained)

@@ -6,11 +6,13 @@ import math
 
 import numpy as np
 import scipy.linalg
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from dynst.domain import Plan
+from dynst.domain.room import Room
 from dynst.planners.base import PlannerSkipped, Task, finish_plan
+from dynst.planners.greedy import greedy
 
 __all__ = ["mutual_information_order", "plan"]
 
@@ -50,8 +52,9 @@ def plan(task: Task, *, seed: int, shrinkage: float = 0.05) -> Plan:
         )
     fixed, legal = task.sites.fixed, task.sites.legal
     count = min(len(legal), len(fixed) + max(1, int(math.sqrt(_OPERATIONS / n))))
+    room = task.room()
     order, ratio = mutual_information_order(
-        _covariance(task, shrinkage), task.sites.role != 2, count, start=fixed, share=task.reporting
+        _covariance(task, shrinkage), room, count, first=fixed, share=task.reporting
     )
     importance = np.zeros(n)
     importance[order] = ratio
@@ -63,6 +66,7 @@ def plan(task: Task, *, seed: int, shrinkage: float = 0.05) -> Plan:
         importance_is="mutual information gained with the places without a sensor when the sensor is added, nat",
         seed=seed,
         provenance={"shrinkage": shrinkage},
+        room=room,
     )
 
 
@@ -84,37 +88,51 @@ def _covariance(task: Task, shrinkage: float) -> Float[ndarray, "n n"]:
 
 def mutual_information_order(
     covariance: Float[ndarray, "n n"],
-    free: ndarray,
+    room: Room,
     count: int,
     *,
-    start: Int[ndarray, " j"],
+    first: Int[ndarray, " j"] | None = None,
     share: Float[ndarray, " n"] | None = None,
-) -> tuple[Int[ndarray, " count"], Float[ndarray, " count"]]:
-    """The first `count` sites and the information gained at each, times its `share`; `start` come first.
+) -> tuple[Int[ndarray, " k"], Float[ndarray, " k"]]:
+    """At most `count` sites and the information gained at each, times its `share`; `first` come first."""
+    return greedy(_Information(covariance, count, share), room, count, first=first)
+
+
+class _Information:
+    """Information between the sensors and the places without one.
 
     The variance of a site given the sensors follows from a partial Cholesky decomposition, its variance given all
     other places without a sensor from the inverse of their covariance, which shrinks with every pick: the same partial
     decomposition of the inverse. So pick `k` costs two products with `k` rows, and no matrix is updated.
     """
-    n = len(covariance)
-    precision = _inverse(covariance)
-    given_sensors, told_by_rest = np.diag(covariance).copy(), np.diag(precision).copy()
-    factor, taken = np.zeros((count, n)), np.zeros((count, n))
-    rest, open_ = np.ones(n, bool), free.copy()
-    order, gained = np.empty(count, np.int64), np.empty(count)
-    for i in range(count):
-        given_rest = 1.0 / np.where(rest, told_by_rest, 1.0)
-        ratio = np.log(np.maximum(given_sensors, 1e-300) / given_rest) / 2
-        if share is not None:
-            ratio = np.where(ratio > 0, ratio * share, ratio)
-        site = int(start[i]) if i < len(start) else int(np.argmax(np.where(open_, ratio, -np.inf)))
-        order[i], gained[i] = site, float(ratio[site])
-        factor[i] = _next_row(covariance, factor[:i], site)
-        given_sensors -= factor[i] ** 2
-        taken[i] = _next_row(precision, taken[:i], site)
-        told_by_rest -= taken[i] ** 2
-        open_[site], rest[site] = False, False
-    return order, gained
+
+    def __init__(self, covariance: Float[ndarray, "n n"], count: int, share: Float[ndarray, " n"] | None) -> None:
+        n = len(covariance)
+        self._covariance, self._precision = covariance, _inverse(covariance)
+        self._given_sensors = np.diag(covariance).copy()
+        self._told_by_rest = np.diag(self._precision).copy()
+        self._factor, self._taken = np.zeros((count, n)), np.zeros((count, n))
+        self._rest = np.ones(n, bool)
+        self._picks = 0
+        self._share = share
+
+    def gains(self, free: Bool[ndarray, " n"]) -> Float[ndarray, " n"]:
+        """Information gained with each site."""
+        given_rest = 1.0 / np.where(self._rest, self._told_by_rest, 1.0)
+        ratio: ndarray = np.log(np.maximum(self._given_sensors, 1e-300) / given_rest) / 2
+        if self._share is not None:
+            ratio = np.where(ratio > 0, ratio * self._share, ratio)
+        return ratio
+
+    def add(self, site: int) -> None:
+        """Take a site from the places without a sensor."""
+        i = self._picks
+        self._factor[i] = _next_row(self._covariance, self._factor[:i], site)
+        self._given_sensors -= self._factor[i] ** 2
+        self._taken[i] = _next_row(self._precision, self._taken[:i], site)
+        self._told_by_rest -= self._taken[i] ** 2
+        self._rest[site] = False
+        self._picks += 1
 
 
 def _next_row(matrix: Float[ndarray, "n n"], rows: Float[ndarray, "i n"], site: int) -> Float[ndarray, " n"]:

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from dynst.domain import Plan
-from dynst.planners.base import Task, finish_plan
-from dynst.sparsity import SALIENCIES, MaskState, Schedule
-from dynst.training import Recipe, TrainingState, build_forecaster, roles, seeded, train
+from dynst.planners.base import Task, finish_plan, ranking_in_turn
+from dynst.sparsity import SALIENCIES, Schedule
+from dynst.training import Recipe, TrainingState, build_forecaster, dense_mask, seeded, train
 from dynst.windows.dataset import WindowDataset
 
 __all__ = ["plan"]
@@ -52,7 +52,7 @@ def plan(
         If training diverges.
     """
     recipe = Recipe(batch=batch, drop_by=evidence, grow_by=evidence, conditioned=False, device=device)
-    mask = MaskState.dense(*roles(task.sites), generator=seeded(seed, 3))
+    mask = dense_mask(task.sites, generator=seeded(seed, 3))
     shape: dict[str, Any] = {"backbone": backbone, "dim": dim, "depth": depth, "patch": patch}
     forecaster = build_forecaster(task.learning, task.window, mask, seed=seed, scaling=task.scaling, **shape)
     state = TrainingState.start(forecaster, recipe, seed=seed)
@@ -68,7 +68,7 @@ def plan(
     size = np.abs(saliency[legal]).sum()
     return finish_plan(
         task,
-        order,
+        ranking_in_turn(task, order),
         saliency / size if size > 0 else saliency,
         planner="one_shot",
         importance_is=f"saliency ({evidence}) in the dense network, as a share of the sum over all sites",

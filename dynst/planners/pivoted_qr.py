@@ -7,7 +7,9 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from dynst.domain import Plan
+from dynst.domain.room import Room
 from dynst.planners.base import Task, finish_plan
+from dynst.planners.greedy import greedy
 from dynst.planners.modal import RANK, modal_field
 
 __all__ = ["pivots", "plan"]
@@ -43,10 +45,12 @@ def plan(task: Task, *, seed: int, rank: int | None = None, scaled: bool = True)
     measured = task.budget * len(task.train.observed)
     field = modal_field(task, rank=min(RANK, measured) if rank is None else rank)
     blocks = field.view if scaled else field.view / field.amplitude
-    free, fixed = task.sites.role == 0, task.sites.fixed
-    chosen, norm = pivots(blocks, free, field.rank, start=fixed)
-    if not len(chosen):  # the fixed sites alone use up the modes
-        chosen, norm = pivots(blocks, free, field.rank)
+    fixed, room = task.sites.fixed, task.room()
+    chosen, norm = pivots(blocks, room, len(fixed) + field.rank, first=fixed)
+    if len(chosen) == len(fixed):  # the fixed sites alone use up the modes
+        chosen, norm = pivots(blocks, room, field.rank)
+    else:
+        chosen, norm = chosen[len(fixed) :], norm[len(fixed) :]
     importance = np.zeros(len(task.sites))
     importance[chosen] = norm
     importance[fixed] = norm.max(initial=0.0)
@@ -58,13 +62,14 @@ def plan(task: Task, *, seed: int, rank: int | None = None, scaled: bool = True)
         importance_is="amplitude of the leading modes that the sensors before it do not see",
         seed=seed,
         provenance={"modes": field.rank, "scaled": scaled},
+        room=room,
     )
 
 
 def pivots(
-    blocks: Float[ndarray, "n c r"], free: ndarray, count: int, *, start: Int[ndarray, " j"] | None = None
+    blocks: Float[ndarray, "n c r"], room: Room, count: int, *, first: Int[ndarray, " j"] | None = None
 ) -> tuple[Int[ndarray, " k"], Float[ndarray, " k"]]:
-    """Pivots of a QR decomposition by Gram-Schmidt, at most `count` and only among `free` sites.
+    """Pivots of a QR decomposition by Gram-Schmidt, at most `count` and only where there is room.
 
     For one channel these are the pivots of LAPACK's ``geqp3``. Each pick costs one product with the matrix, so `k`
     picks cost ``n c r k`` and not a whole decomposition. Picks end when nothing new is left to see.
@@ -73,12 +78,12 @@ def pivots(
     ----------
     blocks : Float[ndarray, "n c r"]
         Columns of each site.
-    free : Bool[ndarray, "n"]
-        Sites that may be picked.
+    room : Room
+        Where a sensor may stand.
     count : int
-        How many, at most.
-    start : Int[ndarray, "j"] or None
-        Sites seen already: their columns are taken out first.
+        How many, at most; `first` among them.
+    first : Int[ndarray, "j"] or None
+        Sites that are picked first.
 
     Returns
     -------
@@ -87,26 +92,8 @@ def pivots(
     Float[ndarray, "k"]
         Norm of what is left of each when it is picked.
     """
-    unseen = _Unseen(blocks)
-    most = checked = float(unseen.power.max(initial=0.0))  # `checked`: the largest when power was last computed afresh
-    for site in () if start is None else np.asarray(start).tolist():
-        unseen.take_out(site)
-    closed = ~free
-    picks: list[int] = []
-    norms: list[float] = []
-    while len(picks) < count and not unseen.used_up:
-        site, left = unseen.largest(closed)
-        if left < _LOST * checked:  # updates have lost the digits
-            unseen.compute_afresh()
-            site, left = unseen.largest(closed)
-            checked = max(left, 0.0)
-        if left <= _NOTHING * most:
-            break
-        picks.append(site)
-        norms.append(float(np.sqrt(left)))
-        closed[site] = True
-        unseen.take_out(site)
-    return np.array(picks, np.int64), np.array(norms)
+    chosen, power = greedy(_Unseen(blocks), room, count, first=first)
+    return chosen, np.sqrt(np.maximum(power, 0.0))
 
 
 class _Unseen:
@@ -118,24 +105,34 @@ class _Unseen:
         self._basis = np.empty((rank, rank))
         self._size = 0
         self.power = self._by_site(np.einsum("nr,nr->n", self._flat, self._flat))
+        self._most = float(self.power.max(initial=0.0))
+        self._checked = self._most  # the largest when power was last computed afresh
+
+    def gains(self, free: Bool[ndarray, " n"]) -> Float[ndarray, " n"]:
+        """Power of each site; minus infinity when nothing is left to see."""
+        largest = self._largest(free)
+        if largest < _LOST * self._checked:  # updates have lost the digits
+            self._compute_afresh()
+            largest = self._largest(free)
+            self._checked = max(largest, 0.0)
+        if self.used_up or largest <= _NOTHING * self._most:
+            return np.full(len(self.power), -np.inf)
+        return self.power
+
+    def add(self, site: int) -> None:
+        """Add the columns of a site to the span."""
+        for column in range(site * self._channels, (site + 1) * self._channels):
+            self._extend(self._flat[column])
 
     @property
     def used_up(self) -> bool:
         """Whether the columns taken out span everything."""
         return self._size == len(self._basis)
 
-    def largest(self, closed: Bool[ndarray, " n"]) -> tuple[int, float]:
-        """The site of largest power that is not closed, the first among equals, and its power."""
-        power = np.where(closed, -1.0, self.power)
-        site = int(power.argmax())
-        return site, float(power[site])
+    def _largest(self, free: Bool[ndarray, " n"]) -> float:
+        return float(self.power.max(initial=-1.0, where=free))
 
-    def take_out(self, site: int) -> None:
-        """Add the columns of a site to the span."""
-        for column in range(site * self._channels, (site + 1) * self._channels):
-            self._extend(self._flat[column])
-
-    def compute_afresh(self) -> None:
+    def _compute_afresh(self) -> None:
         """The powers without the rounding of the updates."""
         basis = self._basis[: self._size]
         rest = self._flat - (self._flat @ basis.T) @ basis

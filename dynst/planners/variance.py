@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dynst.domain import Plan
-from dynst.planners.base import Task, finish_plan
+from dynst.planners.base import Task, finish_plan, ranking_in_turn
 
 __all__ = ["plan"]
 
@@ -23,7 +23,7 @@ def plan(task: Task, *, seed: int) -> Plan:
     order = legal[np.argsort(-variance[legal], kind="stable")]
     return finish_plan(
         task,
-        order,
+        ranking_in_turn(task, order),
         variance,
         planner="variance",
         importance_is="training variance of the observed channels, 1 = mean of the channel",

@@ -6,7 +6,7 @@ from dynst.sparsity.mask import SensorMask
 from dynst.sparsity.morph import morph, unmorph
 from dynst.sparsity.saliency import SALIENCIES, Evidence, Saliency
 from dynst.sparsity.schedule import SCHEDULES, Phase, Schedule
-from dynst.sparsity.state import MaskState
+from dynst.sparsity.state import MaskState, SupportRules
 
 __all__ = [
     "SALIENCIES",
@@ -17,6 +17,7 @@ __all__ = [
     "Saliency",
     "Schedule",
     "SensorMask",
+    "SupportRules",
     "drop_regrow",
     "morph",
     "moved_layouts",

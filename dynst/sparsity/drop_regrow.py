@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
+from numpy import ndarray
 from torch import Tensor
 
 from dynst.errors import BudgetError, DataError
-from dynst.sparsity.state import MaskState
+from dynst.sparsity.state import MaskState, Turn
 
 __all__ = ["drop_regrow", "regrown"]
 
@@ -37,7 +40,8 @@ def drop_regrow(state: MaskState, *, drop_by: Saliences, grow_by: Saliences, n_a
     MaskState
         Exactly `n_active` sites active. Fixed sites stay, forbidden sites never appear, ties go to the lower index.
         The score of a regrown site is the median score of the sites that were active; a score of zero would be
-        dropped at once when scores decide.
+        dropped at once when scores decide. If the state has rules, the sensors obey them as soon as `n_active` sensors
+        can.
 
     Raises
     ------
@@ -53,10 +57,12 @@ def drop_regrow(state: MaskState, *, drop_by: Saliences, grow_by: Saliences, n_a
     MaskState(1010, step=1)
     """
     _check_counts(state, n_active, n_swap)
-    kept = state.fixed | _most(_saliency(drop_by), state.active & ~state.fixed, _n_kept(state, n_active, n_swap))
-    grown = _most(_saliency(grow_by), ~kept & ~state.forbidden, n_active - int(kept.sum()))
+    turn = None if state.rules is None else state.rules.begin(_places(state.fixed), n_active)
+    n_kept = _n_kept(state, n_active, n_swap)
+    kept = state.fixed | _most(_saliency(drop_by), state.active & ~state.fixed, n_kept, turn)
+    grown = _most(_saliency(grow_by), ~kept & ~state.forbidden, n_active - int(kept.sum()), turn)
     score = torch.where(grown, _median_active(state), state.score)
-    return MaskState(kept | grown, score, state.fixed, state.forbidden, state.step + 1)
+    return replace(state, active=kept | grown, score=score, step=state.step + 1)
 
 
 def regrown(before: MaskState, after: MaskState) -> Bool[Tensor, " n"]:
@@ -97,13 +103,19 @@ def _n_kept(state: MaskState, n_active: int, n_swap: int) -> int:
     return min(max(n_active - n_swap - n_fixed, 0), state.n_active - n_fixed)
 
 
-def _most(saliency: Float[Tensor, " n"], among: Bool[Tensor, " n"], count: int) -> Bool[Tensor, " n"]:
-    """The `count` most salient sites among some; a stable sort gives ties to the lower index."""
+def _most(
+    saliency: Float[Tensor, " n"], among: Bool[Tensor, " n"], count: int, turn: Turn | None
+) -> Bool[Tensor, " n"]:
+    """The `count` most salient sites among some that have their turn; a stable sort gives ties to the lower index."""
     candidates = among.nonzero().squeeze(-1)
-    order = saliency[candidates].sort(descending=True, stable=True).indices
+    order = candidates[saliency[candidates].sort(descending=True, stable=True).indices]
     chosen = torch.zeros_like(among)
-    chosen[candidates[order[:count]]] = True
+    chosen[order[:count] if turn is None else torch.from_numpy(turn(order.numpy(), count))] = True
     return chosen
+
+
+def _places(mask: Bool[Tensor, " n"]) -> Int[ndarray, " k"]:
+    return np.asarray(mask.nonzero().squeeze(-1).numpy())
 
 
 def _median_active(state: MaskState) -> Float[Tensor, ""]:

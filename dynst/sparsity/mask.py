@@ -45,6 +45,7 @@ class SensorMask(nn.Module):
         super().__init__()
         self.flag = flag
         self.step = state.step
+        self.rules = state.rules
         self.score = nn.Parameter(state.score.clone())
         self.register_buffer("support", state.active.to(state.score.dtype))
         self.register_buffer("fixed", state.fixed.clone())
@@ -75,7 +76,8 @@ class SensorMask(nn.Module):
     @property
     def state(self) -> MaskState:
         """The mask as a value, detached from the training."""
-        return MaskState(self.support > 0, self.score.detach().clone(), self.fixed, self.forbidden, self.step)
+        score = self.score.detach().clone()
+        return MaskState(self.support > 0, score, self.fixed, self.forbidden, self.step, self.rules)
 
     @torch.no_grad()
     def load(self, state: MaskState) -> None:

@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
+from numpy import ndarray
 from torch import Tensor
 
 from dynst.errors import BudgetError
 
-__all__ = ["MaskState"]
+__all__ = ["MaskState", "SupportRules", "Turn"]
+
+Turn = Callable[[Int[ndarray, " m"], int], Int[ndarray, " k"]]
+"""Takes sites of an order, each in its turn, at most so many; it remembers those that it took."""
 
 _LETTERS_SHOWN = 64
+
+
+@runtime_checkable
+class SupportRules(Protocol):
+    """What sensors are to one another in a support, such as a distance that they keep."""
+
+    def begin(self, fixed: Int[ndarray, " j"], n_active: int) -> Turn | None:
+        """A turn that lets in sites beside the fixed ones and leaves room for `n_active` of them in all.
+
+        None if so many cannot obey: a support that is still dense is not asked to.
+        """
+
+    def closed(self, active: Bool[ndarray, " n"]) -> Bool[ndarray, " n"]:
+        """Sites that may not join a support."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +49,8 @@ class MaskState:
         Sites that are always, respectively never, active.
     step : int
         Number of updates so far.
+    rules : SupportRules or None
+        What sensors are to one another; None where any of them may stand together.
 
     Raises
     ------
@@ -48,6 +70,7 @@ class MaskState:
     fixed: Bool[Tensor, " n"]
     forbidden: Bool[Tensor, " n"]
     step: int = field(default=0)
+    rules: SupportRules | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if bool((self.fixed & ~self.active).any() | (self.forbidden & self.active).any()):
@@ -70,27 +93,33 @@ class MaskState:
 
     @classmethod
     def dense(
-        cls, fixed: Bool[Tensor, " n"], forbidden: Bool[Tensor, " n"], *, generator: torch.Generator | None = None
+        cls,
+        fixed: Bool[Tensor, " n"],
+        forbidden: Bool[Tensor, " n"],
+        *,
+        generator: torch.Generator | None = None,
+        rules: SupportRules | None = None,
     ) -> MaskState:
         """Every legal site active; scores 1, with noise of 1e-5 against ties if there is a generator (as in UGS)."""
         score = torch.ones(len(fixed))
         if generator is not None:
             score = score * (1 + 1e-5 * (2 * torch.rand(len(fixed), generator=generator) - 1))
-        return cls(active=~forbidden, score=score, fixed=fixed, forbidden=forbidden)
+        return cls(active=~forbidden, score=score, fixed=fixed, forbidden=forbidden, rules=rules)
 
     def with_active(self, active: Bool[Tensor, " n"]) -> MaskState:
         """The same scores and roles under another support."""
-        return MaskState(active, self.score, self.fixed, self.forbidden, self.step)
+        return replace(self, active=active)
 
     def with_score(self, score: Float[Tensor, " n"]) -> MaskState:
         """The same support and roles with other scores."""
-        return MaskState(self.active, score, self.fixed, self.forbidden, self.step)
+        return replace(self, score=score)
 
     def cpu(self) -> MaskState:
         """The same mask in main memory; itself if it is there."""
         if self.active.device.type == "cpu":
             return self
-        return MaskState(self.active.cpu(), self.score.cpu(), self.fixed.cpu(), self.forbidden.cpu(), self.step)
+        tensors = (self.active.cpu(), self.score.cpu(), self.fixed.cpu(), self.forbidden.cpu())
+        return MaskState(*tensors, self.step, self.rules)
 
     def __len__(self) -> int:
         return len(self.active)

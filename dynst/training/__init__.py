@@ -1,7 +1,8 @@
 """Learning a forecast and a mask together: a loop that owns time and nothing else."""
 
-from dynst.training.build import build_forecaster, roles
+from dynst.training.build import build_forecaster
 from dynst.training.checkpoint import Saver, restore_training, save_training
+from dynst.training.first_mask import dense_mask
 from dynst.training.forecaster import MaskedForecaster
 from dynst.training.loop import StepRecord, evaluate, train
 from dynst.training.losses import sample_mse, weighted_mse
@@ -21,11 +22,11 @@ __all__ = [
     "WhatIf",
     "agreement",
     "build_forecaster",
+    "dense_mask",
     "evaluate",
     "polish",
     "refine",
     "restore_training",
-    "roles",
     "sample_mse",
     "save_training",
     "seeded",

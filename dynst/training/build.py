@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor
 
 from dynst.backbones import BACKBONES, backbone_for
-from dynst.domain import Field, Sites, Window
+from dynst.domain import Field, Window
 from dynst.domain.modes import leading_modes
 from dynst.errors import ConfigError, unknown_name
 from dynst.sparsity import MaskState, SensorMask
@@ -19,7 +19,7 @@ from dynst.training.forecaster import MaskedForecaster
 from dynst.training.state import seeded
 from dynst.windows import Scaling, snapshots
 
-__all__ = ["build_forecaster", "roles"]
+__all__ = ["build_forecaster"]
 
 _RANK = 16  # leading modes by which a site is told apart
 
@@ -109,11 +109,3 @@ def _shares_in_modes(field: Field, scaling: Scaling) -> Float[Tensor, "n q"]:
     patterns = leading_modes(values.reshape(s, n * c), _RANK).patterns.reshape(n, -1)
     size = np.sqrt((patterns**2).mean(axis=0))
     return torch.from_numpy((patterns[:, size > 0] / size[size > 0]).astype(np.float32))
-
-
-def roles(sites: Sites) -> tuple[Bool[Tensor, " n"], Bool[Tensor, " n"]]:
-    """Which sites are fixed, and which forbidden."""
-    fixed, forbidden = torch.zeros(len(sites), dtype=torch.bool), torch.ones(len(sites), dtype=torch.bool)
-    fixed[torch.from_numpy(sites.fixed)] = True
-    forbidden[torch.from_numpy(sites.legal)] = False
-    return fixed, forbidden

@@ -128,7 +128,7 @@ def polish(what_if: WhatIf, mask: MaskState, *, nearest: Int[ndarray, "n j"], vi
     for site in order[:visits].tolist():
         without = active.clone()
         without[site] = False
-        candidates = _candidates(-what_if.gradient(without).cpu(), without | mask.forbidden, site, nearest)
+        candidates = _candidates(-what_if.gradient(without).cpu(), _closed(mask, without), site, nearest)
         if not len(candidates):
             break
         losses = what_if.losses(_with_each(without, candidates)).cpu()
@@ -185,6 +185,12 @@ def _candidates(
     near = torch.from_numpy(nearest[site])
     near = near[free[near]]
     return torch.cat([listed, near[benefit[near].sort(descending=True, stable=True).indices[:_NEIGHBOURS]]])
+
+
+def _closed(mask: MaskState, active: Bool[Tensor, " n"]) -> Bool[Tensor, " n"]:
+    """Sites that may not join these sensors."""
+    closed = active | mask.forbidden
+    return closed if mask.rules is None else closed | torch.from_numpy(mask.rules.closed(active.numpy()))
 
 
 def _with_each(base: Bool[Tensor, " n"], sites: Int[Tensor, " c"]) -> Bool[Tensor, "c n"]:

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dynst.domain import Channel, Field, GridLayout, Sites, Window
+from dynst.domain import Channel, Field, GridLayout, Role, Sites, Window
+from dynst.domain.room import Room
 from dynst.planners.base import Task
 
 
@@ -60,3 +61,15 @@ def make_task():
 @pytest.fixture(scope="session")
 def waves():
     return _waves
+
+
+def _room(size, forbidden=()):
+    role = np.zeros(size, np.int8)
+    role[list(forbidden)] = Role.FORBIDDEN
+    return Room(Sites(np.linspace(-170.0, 170.0, size), np.zeros(size), role=role))
+
+
+@pytest.fixture(scope="session")
+def room_of():
+    """Room on a line of sites."""
+    return _room

@@ -17,12 +17,12 @@ def error(field, sites):
 
 
 @pytest.mark.parametrize("channels", [1, 2])
-def test_every_pick_has_the_lowest_error_and_says_by_how_much(channels):
+def test_every_pick_has_the_lowest_error_and_says_by_how_much(channels, room_of):
     rng = np.random.default_rng(channels)
     amplitude = np.array([3.0, 2.0, 1.0, 0.5])
     view = rng.standard_normal((15, channels, 4)) * amplitude
     field = ModalField(view, rng.uniform(0.1, 2, (15, channels)), amplitude)
-    order, fall = a_optimal_order(field, np.ones(15, bool), 10, start=np.array([6]))
+    order, fall = a_optimal_order(field, room_of(15), 10, first=np.array([6]))
     chosen, before = [], error(field, [])
     for i, (site, gain) in enumerate(zip(order.tolist(), fall, strict=True)):
         left = [s for s in range(15) if s not in chosen]

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from dynst.domain import Field, Window
+from dynst.domain.room import Room
 from dynst.errors import ConfigError
 from dynst.planners import PLANNERS, dynst_linear
 from dynst.planners.base import Task
 from dynst.planners.bench import Bench
+from dynst.planners.exchange import affordable, building_order, swap, without_weakest
 from dynst.planners.farthest import farthest_point
-from dynst.planners.greedy import affordable, building_order, swap, without_weakest
 from dynst.readers.synthetic import planted
 from dynst.windows import split_by_time
 
@@ -34,7 +35,7 @@ def test_the_plan_is_a_local_optimum_in_the_order_of_building(make_task, waves):
     error = task.expected_error
     assert plan.selected.tolist() == building_order(error, task.sites, plan.selected).tolist()
     bench = Bench.of(error, plan.selected)
-    assert swap(bench, task.sites, sweeps=1)["swaps"] == 0
+    assert swap(bench, Room(task.sites, bench.support), sweeps=1)["swaps"] == 0
     assert bench.support.tolist() == sorted(plan.selected.tolist())
 
 
@@ -68,7 +69,7 @@ def test_the_weakest_sensor_leaves_and_a_fixed_one_stays(make_task, waves):
     bench = Bench.of(task.expected_error, np.array([4, 5, 11, 20]))
     losses = dict(zip(bench.support.tolist(), bench.losses().tolist(), strict=True))
     losses.pop(4)
-    without_weakest(bench, task.sites, 1)
+    without_weakest(bench, Room(task.sites, bench.support), 1)
     gone = ({4, 5, 11, 20} - set(bench.support.tolist())).pop()
     assert gone == min(losses, key=losses.get)
 
@@ -79,7 +80,7 @@ def test_swaps_raise_the_gain_and_keep_fixed_and_forbidden(make_task, waves):
     task = make_task(waves(noise=0.5), 5, role=role)
     bench = Bench.of(task.expected_error, np.array([0, 1, 2, 3, 4]))
     before = bench.gained
-    assert swap(bench, task.sites, sweeps=3)["swaps"] > 0
+    assert swap(bench, Room(task.sites, bench.support), sweeps=3)["swaps"] > 0
     assert bench.gained > before
     assert 4 in bench.support
     assert not {9, 13} & set(bench.support.tolist())
@@ -92,7 +93,7 @@ def test_operations_are_counted_not_clocked(make_task, waves):
 
 
 def test_where_not_all_picks_can_be_paid_the_rest_follows_by_farthest_point(make_task, waves, monkeypatch):
-    monkeypatch.setattr("dynst.planners.greedy.PICKS", 3)
+    monkeypatch.setattr("dynst.planners.exchange.PICKS", 3)
     task = make_task(waves(), 9)
     plan = dynst_linear.plan(task, seed=0)
     assert plan.provenance["picks"] == 3

@@ -60,10 +60,10 @@ def test_a_copy_that_reports_a_tenth_of_the_time_ranks_after_the_site_it_copies(
     assert rank(plan, 0) < 3
 
 
-def test_of_two_equal_sites_mutual_information_takes_the_one_that_reports_more():
+def test_of_two_equal_sites_mutual_information_takes_the_one_that_reports_more(room_of):
     covariance = 0.8 + 0.2 * np.eye(6)
     share = np.array([0.3, 0.1, 1.0, 0.6, 0.3, 0.1])
-    order, _ = mutual_information_order(covariance, np.ones(6, bool), 6, start=np.zeros(0, np.int64), share=share)
+    order, _ = mutual_information_order(covariance, room_of(6), 6, share=share)
     assert order[:2].tolist() == [2, 3]
 
 

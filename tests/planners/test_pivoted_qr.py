@@ -16,40 +16,40 @@ from dynst.readers import read
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_pivots_equal_lapack(seed):
+def test_pivots_equal_lapack(seed, room_of):
     rng = np.random.default_rng(seed)
     matrix = rng.standard_normal((12, 80)) * np.logspace(0, -4, 12)[:, None] * rng.uniform(0.2, 2, 80)
     expected = scipy.linalg.qr(matrix, pivoting=True, mode="r")[1][:12]
-    picks, norm = pivots(matrix.T[:, None, :].copy(), np.ones(80, bool), 12)
+    picks, norm = pivots(matrix.T[:, None, :].copy(), room_of(80), 12)
     assert picks.tolist() == expected.tolist()
     assert (np.diff(norm) <= 1e-12).all()
 
 
-def test_pivots_on_orthonormal_modes_equal_lapack():
+def test_pivots_on_orthonormal_modes_equal_lapack(room_of):
     rng = np.random.default_rng(3)
     modes = leading_modes(rng.standard_normal((60, 200)) @ np.diag(rng.uniform(0.1, 3, 200)), 20)
     expected = scipy.linalg.qr(modes.patterns.T, pivoting=True, mode="r")[1][:20]
-    assert pivots(modes.patterns[:, None, :].copy(), np.ones(200, bool), 20)[0].tolist() == expected.tolist()
+    assert pivots(modes.patterns[:, None, :].copy(), room_of(200), 20)[0].tolist() == expected.tolist()
 
 
-def test_ties_go_to_the_lower_index():
+def test_ties_go_to_the_lower_index(room_of):
     blocks = np.repeat(np.eye(3), 2, axis=0)[:, None, :]
-    assert pivots(blocks, np.ones(6, bool), 6)[0].tolist() == [0, 2, 4]
+    assert pivots(blocks, room_of(6), 6)[0].tolist() == [0, 2, 4]
 
 
-def test_a_block_counts_with_all_its_channels():
+def test_a_block_counts_with_all_its_channels(room_of):
     blocks = np.zeros((3, 2, 4))
     blocks[0, 0, 0] = 1.2
     blocks[1, 0, 1] = blocks[1, 1, 2] = 1.0
     blocks[2, 0, 0] = 0.5
-    picks, norm = pivots(blocks, np.ones(3, bool), 3)
+    picks, norm = pivots(blocks, room_of(3), 3)
     assert picks.tolist() == [1, 0]  # 2 sees nothing that 0 does not
     assert norm == pytest.approx([np.sqrt(2), 1.2])
 
 
-def test_fixed_sites_are_conditioned_upon():
+def test_fixed_sites_are_conditioned_upon(room_of):
     blocks = np.array([[[1.0, 0.0]], [[0.9, 0.1]], [[0.0, 0.5]]])
-    assert pivots(blocks, np.array([False, True, True]), 2, start=np.array([0]))[0].tolist() == [2]
+    assert pivots(blocks, room_of(3), 3, first=np.array([0]))[0].tolist() == [0, 2]
 
 
 def test_a_field_of_few_modes_is_still_ranked_wholly(make_task, waves):
@@ -59,11 +59,11 @@ def test_a_field_of_few_modes_is_still_ranked_wholly(make_task, waves):
     assert sorted(plan.order.tolist()) == list(range(30))
 
 
-def test_rounding_of_updates_misleads_no_pick():
+def test_rounding_of_updates_misleads_no_pick(room_of):
     rng = np.random.default_rng(5)
     matrix = rng.standard_normal((30, 200)) * np.logspace(0, -9, 30)[:, None]
     expected = scipy.linalg.qr(matrix, pivoting=True, mode="r")[1][:30]
-    assert pivots(matrix.T[:, None, :].copy(), np.ones(200, bool), 30)[0].tolist() == expected.tolist()
+    assert pivots(matrix.T[:, None, :].copy(), room_of(200), 30)[0].tolist() == expected.tolist()
 
 
 def test_fixed_sites_that_use_up_the_modes_leave_the_picks_to_the_others(make_task, waves):
