@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
-from dynst.domain.sites import Frame, Sites
+from dynst.domain.sites import Frame, Role, Sites
+from dynst.domain.spacing import Spacing
 from dynst.errors import DataError
 
 if TYPE_CHECKING:
@@ -77,6 +78,17 @@ class Plan:
             raise DataError("a plan ranks a forbidden site.")
         if not np.isin(self.order[: len(fixed)], fixed).all():
             raise DataError("fixed sites must come first in a plan.")
+        if self.sites.spacing is not None:
+            self._check_distances(self.sites.spacing)
+
+    def _check_distances(self, spacing: Spacing) -> None:
+        """Existing stations may stand close to each other; all other ranked sites keep the distance."""
+        ranked = np.zeros(len(self.sites), bool)
+        for site in self.order.tolist():
+            fixed = self.sites.role[site] == Role.FIXED
+            if ranked[self.sites.near(site)].any() and not fixed:
+                raise DataError(f"a plan ranks sites less than {spacing.words} apart.")
+            ranked[site] = True
 
     def __repr__(self) -> str:
         seed = f", seed {self.provenance['seed']}" if "seed" in self.provenance else ""

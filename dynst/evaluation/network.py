@@ -19,6 +19,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from dynst.domain import RANDOM
+from dynst.domain.room import Room
 from dynst.domain.split import window_starts
 from dynst.errors import ConfigError
 from dynst.evaluation.bootstrap import bounds, influence, layout_doubt, together, window_doubt
@@ -107,6 +108,9 @@ def review_network(
     alone = [work.against(score, base) for score in work.counted("leave one out", work.alone(), len(network))]
     stations = map(Station, network.tolist(), work.names, _corrected(alone), [rank.get(i) for i in network.tolist()])
     everywhere = bool(np.isin(judge.sites.legal, network).all())
+    compared = work.comparable and not everywhere
+    if not work.comparable:
+        said.append(f"the rules allow no other network of {len(network)} stations: there are none to compare with")
     return NetworkReview(
         data=data,
         sites=judge.sites,
@@ -116,7 +120,7 @@ def review_network(
         network=work.against(base, judge.floor()),
         floor=work.error(judge.floor()),
         ceiling=work.error(judge.ceiling()),
-        rivals=() if everywhere else work.rivals(rivals),
+        rivals=work.rivals(rivals) if compared else (),
         removed=removed,
         added=() if everywhere else work.added(add),
         failure=work.failure(),
@@ -145,7 +149,14 @@ class _Work:
         """The record as planners see it: no test block. Its expected gains screen, they do not decide."""
         split = self.judge.split
         known = (split.train, split.valid, self.judge.window, self.judge.scaling)
-        return Task(*known, len(self.network))
+        budget = len(self.network) if self.comparable else max(1, len(self.judge.sites.fixed))
+        return Task(*known, budget)
+
+    @property
+    def comparable(self) -> bool:
+        """Whether the rules allow another network of this size."""
+        k, sites = len(self.network), self.judge.sites
+        return len(sites.fixed) <= k <= len(sites.packing(k))
 
     def counted(self, what: str, parts: Iterable[_T], total: int) -> Iterator[_T]:
         """The parts, each reported when it is done."""
@@ -239,14 +250,17 @@ class _Work:
     def added(self, count: int) -> tuple[Step, ...]:
         """The best next stations, one by one: each time the site with which the validation error is least."""
         now, steps = self.network, list[Step]()
-        count = min(count, len(np.setdiff1d(self.judge.sites.legal, now)))
+        room = Room(self.judge.sites, now)
         for _ in self.counted("best next", range(count), count):
-            free = np.setdiff1d(self.judge.sites.legal, now)
+            free = np.flatnonzero(room.open)
+            if not len(free):
+                break
             if len(free) > _TRIED:
                 gains = Bench.of(self.task.expected_error, now).gains()[free]
                 free = np.sort(free[np.argsort(-gains, kind="stable")[:_TRIED]])
             best = int(free[np.argmin([score.total for score in self.judge.with_each(now, free, on="valid")])])
             now = np.append(now, best)
+            room.add(best)
             steps.append(Step(best, self.judge.sites.name[best], self.against(self.test(now), self.test(self.network))))
         return tuple(steps)
 

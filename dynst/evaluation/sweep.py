@@ -65,14 +65,14 @@ class Judge(Protocol):
 
 
 def ladder(sites: Sites, *, budget: int | None = None, sparsities: Sequence[float] = LADDER) -> tuple[int, ...]:
-    """Budgets of a ladder of sparsities and of the requested one, ascending, as far as sites and roles allow.
+    """Budgets of a ladder of sparsities and of the requested one, ascending, as far as sites and rules allow.
 
     Examples
     --------
     >>> ladder(Sites(np.arange(100.0), np.zeros(100)), budget=7)
     (1, 2, 5, 7, 10, 20, 30, 50, 70)
     """
-    low, high = max(1, len(sites.fixed)), len(sites.legal)
+    low, high = max(1, len(sites.fixed)), len(sites.packing(1))
     budgets = {min(max(round((1 - sparsity) * len(sites)), low), high) for sparsity in sparsities}
     return tuple(sorted(budgets | ({budget} if budget is not None else set())))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -57,21 +57,22 @@ class OnBench:
     ----------
     bench : Bench
         It is told of every sensor.
-    relative : bool
-        Whether gains are shares of the error that is left.
+    remaining : list of float
+        Expected error that was left when each sensor came.
     """
 
     bench: Bench
-    relative: bool = False
+    remaining: list[float] = field(default_factory=list)
 
     def gains(self, free: Bool[ndarray, " n"]) -> Float[ndarray, " n"]:
         """Fall of the expected error; minus infinity for a site that is not on the bench."""
         gains = np.full(len(free), -np.inf)
         gains[self.bench.sites] = self.bench.gains()
-        return gains / self.bench.remaining if self.relative else gains
+        return gains
 
     def add(self, site: int) -> None:
         """Put a sensor on the bench."""
+        self.remaining.append(self.bench.remaining)
         self.bench.add(site)
 
 

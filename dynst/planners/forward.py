@@ -38,9 +38,10 @@ def plan(task: Task, *, seed: int, penalty: float = 0.01) -> Plan:
     count = exact_picks(error, len(legal), most=task.budget)
     bench = Bench.of(error, np.zeros(0, np.int64), legal)
     room = task.room()
-    order, removed = greedy(OnBench(bench, relative=True), room, count, first=task.sites.fixed)
+    worth = OnBench(bench)
+    order, removed = greedy(worth, room, count, first=task.sites.fixed)
     importance = np.zeros(len(task.sites))
-    importance[order] = removed
+    importance[order] = removed / worth.remaining
     return finish_plan(
         task,
         order,

@@ -164,7 +164,7 @@ def _rivals(
 ) -> Mapping[str, Int[ndarray, " k"]]:
     """Plans of the same size: by the solved linear planner, by the run's if that is cheap, else the run's own plan."""
     sites, count = prepared.field.sites, len(siting.selected)
-    if not len(sites.fixed) <= count < len(sites.legal):
+    if not len(sites.fixed) <= count < len(sites.legal) or len(sites.packing(count)) < count:
         return {}  # under the rules of the study there is no other plan of this size
     task = prepared.task(count)
     found: dict[str, ndarray] = {}

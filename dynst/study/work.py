@@ -313,16 +313,20 @@ class _Work:
 def as_trained(plan: Plan) -> dict[str, list[Plan]]:
     """The sensors that the network itself had chosen, before exact swaps, as a rival of its own; none if they are all.
 
-    Its other sites stand in the order of the plan.
+    Its other sites stand in the order of the plan; there are none where sensors keep a distance.
     """
     own = plan.provenance.get("as_trained")
     if not isinstance(own, list) or set(own) == set(plan.selected.tolist()):
         return {}
-    first = np.isin(plan.order, own)
-    place = np.concatenate([np.flatnonzero(first), np.flatnonzero(~first)])
+    first = plan.order[np.isin(plan.order, own)]
+    first = np.append(first, np.setdiff1d(own, first)).astype(np.int64)
+    rest = plan.order[~np.isin(plan.order, own)]
+    if "min_distance" in plan.provenance:  # they may stand too near to the network's own
+        rest = rest[:0]
+    order = np.append(first, rest)
     name = f"{plan.planner}_as_trained"
-    made = replace(plan, order=plan.order[place], importance=plan.importance[place], planner=name)
-    return {name: [made]}
+    worth = np.nan_to_num(plan.importance_map[order])
+    return {name: [replace(plan, order=order, importance=worth, planner=name)]}
 
 
 def _rivals(own: str, compare: str) -> list[str]:
