@@ -39,7 +39,9 @@ class Room:
     [False, False, True, True]
     """
 
-    def __init__(self, sites: Sites, chosen: Iterable[int] | Int[ndarray, " k"] = (), *, budget: int | None = None) -> None:
+    def __init__(
+        self, sites: Sites, chosen: Iterable[int] | Int[ndarray, " k"] = (), *, budget: int | None = None
+    ) -> None:
         self.sites = sites
         self.budget = budget
         self.chosen: list[int] = []

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from itertools import combinations
 from typing import TypeVar
@@ -19,13 +18,13 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from dynst.domain import RANDOM
+from dynst.domain.change import Change
 from dynst.domain.room import Room
 from dynst.domain.split import window_starts
 from dynst.errors import ConfigError
-from dynst.evaluation.bootstrap import bounds, influence, layout_doubt, together, window_doubt
-from dynst.evaluation.comparison import holm
+from dynst.evaluation.changes import change_between, corrected, shown_error, shown_units
 from dynst.evaluation.linear_judge import LinearJudge
-from dynst.evaluation.review import Change, Failure, NetworkReview, Rival, Station, Step
+from dynst.evaluation.review import Failure, NetworkReview, Rival, Station, Step
 from dynst.evaluation.score import Score
 from dynst.planners import PLANNERS
 from dynst.planners.base import Task
@@ -106,7 +105,7 @@ def review_network(
     if len(rank) == len(network) - 1:  # who is left goes last
         rank[int(np.setdiff1d(network, list(rank))[0])] = len(network)
     alone = [work.against(score, base) for score in work.counted("leave one out", work.alone(), len(network))]
-    stations = map(Station, network.tolist(), work.names, _corrected(alone), [rank.get(i) for i in network.tolist()])
+    stations = map(Station, network.tolist(), work.names, corrected(alone), [rank.get(i) for i in network.tolist()])
     everywhere = bool(np.isin(judge.sites.legal, network).all())
     compared = work.comparable and not everywhere
     if not work.comparable:
@@ -142,7 +141,7 @@ class _Work:
     @property
     def units(self) -> str:
         """Of all errors."""
-        return self.judge.channels[0].units if len(self.judge.channels) == 1 else "standard deviations"
+        return shown_units(self.judge.channels)
 
     @cached_property
     def task(self) -> Task:
@@ -205,11 +204,11 @@ class _Work:
 
     def error(self, score: Score) -> float:
         """RMSE over lead times, in `units`."""
-        return float(np.sqrt(np.nanmean(score.rmse**2))) if len(self.judge.channels) == 1 else score.total
+        return shown_error(score)
 
     def against(self, score: Score, other: Score) -> Change:
         """How a score compares with another."""
-        return _change(self.error(score), score, other)
+        return change_between(self.error(score), score, other)
 
     def removed(self) -> tuple[tuple[Step, ...], list[str]]:
         """Stations by backward elimination: each time the one without which the validation error is least."""
@@ -272,12 +271,12 @@ class _Work:
         plans = [random.plan(self.task, seed=seed).selected for seed in seeds]
         drawn = list(self.counted("random networks", self.tests(plans), random.draws))
         means = [float(np.mean([self.error(score) for score in drawn]))]
-        changes = [_change(self.error(base), base, *drawn)]
+        changes = [change_between(self.error(base), base, *drawn)]
         for selected in named.values():
             means.append(self.error(self.test(selected)))
             changes.append(self.against(base, self.test(selected)))
         many, who = [random.draws] + [1] * len(named), ["random networks", *named]
-        return tuple(map(Rival, who, many, means, _corrected(changes)))
+        return tuple(map(Rival, who, many, means, corrected(changes)))
 
     def failure(self) -> Failure:
         """What silent stations cost: all sets of them if there are few, else some drawn at random."""
@@ -300,24 +299,6 @@ class _Work:
             )
         ]
         return Failure(failing, len(sets), exact, *_mean_and_worst(silent), *_mean_and_worst(refitted))
-
-
-def _change(error: float, score: Score, *others: Score) -> Change:
-    """A score against another; against several, which are random draws, by the mean of their RMSE and its doubt."""
-    theirs = np.stack([other.per_window for other in others])
-    finite = np.isfinite(score.per_window) & np.isfinite(theirs).all(axis=0)
-    (level, moved), (mean, moved_too) = influence(score.per_window[None, finite]), influence(theirs[:, finite])
-    doubt = window_doubt((moved - moved_too)[None], run=None if score.run is None else score.run[finite])
-    if len(others) > 1:
-        doubt = together(doubt, layout_doubt(theirs[:, finite]))
-    p, low, high = (float(part[0]) for part in bounds(np.array([level - mean]), doubt))
-    return Change(error, 100.0 * math.expm1(level - mean), low, high, p)
-
-
-def _corrected(changes: Sequence[Change]) -> list[Change]:
-    """The same with probabilities corrected for the number of comparisons."""
-    p = holm(np.array([change.p for change in changes])).tolist()
-    return [replace(change, p=value) for change, value in zip(changes, p, strict=True)]
 
 
 def _mean_and_worst(errors: Sequence[float]) -> tuple[float, float]:

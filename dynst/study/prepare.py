@@ -12,7 +12,7 @@ import numpy as np
 
 from dynst.backbones import BACKBONES, backbone_for
 from dynst.config import Study, is_path
-from dynst.domain import Field, GraphLayout, Window
+from dynst.domain import Field, GraphLayout, Sites, Window
 from dynst.domain.calendar import MEAN
 from dynst.domain.split import Split, before_test, window_starts
 from dynst.errors import ConfigError, DataError
@@ -71,6 +71,8 @@ class Prepared:
         What sensors win at each lead time, if the window was chosen by that.
     ruled : Ruled
         The rules of deployment; the sites of `field` have the roles that these give.
+    bare_sites : Sites or None
+        The sites before these rules; those of `field` if left out.
     """
 
     study: Study
@@ -83,6 +85,12 @@ class Prepared:
     climatology: ClimatologyChoice = ClimatologyChoice(MEAN, {})  # noqa: RUF009 - never changed
     reach: WindowChoice | None = None
     ruled: Ruled = Ruled()  # noqa: RUF009 - frozen
+    bare_sites: Sites | None = None
+
+    @property
+    def bare(self) -> Sites:
+        """The sites of the record before any rule of the study."""
+        return self.field.sites if self.bare_sites is None else self.bare_sites
 
     def task(self, budget: int | None = None) -> Task:
         """What the planners are given; a budget other than the study's, if one is named.
@@ -169,8 +177,8 @@ def prepare(study: Study, *, listen: Listener = nobody) -> Prepared:
 
     listen(Event("read", study.data))
     field = read(study.data, observe=study.observe or None, predict=study.predict or None, hints=study.hints)
-    ruled = rules_of(study, field)
-    field = replace(field, sites=ruled.rules.on(field.sites))
+    ruled, bare = rules_of(study, field), field.sites
+    field = replace(field, sites=ruled.rules.on(bare))
     ruled.rules.check_budget(study.wanted(field.sites), field.sites)
     try:
         found = choose(study, field)
@@ -184,7 +192,7 @@ def prepare(study: Study, *, listen: Listener = nobody) -> Prepared:
     planner, why = study.chosen_planner()
     budget = study.budget(field.sites)
     cut = (found.window, found.split)
-    prepared = Prepared(study, field, *cut, budget, planner, why, found.climatology, found.reach, ruled)
+    prepared = Prepared(study, field, *cut, budget, planner, why, found.climatology, found.reach, ruled, bare)
     listen(Event("read", field.name, facts=prepared.facts()))
     return prepared
 

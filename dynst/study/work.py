@@ -16,6 +16,7 @@ from dynst.domain import RANDOM, Plan
 from dynst.domain.judges import DEFAULT, JUDGES, SECOND
 from dynst.errors import BudgetError, CheckpointError, ConfigError, DataError, DynstError
 from dynst.evaluation import LADDER, judge_ladder, ladder
+from dynst.evaluation.price import price_of_rules
 from dynst.export import load_plan, save_plan, write_netcdf
 from dynst.planners import PLANNERS, row_of
 from dynst.planners.base import PlannerSkipped, Task
@@ -29,6 +30,7 @@ from dynst.study.judged import judged, save_curve
 from dynst.study.log import Log, read_log
 from dynst.study.measure import Cost, measured
 from dynst.study.prepare import PLANNED_ON, Prepared, prepare
+from dynst.study.price import RelaxedPlans, relaxed_plans
 from dynst.study.provenance import provenance, versions
 from dynst.study.refits import closed_judge, regions_of_study
 from dynst.study.rules import roles_of
@@ -117,6 +119,7 @@ class _Work:
         self.regions = regions_of_study(prepared, notes)  # refused, if they are, before hours of planning
         self.provenance = self._begin()
         self.swaps = 0
+        self.relaxed: RelaxedPlans | None = None
         for note in notes:
             listen(Event("read", note=note))
 
@@ -125,6 +128,7 @@ class _Work:
         task = self.prepared.task()
         plan = self._chosen(task)
         plans, skipped = self._baselines(task) if self.study.compare != "none" else ({}, {})
+        self.relaxed = self._relaxed(task, plan)
         self._judge(task, {self.prepared.planner: [plan]} | as_trained(plan) | plans, skipped)
         self._stability(task, plan)
         self._say("write", self.draft.name)
@@ -189,6 +193,16 @@ class _Work:
         plans.setdefault(RANDOM, []).extend(random.plan(task, seed=seed) for seed in more)
         return plans, skipped
 
+    def _relaxed(self, task: Task, plan: Plan) -> RelaxedPlans | None:
+        """Plans without each rule, if there are rules and plans are compared."""
+        if self.study.compare == "none" or (self.draft.path / "rules.json").is_file():
+            return None
+        keep = self.draft.path / "plans" / "rules"
+        return relaxed_plans(self.prepared, task, plan, keep=keep, listen=self._heard)
+
+    def _heard(self, event: Event) -> None:
+        self.listen(replace(event, run=self.draft.name))
+
     def _once(self, name: str, task: Task) -> Plan:
         """The plan that a planner makes, or made before this run was stopped."""
         path = self.draft.path / "plans" / f"{name}.nc"
@@ -246,6 +260,10 @@ class _Work:
             planned_on=PLANNED_ON,
             progress=progress,
         )
+        if name == DEFAULT and self.relaxed is not None:
+            planner, selected, without = self.relaxed
+            price = price_of_rules(judge, selected, without, planner=planner)
+            self._write_json("rules.json", price.to_json())
         save_curve(curve, path)
         if facts := judge.facts():
             self._write_json(f"{JUDGES[name].file}_made.json", facts)

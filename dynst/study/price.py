@@ -1,0 +1,87 @@
+"""Plans without each rule of a study: what the price of the rules is found from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from jaxtyping import Int
+from numpy import ndarray
+
+from dynst.domain import Plan, Rules, Sites
+from dynst.domain.price import ALL_RULES
+from dynst.errors import BudgetError
+from dynst.export import load_plan, save_plan
+from dynst.planners import DEFAULT, PLANNERS, row_of
+from dynst.planners.base import Task
+from dynst.runs import whole
+from dynst.study.desk import plan_options
+from dynst.study.event import Event, Listener, nobody
+from dynst.study.prepare import Prepared
+
+__all__ = ["RelaxedPlans", "relaxed_plans"]
+
+RelaxedPlans = tuple[str, Int[ndarray, " k"], dict[str, Int[ndarray, " k"] | str]]
+"""Who planned, the sensors under all rules, and by rule those without it or why there are none."""
+
+
+def relaxed_plans(
+    prepared: Prepared, task: Task, plan: Plan, *, keep: Path, listen: Listener = nobody
+) -> RelaxedPlans | None:
+    """Plans of the same size by the same planner without each rule, and without any; None without rules.
+
+    A planner that trains a network would take hours, so the default planner makes all plans in its stead.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        The study.
+    task : Task
+        What was planned.
+    plan : Plan
+        The plan under all rules.
+    keep : Path
+        A folder for the plans: those found in it are not made again.
+    listen : callable
+        Called with an `Event` of stage ``rules`` before each plan.
+    """
+    rules = prepared.ruled.rules
+    if not rules.given:
+        return None
+    trains = row_of(plan.planner).trains
+    name = DEFAULT if trains else plan.planner
+    options = {} if trains else plan_options(prepared.study, name)
+    sets = _fewer(rules)
+
+    def planned(what: str, sites: Sites) -> Plan:
+        path = keep / f"{what.replace(' ', '-').replace('_', '-')}.nc"
+        if path.is_file():
+            return load_plan(path)[0]
+        made = PLANNERS[name].plan(_on(task, sites), seed=prepared.study.seed, **options)
+        with whole(path) as part:
+            save_plan(made, prepared.field.layout, part)
+        return made
+
+    ruled = planned("under all rules", task.sites) if trains else plan
+    without: dict[str, Int[ndarray, " k"] | str] = {}
+    for done, (rule, fewer) in enumerate(sets.items()):
+        listen(Event("rules", f"without {rule.replace('_', ' ')}", done, len(sets)))
+        try:
+            without[rule] = planned(f"without {rule}", fewer.on(prepared.bare)).selected
+        except BudgetError as error:
+            without[rule] = f"no plan: {error}"
+    return name, ruled.selected, without
+
+
+def _fewer(rules: Rules) -> Mapping[str, Rules]:
+    """Rules without each one; without any comes first, if that is another case."""
+    sets = {rule: rules.without(rule) for rule in rules.given}
+    return {ALL_RULES: Rules(), **sets} if len(sets) > 1 else sets
+
+
+def _on(task: Task, sites: Sites) -> Task:
+    """The same task under other rules; what was computed from the record is shared."""
+    train, valid = replace(task.train, sites=sites), replace(task.valid, sites=sites)
+    learn_on = None if task.learn_on is None else replace(task.learn_on, sites=sites)
+    return replace(task, train=train, valid=valid, learn_on=learn_on)
