@@ -22,6 +22,7 @@ from dynst.reports.marks import (
     table,
 )
 from dynst.reports.raster import png_url, site_of_pixel
+from dynst.reports.rule_marks import closed_sites, rule_marks, rule_words
 from dynst.reports.shades import Shades, shades_of
 from dynst.reports.view import View, view_of
 
@@ -90,14 +91,15 @@ def site_map(
     land = land_in(view.west, view.east, view.south, view.north) if view.geographic else Land((), (), ())
     x, y = _axes(view)
     layers: list[alt.Chart] = [*_land(land, x, y)]
-    if is_field(plan, layout):
+    shaded = is_field(plan, layout)
+    if shaded:
         triangles = layout.triangles if isinstance(layout, GraphLayout) else None
-        layers += [*_picture(view, triangles, shades, x, y), *_coast(land, x, y)]
+        layers += [*_picture(plan, view, triangles, shades, (x, y)), *_coast(land, x, y)]
     else:
         lines = drawn_links(links_of(layout), view, x, y) if isinstance(layout, GraphLayout) else []
         layers += [*_coast(land, x, y), *lines, site_dots(plan, shades, view, x, y)]
-    layers += [*marks, _small_print(plan, view)]
-    subtitle = [part for line in words for part in _wrapped(line)]
+    layers += [*marks, *rule_marks(plan, view, x, y, shaded=shaded), _small_print(plan, view)]
+    subtitle = [part for line in (*words, *rule_words(plan, shaded=shaded)) for part in _wrapped(line)]
     chart: alt.LayerChart = (
         alt.layer(*layers)
         .properties(
@@ -218,9 +220,18 @@ def _paths(lines: tuple[ndarray, ...]) -> alt.InlineData:
     return table(rows)
 
 
-def _picture(view: View, triangles: Int[ndarray, "f 3"] | None, shades: Shades, x: alt.X, y: alt.Y) -> list[alt.Chart]:
+def _picture(
+    plan: Plan,
+    view: View,
+    triangles: Int[ndarray, "f 3"] | None,
+    shades: Shades,
+    axes: tuple[alt.X, alt.Y],
+) -> list[alt.Chart]:
     """The heat map as one image, and an unseen mark that brings its legend."""
-    url = png_url(shades.level, site_of_pixel(view, triangles))
+    x, y = axes
+    closed = closed_sites(plan)
+    hatched = closed if closed.any() else None
+    url = png_url(shades.level, site_of_pixel(view, triangles), hatched=hatched)
     middle = {"x": (view.west + view.east) / 2, "y": (view.south + view.north) / 2, "url": url, "shade": 0.5}
     image = (
         alt.Chart(alt.InlineData(values=[middle]))

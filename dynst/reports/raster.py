@@ -7,7 +7,7 @@ import struct
 import zlib
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from numpy import ndarray
 from scipy.spatial import KDTree
 
@@ -20,6 +20,8 @@ COLOURS = ("#ffffd9", "#edf8b1", "#c7e9b4", "#7fcdbb", "#41b6c4", "#1d91c0", "#2
 
 UNRANKED = "#d5d2cc"
 """Shade of a site that a plan does not rank."""
+
+_STRIPE, _STRIPES = "#8d8880", 10  # colour of stripes, and pixels from one to the next
 
 _EDGE = 0.51  # a cell reaches half-way to its neighbour; a little more closes the cracks of curved grids
 _CANDIDATES = 6  # cells asked whether a pixel is theirs: the nearest centre is not always that of its cell
@@ -44,17 +46,29 @@ def site_of_pixel(
     return _owners(view, points).reshape(rows, columns)
 
 
-def png_url(levels: Float[ndarray, " n"], pixels: Int[ndarray, "rows columns"], *, unranked: str = UNRANKED) -> str:
+def png_url(
+    levels: Float[ndarray, " n"],
+    pixels: Int[ndarray, "rows columns"],
+    *,
+    unranked: str = UNRANKED,
+    hatched: Bool[ndarray, " n"] | None = None,
+) -> str:
     """A ``data:`` URL of a PNG that shows `levels` (0 to 1, NaN for none) by `COLOURS`, clear outside all cells.
+
+    Sites that are `hatched` get dark stripes.
 
     Examples
     --------
     >>> png_url(np.array([0.0, 1.0]), np.array([[0, 1], [-1, 1]]))[:30]
     'data:image/png;base64,iVBORw0K'
     """
-    palette = np.concatenate([[[0, 0, 0]], [_rgb(unranked)], _ramp(254)]).astype(np.uint8)
-    entry = np.where(np.isnan(levels), 1, 2 + np.round(np.nan_to_num(np.clip(levels, 0.0, 1.0)) * 253)).astype(np.uint8)
+    palette = np.concatenate([[[0, 0, 0]], [_rgb(unranked)], [_rgb(_STRIPE)], _ramp(253)]).astype(np.uint8)
+    entry = np.where(np.isnan(levels), 1, 3 + np.round(np.nan_to_num(np.clip(levels, 0.0, 1.0)) * 252)).astype(np.uint8)
     picture = np.where(pixels < 0, 0, entry[pixels]).astype(np.uint8)
+    if hatched is not None:
+        rows, columns = np.indices(picture.shape)
+        stripe = (rows + columns) % _STRIPES < 2
+        picture[stripe & (pixels >= 0) & hatched[pixels]] = 2
     return "data:image/png;base64," + base64.b64encode(_png(picture, palette)).decode()
 
 
