@@ -144,4 +144,5 @@ def _ring(plan: Plan, place: Float[ndarray, " 2"], radius: float, view: View) ->
     angle = radius / EARTH_RADIUS_KM
     up = np.arcsin(np.sin(north) * np.cos(angle) + np.cos(north) * np.sin(angle) * np.cos(bearing))
     across = np.arctan2(np.sin(bearing) * np.sin(angle) * np.cos(north), np.cos(angle) - np.sin(north) * np.sin(up))
-    return np.degrees(np.stack([east + across, up], axis=-1))
+    turned: ndarray = np.degrees(np.stack([east + across, up], axis=-1))
+    return turned
