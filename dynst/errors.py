@@ -5,6 +5,7 @@
     DynstError
     ├── DataError        (ValueError)  the file or its content: mend or choose the data
     ├── ConfigError      (ValueError)  a name, an option, a study file: mend the request
+    │   └── OptionError                an option of a planner: mend or leave it out
     ├── BudgetError      (ValueError)  more sensors asked for than the sites and roles allow
     └── CheckpointError  (OSError)     a run folder or checkpoint that cannot be used
 
@@ -17,7 +18,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["BudgetError", "CheckpointError", "ConfigError", "DataError", "DynstError", "unknown_name"]
+__all__ = ["BudgetError", "CheckpointError", "ConfigError", "DataError", "DynstError", "OptionError", "unknown_name"]
 
 
 class DynstError(Exception):
@@ -30,6 +31,22 @@ class DataError(DynstError, ValueError):
 
 class ConfigError(DynstError, ValueError):
     """The request cannot be understood or contradicts itself."""
+
+
+class OptionError(ConfigError):
+    """An option of a planner is unknown, or its value makes no sense.
+
+    Attributes
+    ----------
+    option : str
+        Its name.
+    fault : str
+        What is wrong with it, without the name and the full stop.
+    """
+
+    def __init__(self, option: str, fault: str) -> None:
+        super().__init__(f"{option}: {fault}.")
+        self.option, self.fault = option, fault
 
 
 class BudgetError(DynstError, ValueError):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from dynst.errors import ConfigError, unknown_name
@@ -11,6 +13,7 @@ from dynst.errors import ConfigError, unknown_name
 if TYPE_CHECKING:
     from dynst.domain import Plan
     from dynst.planners.base import Planner, Task
+    from dynst.planners.options import PlannerOptions
 
 __all__ = ["DEFAULT", "NETWORK", "PLANNERS", "LazyPlanner", "find_planner", "row_of"]
 
@@ -19,7 +22,9 @@ __all__ = ["DEFAULT", "NETWORK", "PLANNERS", "LazyPlanner", "find_planner", "row
 class LazyPlanner:
     """A planner by name, and the facts that others treat it by.
 
-    Its module is imported at first use, so that naming planners and asking for facts costs nothing.
+    Its module is imported at first use, so that naming planners and asking for facts costs nothing. The module holds
+    `plan` and, if the planner has options, their class `Options` (see `dynst.planners.options`); a planner that trains
+    imports the libraries of networks inside `plan`.
 
     Attributes
     ----------
@@ -65,9 +70,39 @@ class LazyPlanner:
         """The module that holds the function `plan`."""
         return cast("Planner", import_module(f"dynst.planners.{self.name}"))
 
-    def plan(self, task: Task, *, seed: int, **options: Any) -> Plan:
-        """Plan with the named planner; see `dynst.planners.base.Planner`. `options` go to it as they are."""
-        return self.load().plan(task, seed=seed, **options)
+    @property
+    def options(self) -> type[PlannerOptions]:
+        """The class of the planner's options; without fields where it has none. Loads no library of networks.
+
+        Examples
+        --------
+        >>> PLANNERS["forward"].options.names(), PLANNERS["coverage"].options.names()
+        (('penalty',), ())
+        """
+        from dynst.planners.options import PlannerOptions  # noqa: PLC0415
+
+        return cast("type[PlannerOptions]", getattr(self.load(), "Options", PlannerOptions))
+
+    def plan(self, task: Task, *, seed: int, live: Mapping[str, Any] = MappingProxyType({}), **options: Any) -> Plan:
+        """Plan with the named planner.
+
+        Parameters
+        ----------
+        task, seed
+            See `dynst.planners.base.Planner`.
+        live : mapping
+            What a resumable planner is told besides its options: ``listen``, ``checkpoint``, ...
+        options
+            Fields of its `options`.
+
+        Raises
+        ------
+        OptionError
+            If it has no such option, or the value makes no sense.
+        """
+        chosen = self.options.of(options)
+        told = {"options": chosen} if chosen.names() else {}
+        return self.load().plan(task, seed=seed, **told, **live)
 
 
 _ROWS = (

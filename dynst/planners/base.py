@@ -234,8 +234,8 @@ class Planner(Protocol):
     The same task and seed give the same plan, bit for bit. Ties go to the lower site index.
     """
 
-    def plan(self, task: Task, *, seed: int) -> Plan:
-        """The ranking and its budget.
+    def plan(self, task: Task, *, seed: int, **told: Any) -> Plan:
+        """The ranking and its budget; a planner with options is told them as `options`.
 
         Raises
         ------

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -11,18 +12,16 @@ from numpy import ndarray
 
 from dynst.domain import Plan, Sites
 from dynst.domain.room import Room, in_turn
-from dynst.errors import ConfigError
 from dynst.planners.base import Task, finish_plan
 from dynst.planners.bench import Bench
 from dynst.planners.exchange import PICKS, add_best, become, building_order, exact_picks, swap, without_weakest
 from dynst.planners.expected_error import ExpectedError
 from dynst.planners.farthest import farthest_point
+from dynst.planners.options import PlannerOptions, Range, Share
 
-__all__ = ["IMPORTANCE_IS", "STARTS", "marginal_values", "plan"]
+__all__ = ["IMPORTANCE_IS", "Options", "marginal_values", "plan"]
 
 IMPORTANCE_IS = "share of the expected forecast error that the sensor takes away, or would take away"
-STARTS = ("greedy", "dense")
-"""From where the sensors come: added one by one, or left of many by pruning."""
 
 _NUMBERS = 150_000_000  # that the covariances of the candidates may hold (600 MB)
 _BLOCK = 32_000_000  # the same, for sites whose worth is found after the search
@@ -31,7 +30,30 @@ _ONE_BY_ONE = 64  # at most so many sensors: regrow one at a time by exact gain,
 _RATIO = 0.75  # of the sensors that a round of pruning leaves
 
 
-def plan(task: Task, *, seed: int, start: str = "greedy", alpha: float = 0.3, rounds: int = 4, sweeps: int = 3) -> Plan:
+@dataclass(frozen=True)
+class Options(PlannerOptions):
+    """Options of `plan`.
+
+    Parameters
+    ----------
+    start : str
+        ``greedy``: sensors are added one by one; or ``dense``: the published loop, which prunes a dense support by
+        what the forecast loses without each sensor.
+    alpha : float
+        Share of the sensors exchanged in a round at the start, from 0 to 1; it falls to none along a half cosine.
+    rounds : int
+        Rounds of drop and regrow at the budget, at least 0.
+    sweeps : int
+        Passes of exact swaps at the end, at most; at least 0.
+    """
+
+    start: Literal["greedy", "dense"] = "greedy"
+    alpha: Share = 0.3
+    rounds: Annotated[int, Range(least=0.0)] = 4
+    sweeps: Annotated[int, Range(least=0.0)] = 3
+
+
+def plan(task: Task, *, seed: int, options: Options = Options()) -> Plan:
     """Sensors of least expected forecast error: present field and all lead times, before any reading.
 
     The loop of DynST with exact scores: rounds of drop and regrow at the budget, then exact swaps. The sensors that
@@ -43,27 +65,13 @@ def plan(task: Task, *, seed: int, start: str = "greedy", alpha: float = 0.3, ro
         What to plan.
     seed : int
         Noted, but nothing depends on it.
-    start : str
-        ``greedy``, or ``dense``: the published loop, which prunes a dense support by what the forecast loses without
-        each sensor.
-    alpha : float
-        Share of the sensors exchanged in a round at the start; it falls to none along a half cosine.
-    rounds : int
-        Rounds of drop and regrow at the budget.
-    sweeps : int
-        Passes of exact swaps at the end, at most.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such start.
+    options : Options
+        Start, rounds and swaps.
 
     Source
     ------
     Wu et al., arXiv 2403.02914 (the loop); docs/method.md (the objective, the constants).
     """
-    if start not in STARTS:
-        raise ConfigError(f"no start is called {start!r}. Choose one of: {', '.join(STARTS)}.")
     error, sites, wanted = task.expected_error, task.sites, task.budget - len(task.sites.fixed)
     bench = Bench.of(error, sites.fixed, _candidates(error, sites, task.budget))
     room = Room(sites, sites.fixed, budget=task.budget)
@@ -71,13 +79,13 @@ def plan(task: Task, *, seed: int, start: str = "greedy", alpha: float = 0.3, ro
     if picks < wanted:
         order = np.concatenate([sites.fixed, add_best(bench, room, picks)]).astype(np.int64)
         return _finished(task, order, _found(error, bench), room, seed=seed, notes={"picks": picks})
-    notes: dict[str, object] = {"start": start}
-    if start == "dense":
-        become(bench, room, _pruned(error, sites, task.budget, alpha=alpha))
+    notes: dict[str, object] = {"start": options.start}
+    if options.start == "dense":
+        become(bench, room, _pruned(error, sites, task.budget, alpha=options.alpha))
     else:
         add_best(bench, room, wanted)
-    _drop_and_regrow(bench, room, _exchanges(wanted, rounds, alpha))
-    notes |= swap(bench, room, sweeps=sweeps)
+    _drop_and_regrow(bench, room, _exchanges(wanted, options.rounds, options.alpha))
+    notes |= swap(bench, room, sweeps=options.sweeps)
     order, found = building_order(error, sites, bench.support), _found(error, bench)
     del bench  # its memory is needed
     return _finished(task, order, found, room, seed=seed, notes=notes)

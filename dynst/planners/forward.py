@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,11 +12,25 @@ from dynst.planners.base import Task, finish_plan
 from dynst.planners.bench import Bench
 from dynst.planners.exchange import OnBench, exact_picks
 from dynst.planners.greedy import greedy
+from dynst.planners.options import PlannerOptions, Positive
 
-__all__ = ["plan"]
+__all__ = ["Options", "plan"]
 
 
-def plan(task: Task, *, seed: int, penalty: float = 0.01) -> Plan:
+@dataclass(frozen=True)
+class Options(PlannerOptions):
+    """Options of `plan`.
+
+    Parameters
+    ----------
+    penalty : float
+        Penalty of the ridge, in variances of a site; more than 0.
+    """
+
+    penalty: Positive = 0.01
+
+
+def plan(task: Task, *, seed: int, options: Options = Options()) -> Plan:
     """Sites by the exact fall of the penalised training error of a ridge from histories to the future field.
 
     The plain form of what `dynst_linear` does: the sample covariance alone, little noise, the present field is no
@@ -29,10 +43,10 @@ def plan(task: Task, *, seed: int, penalty: float = 0.01) -> Plan:
         What to plan.
     seed : int
         Noted, but nothing depends on it.
-    penalty : float
-        Penalty of the ridge, in variances of a site.
+    options : Options
+        Penalty of the ridge.
     """
-    form = Form(memory=0.0, kernel=0.0, noise=penalty)
+    form = Form(memory=0.0, kernel=0.0, noise=options.penalty)
     error = replace(task.expected_error, form=form, present=False, reporting=None)
     legal = task.sites.legal
     count = exact_picks(error, len(legal), most=task.budget)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
@@ -13,14 +14,28 @@ from dynst.domain import Plan
 from dynst.domain.room import Room
 from dynst.planners.base import PlannerSkipped, Task, finish_plan
 from dynst.planners.greedy import greedy
+from dynst.planners.options import PlannerOptions, Share
 
-__all__ = ["mutual_information_order", "plan"]
+__all__ = ["Options", "mutual_information_order", "plan"]
 
 _LIMIT = 4000  # sites; the covariance and its inverse take 256 MB there, and grow with the square
 _OPERATIONS = 2e9  # pick k costs n k; beyond this many the rest follows by farthest point
 
 
-def plan(task: Task, *, seed: int, shrinkage: float = 0.05) -> Plan:
+@dataclass(frozen=True)
+class Options(PlannerOptions):
+    """Options of `plan`.
+
+    Parameters
+    ----------
+    shrinkage : float
+        Weight of the diagonal of the covariance, from 0 to 1.
+    """
+
+    shrinkage: Share = 0.05
+
+
+def plan(task: Task, *, seed: int, options: Options = Options()) -> Plan:
     """Sites by the mutual information between sensors and the rest under a Gaussian field.
 
     The covariance is that of the training snapshots, averaged over the observed channels and shrunk towards its
@@ -32,8 +47,8 @@ def plan(task: Task, *, seed: int, shrinkage: float = 0.05) -> Plan:
         What to plan.
     seed : int
         Noted, but nothing depends on it.
-    shrinkage : float
-        Weight of the diagonal, from 0 to 1.
+    options : Options
+        Shrinkage of the covariance.
 
     Raises
     ------
@@ -54,7 +69,7 @@ def plan(task: Task, *, seed: int, shrinkage: float = 0.05) -> Plan:
     count = min(len(legal), len(fixed) + max(1, int(math.sqrt(_OPERATIONS / n))))
     room = task.room()
     order, ratio = mutual_information_order(
-        _covariance(task, shrinkage), room, count, first=fixed, share=task.reporting
+        _covariance(task, options.shrinkage), room, count, first=fixed, share=task.reporting
     )
     importance = np.zeros(n)
     importance[order] = ratio
@@ -65,7 +80,7 @@ def plan(task: Task, *, seed: int, shrinkage: float = 0.05) -> Plan:
         planner="mutual_information",
         importance_is="mutual information gained with the places without a sensor when the sensor is added, nat",
         seed=seed,
-        provenance={"shrinkage": shrinkage},
+        provenance={"shrinkage": options.shrinkage},
         room=room,
     )
 

@@ -5,32 +5,34 @@ The counterpart of SNIP (Lee et al., arXiv 1810.02340) for sensors: what DynST i
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from dynst.domain import Plan
 from dynst.planners.base import Task, finish_plan, ranking_in_turn
-from dynst.sparsity import SALIENCIES, Schedule
-from dynst.training import Recipe, TrainingState, build_forecaster, dense_mask, seeded, train
-from dynst.windows.dataset import WindowDataset
+from dynst.planners.options import Count, NetworkOptions, SaliencyName
 
-__all__ = ["plan"]
+__all__ = ["Options", "plan"]
 
 
-def plan(
-    task: Task,
-    *,
-    seed: int,
-    steps: int = 150,
-    batch: int = 16,
-    backbone: str | None = None,
-    dim: int | None = None,
-    depth: int | None = None,
-    patch: int | None = None,
-    evidence: str = "gradient",
-    device: str = "cpu",
-) -> Plan:
+@dataclass(frozen=True)
+class Options(NetworkOptions):
+    """Options of `plan`, besides those of every network (`NetworkOptions`).
+
+    Parameters
+    ----------
+    steps : int
+        Training steps, at least 1 (150, chosen: the loss of the dense network has levelled by then).
+    evidence : str
+        The saliency; ``gradient`` sums the sizes of the gate gradients over the second half of the training.
+    """
+
+    steps: Count = 150
+    evidence: SaliencyName = "gradient"
+
+
+def plan(task: Task, *, seed: int, options: Options = Options()) -> Plan:
     """Sites in the order of their saliency for a network that saw all of them.
 
     Parameters
@@ -39,22 +41,32 @@ def plan(
         What to plan for.
     seed : int
         Of weights and order of windows.
-    steps, batch, device
-        Length of the training (150 steps, chosen: the loss of the dense network has levelled by then), see `Recipe`.
-    backbone, dim, depth, patch
-        The network and its shape, as for `dynst.planners.dynst.plan`.
-    evidence : str
-        The saliency; ``gradient`` sums the sizes of the gate gradients over the second half of the training.
+    options : Options
+        Network, training and saliency.
 
     Raises
     ------
     DataError
         If training diverges.
     """
-    recipe = Recipe(batch=batch, drop_by=evidence, grow_by=evidence, conditioned=False, device=device)
+    from dynst.sparsity import SALIENCIES, Schedule  # noqa: PLC0415  # load torch: options must not
+    from dynst.training import Recipe, TrainingState, build_forecaster, dense_mask, seeded, train  # noqa: PLC0415
+    from dynst.windows.dataset import WindowDataset  # noqa: PLC0415
+
+    steps, evidence = options.steps, options.evidence
+    recipe = Recipe(batch=options.batch, drop_by=evidence, grow_by=evidence, conditioned=False, device=options.device)
     mask = dense_mask(task.sites, generator=seeded(seed, 3))
-    shape: dict[str, Any] = {"backbone": backbone, "dim": dim, "depth": depth, "patch": patch}
-    forecaster = build_forecaster(task.learning, task.window, mask, seed=seed, scaling=task.scaling, **shape)
+    forecaster = build_forecaster(
+        task.learning,
+        task.window,
+        mask,
+        seed=seed,
+        backbone=options.backbone,
+        scaling=task.scaling,
+        dim=options.dim,
+        depth=options.depth,
+        patch=options.patch,
+    )
     state = TrainingState.start(forecaster, recipe, seed=seed)
     data = WindowDataset(task.learning, task.window, task.scaling)
     for record in train(
@@ -73,5 +85,5 @@ def plan(
         planner="one_shot",
         importance_is=f"saliency ({evidence}) in the dense network, as a share of the sum over all sites",
         seed=seed,
-        provenance={"options": {"steps": steps, "batch": batch, "evidence": evidence, **shape}},
+        provenance={"options": asdict(options) | {"device": recipe.device}},
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
@@ -11,15 +13,32 @@ from dynst.domain.room import Room
 from dynst.planners.base import Task, finish_plan
 from dynst.planners.greedy import greedy
 from dynst.planners.modal import RANK, modal_field
+from dynst.planners.options import Count, PlannerOptions
 
-__all__ = ["pivots", "plan"]
+__all__ = ["Options", "pivots", "plan"]
 
 _LOST = 1e-8  # powers that fell by this much since they were computed have lost half of their digits
 _NOTHING = 1e-20  # power relative to the largest below which nothing is left to see
 _DEPENDENT = 1e-10  # length of a column beyond the span, relative to its own, below which it lies in it
 
 
-def plan(task: Task, *, seed: int, rank: int | None = None, scaled: bool = True) -> Plan:
+@dataclass(frozen=True)
+class Options(PlannerOptions):
+    """Options of `plan`.
+
+    Parameters
+    ----------
+    rank : int or None
+        Modes kept, at least 1; the budget times the number of observed channels, at most 100, if None.
+    scaled : bool
+        Whether modes count by their amplitude.
+    """
+
+    rank: Count | None = None
+    scaled: bool = True
+
+
+def plan(task: Task, *, seed: int, options: Options = Options()) -> Plan:
     """Sites by the pivots of the modes' matrix, a site with several observed channels being a block of columns.
 
     There are as many modes as the sensors measure values, at most 100: with more of them a small plan chases what it
@@ -33,18 +52,16 @@ def plan(task: Task, *, seed: int, rank: int | None = None, scaled: bool = True)
         What to plan.
     seed : int
         Noted, but nothing depends on it.
-    rank : int or None
-        Modes kept; the budget times the number of observed channels, at most 100, if left out.
-    scaled : bool
-        Whether modes count by their amplitude.
+    options : Options
+        Number of modes, and whether they are scaled.
 
     Source
     ------
     Manohar et al. 2018, Data-driven sparse sensor placement for reconstruction.
     """
     measured = task.budget * len(task.train.observed)
-    field = modal_field(task, rank=min(RANK, measured) if rank is None else rank)
-    blocks = field.view if scaled else field.view / field.amplitude
+    field = modal_field(task, rank=options.rank or min(RANK, measured))
+    blocks = field.view if options.scaled else field.view / field.amplitude
     fixed, room = task.sites.fixed, task.room()
     chosen, norm = pivots(blocks, room, len(fixed) + field.rank, first=fixed)
     if len(chosen) == len(fixed):  # the fixed sites alone use up the modes
@@ -61,7 +78,7 @@ def plan(task: Task, *, seed: int, rank: int | None = None, scaled: bool = True)
         planner="pivoted_qr",
         importance_is="amplitude of the leading modes that the sensors before it do not see",
         seed=seed,
-        provenance={"modes": field.rank, "scaled": scaled},
+        provenance={"modes": field.rank, "scaled": options.scaled},
         room=room,
     )
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,8 +24,6 @@ from dynst.study.prepare import Prepared
 from dynst.windows.time_modes import LONG
 
 __all__ = ["stability_of", "worthwhile"]
-
-_OF_THE_PLAN = ("listen", "checkpoint")  # options of the one call that made the plan, not of planning as such
 
 _BOUND = 1e6
 # Sites x sensors x squared numbers of a history up to which the six plans take some seconds and not minutes. Measured
@@ -51,7 +50,7 @@ def stability_of(
     plan: Plan,
     *,
     seeds: int,
-    options: Mapping[str, object],
+    options: Mapping[str, Any],
     known: Mapping[str, Plan] | None = None,
     keep: Path | None = None,
     listen: Listener = nobody,
@@ -73,7 +72,7 @@ def stability_of(
     seeds : int
         How many seeds to compare, that of the plan included; only where the planner depends on the seed.
     options : mapping
-        Those that the planner was called with; where it reported and kept its checkpoint is left aside.
+        Those that the planner was called with.
     known : mapping of str to Plan, or None
         Plans made already, by the name of the variant (``seed 1``).
     keep : Path or None
@@ -89,7 +88,6 @@ def stability_of(
     variants = dict(_variants(prepared.planner, task, plan, seeds))
     chosen: dict[str, Plan] = {}
     left_out: list[tuple[str, str]] = []
-    settings = {name: value for name, value in options.items() if name not in _OF_THE_PLAN}
     for done, (name, (part, seed)) in enumerate(variants.items()):
         listen(Event("stability", name, done, len(variants)))
         path = keep / f"{re.sub(r'[^a-z0-9]+', '-', name)}.nc" if keep is not None else None
@@ -99,7 +97,7 @@ def stability_of(
             elif path is not None and path.is_file():
                 chosen[name] = _fitting(load_plan(path)[0], plan)
             else:
-                chosen[name] = _planned(prepared, task, part(), seed, settings)
+                chosen[name] = _planned(prepared, task, part(), seed, options)
                 if path is not None:
                     with whole(path) as draft:
                         save_plan(chosen[name], task.train.layout, draft)
@@ -112,7 +110,7 @@ def stability_of(
     return Stability(plan.planner, plan.sites, plan.selected, tuple(chosen), others, radius, tuple(left_out))
 
 
-def _planned(prepared: Prepared, task: Task, part: Field, seed: int, options: Mapping[str, object]) -> Plan:
+def _planned(prepared: Prepared, task: Task, part: Field, seed: int, options: Mapping[str, Any]) -> Plan:
     own = task
     if part is not task.train:
         own = Task.make(part, task.valid, task.window, task.budget, prepared.climatology.calendar)

@@ -208,17 +208,17 @@ class _Work:
         path = self.draft.path / "plans" / f"{name}.nc"
         if path.is_file():
             return load_plan(path)[0]
-        options = self._options(name)
-        plan, cost = measured(lambda: PLANNERS[name].plan(task, seed=self.study.seed, **options))
+        row, options, live = PLANNERS[name], plan_options(self.study, name), self._live(name)
+        plan, cost = measured(lambda: row.plan(task, seed=self.study.seed, live=live, **options))
         self.log.write({"planner": name, **cost.to_dict()})
         self._save(plan, path)
         return plan
 
-    def _options(self, name: str) -> dict[str, Any]:
-        options = plan_options(self.study, name)
-        if row_of(name).resumable:
-            options |= {"listen": self._step, "checkpoint": self.draft.path / "checkpoint"}
-        return options
+    def _live(self, name: str) -> dict[str, Any]:
+        """Whom a resumable planner tells its steps, and where it keeps its checkpoint."""
+        if not row_of(name).resumable:
+            return {}
+        return {"listen": self._step, "checkpoint": self.draft.path / "checkpoint"}
 
     def _save(self, plan: Plan, path: Path) -> None:
         with whole(path) as part:
@@ -302,7 +302,7 @@ class _Work:
             task,
             plan,
             seeds=study.seeds,
-            options=self._options(plan.planner),
+            options=plan_options(self.study, plan.planner),
             known={f"seed {seed}": cell[0] for seed, cell in made.items() if isinstance(cell, tuple)},
             keep=self.draft.path / "stability",
             listen=self.listen,

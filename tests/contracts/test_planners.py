@@ -1,11 +1,14 @@
 """What every planner promises, and what separates the ones that look at the forecast from chance."""
 
+import dataclasses
 import inspect
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -13,10 +16,13 @@ import pytest
 from dynst.domain import FRAMES, RANDOM, Field, Frame, GridLayout, Sites, Window
 from dynst.domain.graphs import drawing, nearest_neighbours, of_edges
 from dynst.domain.sites import Role
-from dynst.errors import BudgetError, ConfigError
+from dynst.errors import BudgetError, ConfigError, OptionError
 from dynst.planners import DEFAULT, NETWORK, PLANNERS, find_planner, row_of
 from dynst.planners.base import Task
+from dynst.planners.options import NetworkOptions, SaliencyName
 from dynst.reports.curve_chart import OURS
+from dynst.sparsity import SALIENCIES, SCHEDULES
+from dynst.training import PRECISIONS
 from dynst.windows import split_record
 
 QUICK = sorted(name for name, row in PLANNERS.items() if not row.trains)
@@ -287,17 +293,42 @@ def test_a_planner_that_looks_at_no_record_says_so(name):
 
 @pytest.mark.parametrize("name", sorted(PLANNERS))
 def test_what_a_row_says_of_options_the_module_takes(name):
-    row, options = PLANNERS[name], inspect.signature(PLANNERS[name].load().plan).parameters
-    assert row.trains == ("device" in options)
-    assert row.resumable == ({"listen", "checkpoint"} <= set(options))
-    assert row.switches == ({"drop_by", "schedule", "regrow", "l1"} <= set(options))
-    assert row.most_steps is None or row.most_steps == options["steps"].default
+    row, taken = PLANNERS[name], inspect.signature(PLANNERS[name].load().plan).parameters
+    assert row.trains == issubclass(row.options, NetworkOptions)
+    assert row.resumable == ({"listen", "checkpoint"} <= set(taken))
+    assert row.most_steps is None or row.most_steps == row.options().steps
+    assert bool(row.options.names()) == ("options" in taken)
+    assert dataclasses.is_dataclass(row.options)
+    assert row.options.__dataclass_params__.frozen
+
+
+@pytest.mark.parametrize("name", sorted(PLANNERS))
+def test_every_option_is_documented_refuses_a_wrong_type_and_keeps_its_default(name):
+    """An option without a type that is checked, or without a line in the docstring, does not pass."""
+    options = PLANNERS[name].options
+    assert options.of(dataclasses.asdict(options())) == options()
+    pages = "\n".join(inspect.getdoc(cls) or "" for cls in options.__mro__)
+    for option in options.names():
+        assert re.search(rf"^(?:\w+, )*{option}(?:, \w+)* : ", pages, re.MULTILINE), option
+        with pytest.raises(OptionError, match=f"^{option}: "):
+            options.of({option: [1]})
+    with pytest.raises(OptionError, match=r'^sedd: option "sedd" is unknown'):
+        options.of({"sedd": 1})
+
+
+def test_saliencies_schedules_and_rates_are_those_there_are():
+    kinds = get_type_hints(PLANNERS[NETWORK].options)
+    assert set(get_args(SaliencyName)) == set(SALIENCIES)
+    assert set(get_args(kinds["schedule"])) == set(SCHEDULES)
+    assert get_args(kinds["precision"]) == PRECISIONS
 
 
 def test_naming_the_planners_loads_nothing_heavy():
     code = (
         "import sys, dynst.planners as p; assert len(p.PLANNERS) == 10;"
-        "bad = {'torch', 'xarray', 'scipy', 'pandas'} & set(sys.modules); assert not bad, bad"
+        "bad = {'torch', 'xarray', 'scipy', 'pandas'} & set(sys.modules); assert not bad, bad;"
+        "[row.options for row in p.PLANNERS.values()];"
+        "bad = {'torch', 'xarray', 'pandas'} & set(sys.modules); assert not bad, bad"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)

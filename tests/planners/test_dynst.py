@@ -7,7 +7,7 @@ import pytest
 
 from dynst.domain import Role, Window
 from dynst.errors import CheckpointError, ConfigError, DynstError
-from dynst.planners import dynst
+from dynst.planners import PLANNERS
 from dynst.planners.base import Task
 from dynst.readers.synthetic import planted, white_noise
 from dynst.windows import split_by_time
@@ -16,6 +16,10 @@ WINDOW = Window(2, 2)
 SMALL = {"steps": 40, "dim": 8, "depth": 1, "patch": 1, "batch": 8, "interval": 3, "learning_rate": 1e-2}
 BARE = SMALL | {"polish": False, "exact_sweep": False}
 ABLE = BARE | {"steps": 150, "dim": 32, "patch": 2, "batch": 16, "interval": 7}  # large enough to learn
+
+
+def planned(task, *, seed, live=None, **options):
+    return PLANNERS["dynst"].plan(task, seed=seed, live=live or {}, **options)
 
 
 def task_of(field, budget):
@@ -40,14 +44,14 @@ def same(one, other):
 @pytest.mark.parametrize("seed", range(5))
 def test_planted_signal_the_network_alone_finds_the_informative_sites(seed):
     task, sources = planted_task(seed)
-    assert set(dynst.plan(task, seed=seed, **ABLE).selected.tolist()) == sources
+    assert set(planned(task, seed=seed, **ABLE).selected.tolist()) == sources
 
 
 def test_the_plan_says_what_the_network_had_chosen_before_exact_swaps():
     task, _ = planted_task(1)
-    alone = dynst.plan(task, seed=1, **BARE)
+    alone = planned(task, seed=1, **BARE)
     assert alone.provenance["as_trained"] == sorted(alone.selected.tolist())
-    swapped = dynst.plan(task, seed=1, **(BARE | {"exact_sweep": True}))
+    swapped = planned(task, seed=1, **(BARE | {"exact_sweep": True}))
     assert swapped.provenance["as_trained"] == alone.provenance["as_trained"]
     assert swapped.provenance["exact_sweep"]["swaps"] > 0
 
@@ -66,7 +70,7 @@ def test_the_plan_says_what_the_network_had_chosen_before_exact_swaps():
 def test_pruning_and_regrowing_find_planted_sites_alone_and_in_the_published_forms(options, least):
     """By chance, 3 of 30 sites hold 2 or more of the sources in 2 % of the draws."""
     task, sources = planted_task(1)
-    plan = dynst.plan(task, seed=1, **(ABLE | options))
+    plan = planned(task, seed=1, **(ABLE | options))
     assert len(set(plan.selected.tolist()) & sources) >= least
 
 
@@ -78,26 +82,26 @@ def test_pruning_and_regrowing_find_planted_sites_alone_and_in_the_published_for
         {"rewind": True, "conditioned": False},
         {"drop_by": "magnitude"},
         {"precision": "bf16"},
-        {"prune": False, "start": np.array([4, 8, 15])},
+        {"prune": False},
     ],
     ids=str,
 )
 def test_every_switch_gives_a_whole_plan_that_a_second_run_repeats(options):
     task, _ = planted_task(0)
-    first, second = (dynst.plan(task, seed=0, **(BARE | options)) for _ in range(2))
+    first, second = (planned(task, seed=0, **(BARE | options)) for _ in range(2))
     assert sorted(first.order.tolist()) == list(range(30))
     assert same(first, second)
 
 
 def test_a_given_start_stays_when_nothing_is_swapped():
     task, _ = planted_task(0)
-    plan = dynst.plan(task, seed=0, **BARE, prune=False, regrow=False, start=np.array([4, 8, 15]))
+    plan = planned(task, seed=0, **BARE, prune=False, regrow=False, live={"start": np.array([4, 8, 15])})
     assert set(plan.selected.tolist()) == {4, 8, 15}
 
 
 def test_the_same_seed_gives_the_same_plan_and_provenance():
     task, _ = planted_task(2)
-    first, second = (dynst.plan(task, seed=4, **SMALL) for _ in range(2))
+    first, second = (planned(task, seed=4, **SMALL) for _ in range(2))
     assert same(first, second)
 
 
@@ -108,7 +112,7 @@ def test_pitfall_8_validation_values_choose_weights_but_never_move_a_site_of_the
     other = white_noise(shape=(5, 6), steps=split.valid.steps, seed=9)
     task = Task.make(split.train, split.valid, WINDOW, 3)
     changed = Task(task.train, other, WINDOW, task.scaling, 3)
-    one, two = (dynst.plan(t, seed=0, **BARE) for t in (task, changed))
+    one, two = (planned(t, seed=0, **BARE) for t in (task, changed))
     assert np.array_equal(one.order, two.order)
     assert one.provenance["valid_error"] != two.provenance["valid_error"]
 
@@ -123,7 +127,7 @@ def test_fixed_sites_come_first_and_forbidden_ones_never():
     train, valid = (
         type(part)(**{**part.__dict__, "sites": part.sites.with_role(role)}) for part in (split.train, split.valid)
     )
-    plan = dynst.plan(Task.make(train, valid, WINDOW, 4), seed=0, **SMALL)
+    plan = planned(Task.make(train, valid, WINDOW, 4), seed=0, **SMALL)
     assert set(plan.order[:2].tolist()) == set(idle)
     assert sources[0] not in plan.order
     assert len(plan.order) == 29
@@ -132,14 +136,14 @@ def test_fixed_sites_come_first_and_forbidden_ones_never():
 @pytest.mark.parametrize("budget", [1, 29, 30])
 def test_any_budget_from_one_sensor_to_all_of_them_is_planned(budget):
     task, _ = planted_task(0, budget)
-    plan = dynst.plan(task, seed=0, **SMALL)
+    plan = planned(task, seed=0, **SMALL)
     assert plan.budget == len(plan.selected) == budget
     assert len(plan.order) == 30
 
 
 def test_pitfall_5_on_white_noise_the_plan_is_whole_and_what_ifs_gain_next_to_nothing():
     field = white_noise(shape=(5, 6), steps=400)
-    plan = dynst.plan(task_of(field, 4), seed=0, **(ABLE | {"polish": True}))
+    plan = planned(task_of(field, 4), seed=0, **(ABLE | {"polish": True}))
     polish = plan.provenance["polish"]
     assert len(plan.selected) == 4
     assert polish["after"] > 0.97 * polish["before"]
@@ -147,7 +151,7 @@ def test_pitfall_5_on_white_noise_the_plan_is_whole_and_what_ifs_gain_next_to_no
 
 def test_the_history_in_the_provenance_leads_from_all_sites_to_the_support():
     task, _ = planted_task(0)
-    plan = dynst.plan(task, seed=1, **BARE)
+    plan = planned(task, seed=1, **BARE)
     support = set(range(30))
     for _, births, deaths in plan.provenance["updates"]:
         assert not support & set(births)
@@ -159,7 +163,7 @@ def test_the_history_in_the_provenance_leads_from_all_sites_to_the_support():
 @pytest.mark.parametrize("seed", range(3))
 def test_pitfall_2_the_agreement_of_first_order_and_measured_changes_is_told_and_a_poor_one_warned_of(seed):
     task, _ = planted_task(seed)
-    provenance = dynst.plan(task, seed=seed, **BARE).provenance
+    provenance = planned(task, seed=seed, **BARE).provenance
     assert -1 <= provenance["rank_correlation"] <= 1
     assert bool(provenance["warnings"]) == (provenance["rank_correlation"] < 0.5)
 
@@ -167,7 +171,7 @@ def test_pitfall_2_the_agreement_of_first_order_and_measured_changes_is_told_and
 def test_every_step_is_reported():
     task, _ = planted_task(0)
     records = []
-    dynst.plan(task, seed=0, listen=records.append, **BARE)
+    planned(task, seed=0, live={"listen": records.append}, **BARE)
     assert [record.step for record in records] == list(range(40))
     assert list(dict.fromkeys(record.phase for record in records)) == [
         "warm-up",
@@ -184,47 +188,47 @@ class HaltError(Exception):
 @pytest.mark.parametrize("stop", [9, 22, 39])
 def test_a_plan_that_was_stopped_and_resumed_equals_the_uninterrupted_one(tmp_path, stop):
     task, _ = planted_task(0)
-    whole = dynst.plan(task, seed=5, **SMALL)
+    whole, kept = planned(task, seed=5, **SMALL), {"checkpoint": tmp_path, "checkpoint_every": 8}
 
     def halt(record):
         if record.step == stop:
             raise HaltError
 
     with pytest.raises(HaltError):
-        dynst.plan(task, seed=5, listen=halt, checkpoint=tmp_path, checkpoint_every=8, **SMALL)
+        planned(task, seed=5, live=kept | {"listen": halt}, **SMALL)
     steps = []
-    resumed = dynst.plan(
-        task, seed=5, listen=lambda r: steps.append(r.step), checkpoint=tmp_path, checkpoint_every=8, **SMALL
-    )
+    resumed = planned(task, seed=5, live=kept | {"listen": lambda r: steps.append(r.step)}, **SMALL)
     assert same(resumed, whole)
     assert (steps[0] if steps else 40) == (stop + 1) // 8 * 8, "it went on where it was saved"
-    assert same(dynst.plan(task, seed=5, checkpoint=tmp_path, **SMALL), whole), "a finished training is not repeated"
+    assert same(planned(task, seed=5, live={"checkpoint": tmp_path}, **SMALL), whole), (
+        "a finished training is not repeated"
+    )
 
 
 def test_a_checkpoint_of_another_budget_is_refused(tmp_path):
     task, _ = planted_task(0)
-    dynst.plan(task, seed=0, checkpoint=tmp_path, **BARE)
+    planned(task, seed=0, live={"checkpoint": tmp_path}, **BARE)
     with pytest.raises(CheckpointError, match="another study: budget is 3 there and 4 here"):
-        dynst.plan(task.with_budget(4), seed=0, checkpoint=tmp_path, **BARE)
+        planned(task.with_budget(4), seed=0, live={"checkpoint": tmp_path}, **BARE)
 
 
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
         ({"evidence": "benefits"}, 'Did you mean "benefit"'),
-        ({"schedule": "linear"}, 'schedule "linear" is unknown'),
+        ({"schedule": "linear"}, 'schedule: "linear" is unknown. Known: geometric, cubic'),
         ({"backbone": "stlite"}, 'Did you mean "stlight"'),
-        ({"alpha": 1.5}, "alpha must be within"),
+        ({"alpha": 1.5}, "alpha: 1.5 came; at most 1 is expected"),
     ],
 )
 def test_an_option_that_makes_no_sense_is_a_config_error(wrong, words):
     task, _ = planted_task(0)
     with pytest.raises(ConfigError, match=words) as caught:
-        dynst.plan(task, seed=0, **(BARE | wrong))
+        planned(task, seed=0, **(BARE | wrong))
     assert isinstance(caught.value, DynstError)
 
 
 def test_what_ifs_are_left_out_where_they_could_reach_too_few_sensors():
     task, _ = planted_task(0, 20)
-    plan = dynst.plan(task, seed=0, **SMALL)
+    plan = planned(task, seed=0, **SMALL)
     assert "could be tried at this cost" in plan.provenance["polish"]

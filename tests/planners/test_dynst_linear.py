@@ -11,6 +11,7 @@ from dynst.errors import ConfigError
 from dynst.planners import PLANNERS, dynst_linear
 from dynst.planners.base import Task
 from dynst.planners.bench import Bench
+from dynst.planners.dynst_linear import Options
 from dynst.planners.exchange import affordable, building_order, swap, without_weakest
 from dynst.planners.farthest import farthest_point
 from dynst.readers.synthetic import planted
@@ -31,7 +32,7 @@ def test_sites_beyond_the_plan_follow_by_farthest_point_whatever_the_search_did_
 
 def test_the_plan_is_a_local_optimum_in_the_order_of_building(make_task, waves):
     task = make_task(waves(), 4)
-    plan = dynst_linear.plan(task, seed=0, sweeps=9)
+    plan = dynst_linear.plan(task, seed=0, options=Options(sweeps=9))
     error = task.expected_error
     assert plan.selected.tolist() == building_order(error, task.sites, plan.selected).tolist()
     bench = Bench.of(error, plan.selected)
@@ -50,16 +51,16 @@ def test_small_plans_are_close_to_the_best_of_all(make_task, waves):
 def test_pruning_a_dense_support_ends_near_the_greedy_start(make_task, waves, seed):
     task = make_task(waves(noise=0.5, seed=seed), 6)
     gains = {
-        start: task.expected_error.gain(np.sort(dynst_linear.plan(task, seed=0, start=start).selected))
-        for start in dynst_linear.STARTS
+        start: task.expected_error.gain(np.sort(dynst_linear.plan(task, seed=0, options=Options(start=start)).selected))
+        for start in ("greedy", "dense")
     }
     assert gains["greedy"] >= 0.99 * gains["dense"]
     assert gains["dense"] >= 0.97 * gains["greedy"]
 
 
-def test_an_unknown_start_is_refused(make_task, waves):
+def test_an_unknown_start_is_refused():
     with pytest.raises(ConfigError, match="greedy, dense"):
-        dynst_linear.plan(make_task(waves(), 3), seed=0, start="hot")
+        Options.of({"start": "hot"})
 
 
 def test_the_weakest_sensor_leaves_and_a_fixed_one_stays(make_task, waves):

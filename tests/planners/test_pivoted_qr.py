@@ -120,14 +120,14 @@ def test_the_published_form_picks_the_sites_of_lapack_on_exact_modes(record, bud
     _, value, vector = np.linalg.svd(task.train_snapshots[:, :, 0].astype(float), full_matrices=False)
     rank = min(budget, int((value > 1e-4 * value[0]).sum()))
     expected = scipy.linalg.qr(vector[:rank], pivoting=True, mode="r")[1][:rank]
-    plan = pivoted_qr.plan(task, seed=0, rank=budget, scaled=False)
+    plan = pivoted_qr.plan(task, seed=0, options=pivoted_qr.Options(rank=budget, scaled=False))
     assert plan.provenance["modes"] == rank
     assert plan.order[:rank].tolist() == expected.tolist()
 
 
 def test_the_published_form_pivots_on_as_many_modes_as_sensors(make_task, waves):
     task = make_task(waves(), 4)
-    plan = pivoted_qr.plan(task, seed=0, rank=4, scaled=False)
+    plan = pivoted_qr.plan(task, seed=0, options=pivoted_qr.Options(rank=4, scaled=False))
     field = modal_field(task, rank=4)
     expected = scipy.linalg.qr((field.view[:, 0] / field.amplitude).T, pivoting=True, mode="r")[1][:4]
     assert plan.selected.tolist() == expected.tolist()

@@ -143,9 +143,8 @@ def test_nothing_to_vary_with_is_no_error(monkeypatch):
     assert len(found.left_out) == 6
 
 
-def test_options_reach_the_planner_but_not_the_checkpoint_of_the_plan(monkeypatch, tmp_path):
-    options = {"steps": 7, "checkpoint": tmp_path, "listen": print}
-    planner, _ = recorded(monkeypatch, prepared_of(planted_field()[0], "dynst"), options=options)
+def test_options_reach_the_planner(monkeypatch):
+    planner, _ = recorded(monkeypatch, prepared_of(planted_field()[0], "dynst"), options={"steps": 7})
     assert [given for _, _, given in planner.calls] == [{"steps": 7}] * 3
 
 
