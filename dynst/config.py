@@ -12,14 +12,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from dynst.backbones import BACKBONES, SHAPES, check_shape
 from dynst.domain import Field as Record
 from dynst.domain import Sites, Window
 from dynst.domain.calendar import Calendar
 from dynst.domain.dates import Date, Until
 from dynst.domain.durations import is_duration, steps_of
 from dynst.domain.split import Split, split_record
-from dynst.errors import ConfigError, unknown_name
-from dynst.planners import DEFAULT, NETWORK, PLANNERS, row_of
+from dynst.errors import ConfigError, OptionError, unknown_name
+from dynst.planners import DEFAULT, NETWORK, PLANNERS, all_options, takers
 from dynst.readers import DEFAULT_SAMPLE, Hints
 
 __all__ = ["Study", "is_path"]
@@ -27,21 +28,13 @@ __all__ = ["Study", "is_path"]
 _DEFAULT_SENSORS = 20
 # Chosen: beyond some 20 sensors the choice of places hardly matters on smooth fields; below, it does.
 
-_SWITCHES = (
-    "evidence",
-    "drop_by",
-    "schedule",
-    "interval",
-    "alpha",
-    "rate",
-    "prune",
-    "regrow",
-    "rewind",
-    "l1",
-    "polish",
-    "precision",
-)
-"""Options that planner dynst alone understands."""
+_LINEAR = "linear"  # the backbone in closed form
+
+_NETWORK = ("backbone", "dim", "depth", "patch", "steps", "batch")
+"""Fields of the network: each planner that trains one is told them, and the judge that trains networks afresh."""
+
+_SHARED = (*_NETWORK, "device", "precision")
+"""Fields that a planner is told if it has an option of that name."""
 
 _TABLES: dict[str, dict[str, str]] = {
     "data": {
@@ -54,16 +47,18 @@ _TABLES: dict[str, dict[str, str]] = {
     "rules": {key: key for key in ("existing", "allow", "forbid")},
     "planner": {
         "name": "planner",
-        **{key: key for key in ("backbone", "dim", "depth", "patch", "steps", "batch")},
-        **{key: key for key in _SWITCHES if key != "precision"},
+        **{key: key for key in _NETWORK},
     },
     "judge": {key: key for key in ("compare", "ladder", "seeds", "regions", "stability", "tolerance")},
     "run": {key: key for key in ("seed", "device", "precision", "workers", "out")},
 }
-"""Tables of a study file: key in the file -> field of `Study`."""
+"""Tables of a study file: key in the file -> field of `Study`. ``[planner]`` takes the planner's own options too."""
 
-_SAMPLE = {key: name for keys in _TABLES.values() for key, name in keys.items() if key != "name"}
-"""Keys of the table ``[sample]``: those of all the other tables."""
+_KEYS = _TABLES | {"sample": {key: name for keys in _TABLES.values() for key, name in keys.items() if key != "name"}}
+"""The same with the table ``[sample]``, which takes the keys of all the others."""
+
+_WITH_OPTIONS = ("planner", "sample")
+"""Tables that take the options of planners."""
 
 
 def _listed(value: object) -> object:
@@ -123,8 +118,48 @@ Said = Annotated[str | None, BeforeValidator(lambda value: None if value == "" e
 IsoDate = Annotated[str | None, BeforeValidator(_date)]
 
 
+def _known_backbone(value: object) -> object:
+    names = ("auto", *BACKBONES, _LINEAR)
+    if not isinstance(value, str) or value in names:
+        return value
+    raise ValueError(unknown_name("backbone", value, names).rstrip("."))
+
+
 class Study(BaseModel):
-    """One study: data, window, budget, rules, planner, comparison, run. ``None``: chosen from the data and said.
+    """What is asked for: data, window, budget, rules, planner, comparison, run.
+
+    A field that is left out, or None, is chosen from the data, and the run says what was chosen. Values are those of
+    a study file (`load`, `toml`), where each paragraph below is a table.
+
+    Parameters
+    ----------
+    data, stations, graph, layout, sites, spacing, split, train_until, valid_until
+        ``[data]``: path (or URL, ``sample:NAME``), files of positions and links, axes of frames, number of reference
+        sites, metres between cells; split by ``time`` or whole ``run``, or dates that end training and validation.
+    observe, predict : sequence of str
+        Channels that a sensor measures, and that are forecast; all if empty.
+    history, horizon, stride, climatology, cycle
+        ``[window]``: steps read and forecast (or times such as ``"12h"``), steps between windows; what is usual, such
+        as ``"year+day"``, and the steps of a cycle.
+    sparsity, sensors
+        ``[budget]``: share of the sites without a sensor, or the number of sensors; one of them.
+    existing, allow, forbid
+        ``[rules]``: files of stations that stay, and of where alone, or not at all, a new sensor may stand.
+    planner, options
+        ``[planner]``: a name in `PLANNERS`, and its own options by name (``PLANNERS[name].options`` documents them);
+        an option may also be given as a keyword: ``Study(planner="forward", penalty=0.1)``.
+    backbone, dim, depth, patch, steps, batch
+        ``[planner]``: network and its training, for each planner that trains one and for networks that judge.
+    compare, ladder, seeds, regions, stability, tolerance
+        ``[judge]``: ``quick``, ``full`` or ``none``; further sparsities; plans of a planner that draws lots; file of
+        regions; whether to plan again on parts of the record; percent within which a smaller plan is enough.
+    seed, device, precision, workers, out
+        ``[run]``: seed of all that is random, where and how networks compute, processes, folder of the run.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        If a value makes no sense; `load` and `of` raise one line instead, a `ConfigError`.
 
     Examples
     --------
@@ -137,6 +172,8 @@ class Study(BaseModel):
     <BLANKLINE>
     [budget]
     sensors = 20
+    >>> Study(planner="forward", penalty=0.1).options
+    {'penalty': 0.1}
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -167,23 +204,13 @@ class Study(BaseModel):
     forbid: Said = None
 
     planner: str = "auto"
-    backbone: Literal["auto", "stlight", "gnn", "linear"] = "auto"
+    options: dict[str, Any] = {}
+    backbone: Annotated[str, BeforeValidator(_known_backbone)] = "auto"
     dim: Count | None = None
     depth: Count | None = None
     patch: Count | None = None
     steps: Count | None = None
     batch: Count | None = None
-    evidence: Literal["magnitude", "gradient", "benefit", "exact", "random"] | None = None
-    drop_by: Literal["magnitude", "gradient", "benefit", "exact", "random"] | None = None
-    schedule: Literal["geometric", "cubic"] | None = None
-    interval: Count | None = None
-    alpha: Annotated[float, Field(ge=0, le=1), BeforeValidator(_no_switch)] | None = None
-    rate: Literal["one_cycle", "cosine"] | None = None
-    prune: bool | None = None
-    regrow: bool | None = None
-    rewind: bool | None = None
-    l1: Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_no_switch)] | None = None
-    polish: bool | None = None
 
     compare: Literal["quick", "full", "none"] = "quick"
     ladder: Annotated[tuple[Share, ...] | None, BeforeValidator(_listed)] = None
@@ -194,9 +221,23 @@ class Study(BaseModel):
 
     seed: Annotated[int, Field(ge=0), BeforeValidator(_no_switch)] = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Annotated[Literal["32", "bf16"], BeforeValidator(str)] = "32"
+    precision: Annotated[str, BeforeValidator(str)] = "32"
     workers: Count | None = None
     out: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _options_apart(cls, given: object) -> object:
+        """Options of planners given as keywords go to `options`; fields given as options go to their field."""
+        if not isinstance(given, Mapping) or not isinstance(given.get("options", {}), Mapping):
+            return given
+        flat = {**given, **given.get("options", {})}
+        flat.pop("options", None)
+        fields = {name: value for name, value in flat.items() if name in cls.model_fields}
+        rest = {name: value for name, value in flat.items() if name not in fields}
+        options = {name: value for name, value in rest.items() if value is not None and takers(name)}
+        unknown = {name: value for name, value in rest.items() if not takers(name)}
+        return fields | unknown | {"options": options}
 
     @model_validator(mode="after")
     def _no_contradiction(self) -> Study:
@@ -206,38 +247,70 @@ class Study(BaseModel):
             raise ValueError("valid_until needs train_until: give both, or train_until alone")
         if self.until is not None and self.split == "run":
             raise ValueError("a split by run keeps whole runs and takes no date: leave out split, or train_until")
-        if self.planner == NETWORK and self.backbone == "linear":
+        if "cycle" in self.climatology.split("+") and self.cycle is None:
+            raise ValueError("climatology cycle has no length: give --cycle STEPS")
+        self._check_backbone()
+        self._check_options()
+        return self
+
+    def _check_backbone(self) -> None:
+        if self.planner == NETWORK and self.backbone == _LINEAR:
             raise ValueError(f"planner {NETWORK} trains a network: for the linear backbone choose planner {DEFAULT}")
-        if self.backbone in ("gnn", "linear") and self.patch is not None:
-            raise ValueError(f"patch is an option of the backbone stlight; {self.backbone} has none: leave it out")
-        if self.planner == DEFAULT and self.backbone in ("stlight", "gnn"):
+        if self.planner == DEFAULT and self.backbone in BACKBONES:
             raise ValueError(
                 f"planner {DEFAULT} trains no network: for the backbone {self.backbone} choose planner {NETWORK}"
             )
-        if "cycle" in self.climatology.split("+") and self.cycle is None:
-            raise ValueError("climatology cycle has no length: give --cycle STEPS")
-        asked = self._switches
-        takes_them = self.planner == "auto" or row_of(self.planner).switches
-        if asked and (not takes_them or self.backbone == "linear"):
-            other = f"planner {self.planner}" if self.planner != "auto" else "the linear backbone"
-            raise ValueError(
-                f"{asked[0]} is a switch of planner {NETWORK}; {other} does not take it: leave one of them out"
-            )
-        return self
+        if self.backbone != "auto":
+            check_shape(self.backbone, self.shape)
+
+    def _check_options(self) -> None:
+        planner, _ = self.chosen_planner()
+        if planner not in PLANNERS or not self._given:
+            return
+        own = PLANNERS[planner].options
+        for name in self._given:
+            if name not in own.names():
+                raise OptionError(
+                    name,
+                    f"belongs to planner {' or '.join(takers(name))}; planner {planner} does not take it: "
+                    f"leave one of them out",
+                )
+        own.of(self.planner_options(planner))
 
     @property
-    def _switches(self) -> list[str]:
-        """Options given that planner dynst alone understands."""
-        return [name for name in _SWITCHES if getattr(self, name) != type(self).model_fields[name].default]
+    def _given(self) -> list[str]:
+        """Options given that a planner must have, as they would do nothing otherwise."""
+        default = type(self).model_fields["precision"].default
+        return [*self.options, *(["precision"] if self.precision != default else [])]
+
+    @property
+    def shape(self) -> dict[str, int]:
+        """Options of the network's shape that are given: those that differ between backbones."""
+        named = {name: getattr(self, name) for name in SHAPES}
+        return {name: value for name, value in named.items() if value is not None}
 
     @classmethod
     def load(
-        cls, path: Path | None = None, flags: Mapping[str, object] | None = None, *, sample: bool = False
+        cls,
+        path: Path | None = None,
+        flags: Mapping[str, object] | None = None,
+        *,
+        settings: Mapping[str, object] | None = None,
+        sample: bool = False,
     ) -> Study:
-        """A study from a TOML file (or the defaults), with `flags` (fields that are not None) on top.
+        """A study from a TOML file (or the defaults), with flags and settings on top.
 
-        With `sample`, what the file's table ``[sample]`` says replaces the rest of the file: the same study on small
-        data that ship with dynst.
+        Parameters
+        ----------
+        path : Path or None
+            The file.
+        flags : mapping or None
+            Fields of the study and options of planners; those that are None say nothing.
+        settings : mapping or None
+            Keys of the table ``[planner]``.
+        sample : bool
+            Whether what the file's table ``[sample]`` says replaces the rest of the file: the same study on small
+            data that ship with dynst.
 
         Raises
         ------
@@ -250,15 +323,41 @@ class Study(BaseModel):
             raise ConfigError("--sample is the small form of a study file: name one, as in pipelines/.")
         fields = _over(fields, given)
         origin |= {name: f"--{name.replace('_', '-')}" for name in given}
+        for key, value in (settings or {}).items():
+            field = _field_of("planner", key, "--set")
+            fields[field], origin[field] = value, f"--set {key}"
         if path and fields.get("data") == "":
             hint = ", or try the study with --sample" if "sample" in _parsed(path) else ""
             raise ConfigError(f"{path}: name the data with --data PATH (the file says where to get them){hint}.")
+        return cls._valid(fields, origin, str(path or ""))
+
+    @classmethod
+    def of(cls, **fields: object) -> Study:
+        """A study from fields and options by name, as `Study` itself, but what is wrong is a `ConfigError`.
+
+        Raises
+        ------
+        ConfigError
+            One line with the field and, for an unknown name, the nearest known one.
+
+        Examples
+        --------
+        >>> Study.of(sensors=0)
+        Traceback (most recent call last):
+        ...
+        dynst.errors.ConfigError: sensors: 0 came; at least 1 is expected.
+        """
+        return cls._valid(fields, {}, "")
+
+    @classmethod
+    def _valid(cls, fields: Mapping[str, object], origin: Mapping[str, str], whole: str) -> Study:
         try:
-            study = cls.model_validate(fields | given)
+            study = cls.model_validate(fields)
         except ValidationError as error:
-            raise ConfigError(_one_line(error, origin, path)) from error
+            raise ConfigError(_one_line(error, origin, whole)) from error
         if study.planner not in {"auto", *PLANNERS}:
-            raise ConfigError(f"{origin['planner']}: {unknown_name('planner', study.planner, PLANNERS)}")
+            where = origin.get("planner", "planner")
+            raise ConfigError(f"{where}: {unknown_name('planner', study.planner, PLANNERS)}")
         return study
 
     @property
@@ -360,32 +459,49 @@ class Study(BaseModel):
         """
         if self.planner != "auto":
             return self.planner, "as asked"
-        if self._switches:
-            return NETWORK, f"as asked by {self._switches[0]}"
-        if self.backbone == "linear":
-            return DEFAULT, "as asked by the linear backbone"
+        if self.backbone == _LINEAR:
+            return DEFAULT, f"as asked by the {_LINEAR} backbone"
+        given = self._given
+        if given and set(given) <= set(PLANNERS[NETWORK].options.names()):
+            return NETWORK, f"as asked by {given[0]}"
         if self.backbone != "auto":
             return NETWORK, f"as asked by the {self.backbone} backbone"
         return DEFAULT, "the default"
 
-    def network(self, planner: str = NETWORK) -> dict[str, Any]:
-        """Options of a planner that trains a network; one that is left out has that planner's own default.
+    def network(self) -> dict[str, Any]:
+        """Options of a network that judges; one that is left out has its own default.
 
         Examples
         --------
-        >>> Study(steps=50, polish=False).network("one_shot")
+        >>> Study(steps=50, polish=False).network()
         {'steps': 50, 'device': 'auto'}
         """
-        names: tuple[str, ...] = ("dim", "depth", "patch", "steps", "batch", "device")
-        network = {"backbone": self.backbone} if self.backbone in ("stlight", "gnn") else {}
-        row = row_of(planner)
-        if row.switches:
-            names += _SWITCHES
-        options = network | {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-        if row.most_steps is not None and planner != self.planner:
+        named = {name: getattr(self, name) for name in (*_NETWORK, "device")}
+        if self.backbone not in BACKBONES:
+            del named["backbone"]
+        return {name: value for name, value in named.items() if value is not None}
+
+    def planner_options(self, planner: str) -> dict[str, Any]:
+        """What a planner is told: of the network what it takes, and the study's own options if they are for it.
+
+        Examples
+        --------
+        >>> study = Study(steps=500, polish=False)
+        >>> study.planner_options("one_shot")
+        {'steps': 150, 'device': 'auto'}
+        >>> study.planner_options("dynst")
+        {'steps': 500, 'device': 'auto', 'precision': '32', 'polish': False}
+        >>> study.planner_options("coverage")
+        {}
+        """
+        row, (chosen, _) = PLANNERS[planner], self.chosen_planner()
+        taken = row.options.names()
+        shared = self.network() | {"precision": self.precision}
+        options = {name: value for name, value in shared.items() if name in taken}
+        if planner == chosen:
+            return options | self.options
+        if row.most_steps is not None:
             options["steps"] = min(options.get("steps", row.most_steps), row.most_steps)
-        if options.get("polish") is False:
-            options["exact_sweep"] = False  # "as published" means neither kind of swap after training
         return options
 
     def toml(self) -> str:
@@ -397,6 +513,8 @@ class Study(BaseModel):
                 for key, name in keys.items()
                 if getattr(self, name) is not None and getattr(self, name) != type(self).model_fields[name].default
             ]
+            if table == "planner":
+                lines += [f"{name} = {_toml(value)}" for name, value in self.options.items()]
             if lines:
                 tables.append("\n".join([f"[{table}]", *lines]))
         return "\n\n".join(tables)
@@ -438,27 +556,37 @@ def _parsed(path: Path) -> dict[str, Any]:
 
 def _read(path: Path, *, sample: bool) -> tuple[dict[str, object], dict[str, str]]:
     """Fields of a study file, and where in the file each came from."""
-    tables, known = _parsed(path), _TABLES | {"sample": _SAMPLE}
+    tables = _parsed(path)
     if sample and "sample" not in tables:
         raise ConfigError(f"{path}: the study has no small form: it holds no table [sample].")
     parts: dict[bool, dict[str, object]] = {False: {}, True: {}}  # of the study, and of its small form
     origin: dict[str, str] = {}
     for table, content in tables.items():
-        if table not in known:
+        if table not in _KEYS:
             raise ConfigError(f"{path}: {_unknown_table(table, content)}")
         if not isinstance(content, dict):
             raise ConfigError(f"{path}: {table} is a table: write [{table}] and its keys below it.")
         for key, value in content.items():
-            if key not in known[table]:
-                raise ConfigError(f"{path}, [{table}] {unknown_name('key', key, known[table])}")
-            parts[table == "sample"][known[table][key]] = value
+            field = _field_of(table, key, f"{path}, [{table}]")
+            parts[table == "sample"][field] = value
             if table != "sample" or sample:
-                origin[known[table][key]] = f"{path}, [{table}] {key}"
+                origin[field] = f"{path}, [{table}] {key}"
     fields = _over(parts[False], parts[True]) if sample else parts[False]
     for name in ("data", "stations", "graph", "regions", *_TABLES["rules"]):
         if isinstance(place := fields.get(name), str) and place:
             fields[name] = _beside(path, place)
     return fields, origin
+
+
+def _field_of(table: str, key: str, where: str) -> str:
+    """Field of `Study`, or option of a planner, that a key of a table stands for."""
+    known = _KEYS[table]
+    if key in known:
+        return known[key]
+    options = all_options() if table in _WITH_OPTIONS else ()
+    if key in options:
+        return key
+    raise ConfigError(f"{where} {unknown_name('key', key, {*known, *options})}")
 
 
 def _unknown_table(table: str, content: object) -> str:
@@ -473,10 +601,13 @@ def _beside(path: Path, data: str) -> str:
     return str(path.parent / data) if is_path(data) and not data.startswith("~") else data
 
 
-def _one_line(error: ValidationError, origin: Mapping[str, str], path: Path | None) -> str:
+def _one_line(error: ValidationError, origin: Mapping[str, str], whole: str) -> str:
     first = error.errors()[0]
+    wrong = first.get("ctx", {}).get("error")
+    if isinstance(wrong, OptionError):
+        return f"{origin.get(wrong.option, wrong.option)}: {wrong.fault}."
     name = str(first["loc"][0]) if first["loc"] else ""
-    where = origin.get(name, str(path) if path and not name else name)
+    where = origin.get(name, name or whole)
     text = _MENDED.get(first["type"], _as_said)(dict(first))
     return f"{where}: {text}." if where else f"{text}."
 
@@ -490,6 +621,10 @@ def _literal(error: dict[str, Any]) -> str:
     near = difflib.get_close_matches(str(error["input"]), known, n=1)
     hint = f'. Did you mean "{near[0]}"' if near else ""
     return f'"{error["input"]}" is unknown{hint}{"?" if near else "."} Known: {", ".join(known)}'
+
+
+def _unknown_field(name: str) -> str:
+    return unknown_name("option", name, {*Study.model_fields, *all_options()}).rstrip(".")
 
 
 _MENDED: dict[str, Callable[[dict[str, Any]], str]] = {
@@ -507,7 +642,7 @@ _MENDED: dict[str, Callable[[dict[str, Any]], str]] = {
     "int_type": lambda e: f"{json.dumps(e['input'])} is no whole number",
     "int_from_float": lambda e: f"{e['input']} is no whole number",
     "float_parsing": lambda e: f'"{e["input"]}" is no number',
-    "extra_forbidden": lambda e: unknown_name("option", str(e["loc"][0]), Study.model_fields).rstrip("."),
+    "extra_forbidden": lambda e: _unknown_field(str(e["loc"][0])),
 }
 """Pydantic's kinds of error that a user meets, in our words."""
 

@@ -8,6 +8,7 @@ import pytest
 from dynst.config import Study
 from dynst.domain import Sites
 from dynst.errors import BudgetError, ConfigError
+from dynst.planners import PLANNERS
 
 
 def write(tmp_path, text):
@@ -111,11 +112,11 @@ def test_plans_are_made_in_closed_form_unless_told_otherwise():
 
 def test_only_options_that_were_given_reach_the_network_planner():
     study = Study(steps=5, l1=0.1)
-    assert study.network() == {"steps": 5, "l1": 0.1, "device": "auto", "precision": "32"}
-    assert study.network("one_shot") == {"steps": 5, "device": "auto"}
+    assert study.planner_options("dynst") == {"steps": 5, "l1": 0.1, "device": "auto", "precision": "32"}
+    assert study.planner_options("one_shot") == study.network() == {"steps": 5, "device": "auto"}
 
 
-@pytest.mark.parametrize("switch", [{"evidence": "magnitude"}, {"rewind": True}, {"precision": "bf16"}, {"alpha": 0.1}])
+@pytest.mark.parametrize("switch", [{"evidence": "magnitude"}, {"rewind": True}, {"precision": "bf16"}, {"l1": 0.1}])
 def test_a_switch_of_the_network_chooses_it_or_is_refused_but_never_ignored(switch):
     assert Study(**switch).chosen_planner() == ("dynst", f"as asked by {next(iter(switch))}")
     for other in ({"planner": "coverage"}, {"planner": "dynst_linear"}, {"backbone": "linear"}):
@@ -146,9 +147,89 @@ def test_a_precision_may_be_written_as_a_number(tmp_path):
 
 
 def test_without_polish_neither_kind_of_swap_follows_the_training():
-    network = Study(polish=False).network()
-    assert (network["polish"], network["exact_sweep"]) == (False, False)
-    assert "exact_sweep" not in Study(polish=True).network()
+    options = PLANNERS["dynst"].options
+    assert not options(polish=False).sweeps
+    assert options(polish=True).sweeps
+    assert options(polish=False, exact_sweep=True).sweeps
+
+
+def test_options_of_any_planner_come_from_file_flags_and_python_alike(tmp_path):
+    path = write(tmp_path, '[planner]\nname = "forward"\npenalty = 0.1\n')
+    studies = [
+        Study.load(path),
+        Study.load(None, {"planner": "forward", "penalty": 0.1}),
+        Study(planner="forward", penalty=0.1),
+        Study(planner="forward", options={"penalty": 0.1}),
+        Study.of(planner="forward", penalty=0.1),
+    ]
+    assert all(study == studies[0] for study in studies)
+    assert studies[0].planner_options("forward") == {"penalty": 0.1}
+    assert Study.load(write(tmp_path, studies[0].toml())) == studies[0]
+    assert Study.load(path, {"penalty": 0.3}).options == {"penalty": 0.3}
+
+
+def test_a_network_field_given_as_an_option_is_that_field():
+    assert Study(planner="dynst", options={"steps": 50, "alpha": 0.2}) == Study(planner="dynst", steps=50, alpha=0.2)
+    assert Study(planner="dynst", options={"steps": 50}).steps == 50
+
+
+@pytest.mark.parametrize("planner", sorted(PLANNERS))
+def test_no_option_is_hidden_by_a_field_of_the_study(planner):
+    """An option named like another field would never reach its planner."""
+    shared = {"backbone", "steps", "batch", "dim", "depth", "patch", "device", "precision"}
+    assert set(PLANNERS[planner].options.names()) & set(Study.model_fields) <= shared
+
+
+@pytest.mark.parametrize("planner", ["coverage", "dynst_linear", "one_shot"])
+def test_baselines_take_the_options_of_the_study_only_if_they_are_its_planner(planner):
+    study = Study(planner="dynst", alpha=0.2, evidence="gradient", steps=20)
+    assert not {"alpha", "evidence"} & set(study.planner_options(planner))
+    assert study.planner_options("dynst")["alpha"] == 0.2
+
+
+def test_without_a_planner_options_choose_the_network_only_where_it_has_them_all():
+    assert Study(alpha=0.1).chosen_planner()[0] == "dynst"
+    assert Study(sweeps=1).chosen_planner() == ("dynst_linear", "the default")
+    assert Study(alpha=0.1, sweeps=1).chosen_planner()[0] == "dynst_linear"
+    assert Study(alpha=0.1, backbone="linear").planner_options("dynst_linear") == {"alpha": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (
+            "penalty = 0.1",
+            "penalty: belongs to planner forward; planner dynst_linear does not take it: leave one of them out.",
+        ),
+        ('name = "coverage"\nalpha = 0.1', "alpha: belongs to planner dynst or dynst_linear; planner coverage"),
+        ('name = "forward"\npenalty = 0', "penalty: 0 came; more than 0 is expected."),
+        ('name = "forward"\npenaltie = 1', 'key "penaltie" is unknown. Did you mean "penalty"?'),
+        ('name = "forward"\npenalty = "big"', 'penalty: "big" is no number.'),
+        ('name = "dynst_linear"\nrounds = 1.5', "rounds: 1.5 is no whole number."),
+        ('name = "dynst_linear"\nstart = "dens"', 'start: "dens" is unknown. Did you mean "dense"? Known: greedy'),
+        ('name = "pivoted_qr"\nscaled = 1', "scaled: 1 came; true or false is expected."),
+        ('name = "mutual_information"\nshrinkage = 2', "shrinkage: 2 came; at most 1 is expected."),
+        ('backbone = "stlite"', 'backbone: backbone "stlite" is unknown. Did you mean "stlight"?'),
+        ('backbone = "gnn"\npatch = 2', "patch: belongs to the backbone stlight; gnn has none: leave it out."),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_one_line_with_its_place(tmp_path, text, says):
+    with pytest.raises(ConfigError) as told:
+        Study.load(write(tmp_path, f"[planner]\n{text}\n"))
+    assert str(told.value).startswith(f"{tmp_path / 'study.toml'}, [planner] ")
+    assert says in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+def test_what_python_gets_wrong_names_the_field():
+    for fields, says in (({"sensors": 0}, "sensors: 0 came"), ({"sensor": 3}, 'Did you mean "sensors"')):
+        with pytest.raises(ConfigError, match=says):
+            Study.of(**fields)
+
+
+def test_the_help_of_a_study_names_every_field():
+    for field in Study.model_fields:
+        assert re.search(rf"^[\w, ]*\b{field}\b[\w, :]*$", Study.__doc__, re.MULTILINE), field
 
 
 def test_paths_below_home_and_names_with_a_colon_are_paths(tmp_path):
@@ -244,3 +325,54 @@ def test_dates_that_contradict_are_one_line(flags, says):
     assert says in str(told.value)
     assert not str(told.value).endswith("..")
     assert "\n" not in str(told.value)
+
+
+def test_a_resolved_study_of_an_older_version_is_understood(tmp_path):
+    """All switches of dynst and the arithmetic, where older versions wrote them."""
+    path = write(
+        tmp_path,
+        """[data]
+path = "waves.nc"
+
+[planner]
+name = "dynst"
+backbone = "stlight"
+dim = 8
+steps = 50
+evidence = "magnitude"
+drop_by = "gradient"
+schedule = "cubic"
+interval = 5
+alpha = 0.2
+rate = "cosine"
+prune = false
+regrow = true
+rewind = true
+l1 = 0.001
+polish = false
+
+[run]
+device = "cpu"
+precision = "bf16"
+""",
+    )
+    study = Study.load(path)
+    assert study.planner_options("dynst") == {
+        "backbone": "stlight",
+        "dim": 8,
+        "steps": 50,
+        "device": "cpu",
+        "precision": "bf16",
+        "evidence": "magnitude",
+        "drop_by": "gradient",
+        "schedule": "cubic",
+        "interval": 5,
+        "alpha": 0.2,
+        "rate": "cosine",
+        "prune": False,
+        "regrow": True,
+        "rewind": True,
+        "l1": 0.001,
+        "polish": False,
+    }
+    assert Study.load(write(tmp_path, study.toml())) == study.model_copy(update={"data": str(tmp_path / study.data)})

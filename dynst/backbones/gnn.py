@@ -144,8 +144,6 @@ class GNN(AbstractBackbone):
         ConfigError
             If an option makes no sense, or a sensor is no site.
         """
-        if "patch" in shape:
-            raise ConfigError("patch is an option of backbone stlight; a GNN has none. Leave it out.")
         return cls(sites, layout, features_in=features_in, features_out=features_out, generator=generator, **shape)
 
     def forward(self, stream: Float[Tensor, "b n f"]) -> Float[Tensor, "b n g"]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dynst.planners.base import Planner, Task
     from dynst.planners.options import PlannerOptions
 
-__all__ = ["DEFAULT", "NETWORK", "PLANNERS", "LazyPlanner", "find_planner", "row_of"]
+__all__ = ["DEFAULT", "NETWORK", "PLANNERS", "LazyPlanner", "all_options", "find_planner", "row_of", "takers"]
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,6 @@ class LazyPlanner:
         Whether it looks at the values measured. The others know the sites alone.
     resumable : bool
         Whether it takes so long that it reports its steps, keeps a checkpoint, and plans only where it was asked to.
-    switches : bool
-        Whether it takes the switches of a study's network (``evidence``, ``schedule``, ...) and its backbone is told.
     draws : int
         Plans of it, at least, that a plan is compared with under a judge in closed form; see `docs/method.md`.
     most_steps : int or None
@@ -59,7 +57,6 @@ class LazyPlanner:
     seeded: bool = False
     reads_record: bool = True
     resumable: bool = False
-    switches: bool = False
     draws: int = 1
     most_steps: int | None = None
 
@@ -106,7 +103,7 @@ class LazyPlanner:
 
 
 _ROWS = (
-    LazyPlanner("dynst", trains=True, seeded=True, resumable=True, switches=True),
+    LazyPlanner("dynst", trains=True, seeded=True, resumable=True),
     LazyPlanner("dynst_linear"),
     LazyPlanner("uniform_random", seeded=True, reads_record=False, draws=20),
     LazyPlanner("coverage", reads_record=False),
@@ -152,3 +149,19 @@ def row_of(name: str) -> LazyPlanner:
     (True, False)
     """
     return PLANNERS.get(name, LazyPlanner(name))
+
+
+def takers(option: str) -> tuple[str, ...]:
+    """Planners that have an option of this name.
+
+    Examples
+    --------
+    >>> takers("alpha"), takers("penalty"), takers("colour")
+    (('dynst', 'dynst_linear'), ('forward',), ())
+    """
+    return tuple(name for name, row in PLANNERS.items() if option in row.options.names())
+
+
+def all_options() -> tuple[str, ...]:
+    """Names of the options of all planners, each once."""
+    return tuple(dict.fromkeys(option for row in PLANNERS.values() for option in row.options.names()))

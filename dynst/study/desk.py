@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from dynst.evaluation import Score
 from dynst.evaluation.closed_form import ClosedFormJudge
 from dynst.evaluation.sweep import Judge
 from dynst.export import load_plan
-from dynst.planners import PLANNERS, row_of
+from dynst.planners import PLANNERS
 from dynst.planners.base import PlannerSkipped, Task
 from dynst.study.cell import Cell, Gap
 from dynst.study.cells import Matrix, Store
@@ -26,7 +25,7 @@ from dynst.study.measure import Cost, measured
 from dynst.study.prepare import Prepared, prepare
 from dynst.study.refits import NetworkJudge, closed_judge, regions_of_study
 
-__all__ = ["Desk", "Errand", "plan_options"]
+__all__ = ["Desk", "Errand"]
 
 _MENDABLE = (DynstError, MemoryError, np.linalg.LinAlgError, FloatingPointError)
 # What makes a gap; any other exception is a bug and is shown as one.
@@ -100,7 +99,7 @@ class Desk:
         made = self._of_run(cell)
         if made is None:
             task = self._planning().with_budget(cell.budget)
-            options = plan_options(self._prepared.study, cell.planner)
+            options = self._prepared.study.planner_options(cell.planner)
             made = measured(lambda: PLANNERS[cell.planner].plan(task, seed=cell.seed, **options))
         self._store.put_plan(cell, *made)
 
@@ -138,13 +137,8 @@ class Desk:
         if JUDGES[cell.judge].closed_form:
             return self.closed(cell.judge)
         return NetworkJudge(
-            self.closed(DEFAULT), seed=cell.seed, options=self._prepared.study.network("refit"), regions=self._regions
+            self.closed(DEFAULT), seed=cell.seed, options=self._prepared.study.network(), regions=self._regions
         )
-
-
-def plan_options(study: Study, planner: str) -> dict[str, Any]:
-    """What a planner is told besides the task and the seed."""
-    return study.network(planner) if row_of(planner).trains else {}
 
 
 def _reason(error: BaseException) -> str:

@@ -43,7 +43,7 @@ def fact_rows(found: Mapping[str, Any]) -> list[tuple[str, str]]:
             ("budget", f"{budget['sensors']} sensors (sparsity {budget['sparsity']:.4g})"),
             *rule_rows(found.get("rules")),
             ("planner", f"{planner['name']} ({planner['why']})"),
-            *([("backbone", planner["backbone"])] if row_of(planner["name"]).switches else []),
+            *([("backbone", planner["backbone"])] if row_of(planner["name"]).trains else []),
         ]
     return rows
 

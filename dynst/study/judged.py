@@ -85,14 +85,14 @@ def _check_record(prepared: Prepared, folder: Path, name: str) -> None:
             "make a new run with `dynst fit`."
         )
     dump = prepared.resolved().model_dump(mode="json")
-    options = {key: value for key, value in dump.items() if key not in _FREE}
+    options = {key: value for key, value in (dump | dump.pop("options")).items() if key not in _FREE}
     path = folder / "compare" / "made_of.json"
     known = _made_of(path)
     if known is None:
         with whole(path) as part:
             part.write_text(json.dumps({"fingerprint": prepared.fingerprint, "options": options}) + "\n")
         return
-    changed = [key for key in options if known["options"].get(key) != options[key]]
+    changed = [key for key in known["options"] | options if known["options"].get(key) != options.get(key)]
     if changed or known["fingerprint"] != prepared.fingerprint:
         what = ", ".join(changed) or "data"
         raise CheckpointError(

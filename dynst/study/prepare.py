@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dynst.backbones import BACKBONES, backbone_for
+from dynst.backbones import BACKBONES, backbone_for, check_shape
 from dynst.config import Study, is_path
-from dynst.domain import Field, GraphLayout, Sites, Window
+from dynst.domain import Field, GridLayout, Sites, Window
 from dynst.domain.calendar import MEAN
 from dynst.domain.split import Split, before_test, window_starts
 from dynst.errors import ConfigError, DataError
@@ -110,7 +110,7 @@ class Prepared:
     @property
     def backbone(self) -> str:
         """Name of the network behind the mask."""
-        return self.study.backbone if self.study.backbone in BACKBONES else backbone_for(self.field.layout)
+        return _backbone(self.study, self.field)
 
     @property
     def question(self) -> tuple[str, int]:
@@ -184,17 +184,28 @@ def prepare(study: Study, *, listen: Listener = nobody) -> Prepared:
         found = choose(study, field)
     except DataError as error:
         raise DataError(f"{field.name}: {error}") from error
-    if isinstance(field.layout, GraphLayout) and (study.backbone == "stlight" or study.patch is not None):
-        what = "backbone stlight needs" if study.backbone == "stlight" else "patch is an option of stlight, which needs"
-        raise ConfigError(
-            f"{what} a grid; the sites of {field.name} form a graph ({field.layout.words}): leave it out."
-        )
+    _check_backbone(study, field)
     planner, why = study.chosen_planner()
     budget = study.budget(field.sites)
     cut = (found.window, found.split)
     prepared = Prepared(study, field, *cut, budget, planner, why, found.climatology, found.reach, ruled, bare)
     listen(Event("read", field.name, facts=prepared.facts()))
     return prepared
+
+
+def _backbone(study: Study, field: Field) -> str:
+    return study.backbone if study.backbone in BACKBONES else backbone_for(field.layout)
+
+
+def _check_backbone(study: Study, field: Field) -> None:
+    """Make sure that the network asked for, or the one that suits the layout, can be trained on it as asked."""
+    backbone = _backbone(study, field)
+    if BACKBONES[backbone].grid_only and not isinstance(field.layout, GridLayout):
+        raise ConfigError(
+            f"backbone {backbone} needs a grid; the sites of {field.name} form a graph ({field.layout.words}): "
+            f"leave it out."
+        )
+    check_shape(backbone, study.shape)
 
 
 def choose(study: Study, field: Field) -> Choices:

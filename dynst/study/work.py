@@ -24,7 +24,6 @@ from dynst.runs import Draft, Run, whole
 from dynst.study.caveats import plan_notes
 from dynst.study.cell import Cell
 from dynst.study.cells import Matrix, Store
-from dynst.study.desk import plan_options
 from dynst.study.event import Event, Listener, nobody
 from dynst.study.judged import judged, save_curve
 from dynst.study.log import Log, read_log
@@ -208,7 +207,7 @@ class _Work:
         path = self.draft.path / "plans" / f"{name}.nc"
         if path.is_file():
             return load_plan(path)[0]
-        row, options, live = PLANNERS[name], plan_options(self.study, name), self._live(name)
+        row, options, live = PLANNERS[name], self.study.planner_options(name), self._live(name)
         plan, cost = measured(lambda: row.plan(task, seed=self.study.seed, live=live, **options))
         self.log.write({"planner": name, **cost.to_dict()})
         self._save(plan, path)
@@ -302,7 +301,7 @@ class _Work:
             task,
             plan,
             seeds=study.seeds,
-            options=plan_options(self.study, plan.planner),
+            options=self.study.planner_options(plan.planner),
             known={f"seed {seed}": cell[0] for seed, cell in made.items() if isinstance(cell, tuple)},
             keep=self.draft.path / "stability",
             listen=self.listen,

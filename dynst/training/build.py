@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor
 
-from dynst.backbones import BACKBONES, backbone_for
+from dynst.backbones import BACKBONES, SHAPES, backbone_for, check_shape
 from dynst.domain import Field, Window
 from dynst.domain.modes import leading_modes
 from dynst.errors import ConfigError, unknown_name
@@ -68,6 +68,7 @@ def build_forecaster(
         raise ConfigError(unknown_name("backbone", backbone, BACKBONES))
     network = BACKBONES[backbone].load()
     options = {name: value for name, value in shape.items() if value is not None}
+    check_shape(backbone, {name: options[name] for name in SHAPES if name in options})
     covariates = _standardised(field)
     if network.takes_static:
         modes = _shares_in_modes(field, scaling or Scaling.fit(field))

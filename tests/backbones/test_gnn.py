@@ -307,8 +307,6 @@ def test_options_that_make_no_sense_are_refused_in_words():
     ):
         with pytest.raises(ConfigError, match=words):
             make("plane", **options)
-    with pytest.raises(ConfigError, match="stlight"):
-        GNN.on(*KINDS["grid"](), features_in=1, features_out=1, patch=2)
 
 
 def test_pyg_is_loaded_for_the_graph_network_only_and_leaves_no_file_behind(tmp_path):

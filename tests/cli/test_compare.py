@@ -175,6 +175,24 @@ def test_other_options_are_refused(whole, tmp_path):
         compare(str(own.path), **WIDE)
 
 
+def test_another_option_of_the_planner_is_refused_by_its_name(whole, tmp_path):
+    own = Run(shutil.copytree(whole[0].path, tmp_path / "run"))
+    study = own.path / "study.toml"
+    study.write_text(study.read_text().replace("[planner]\n", "[planner]\npenalty = 0.5\n"))
+    with pytest.raises(CheckpointError, match=r"begun with other options \(penalty\)"):
+        compare(str(own.path), **WIDE)
+
+
+def test_a_comparison_begun_by_an_older_version_goes_on(whole, tmp_path):
+    """It knew each switch of dynst by a field of its own, None where it was not given."""
+    own = Run(shutil.copytree(whole[0].path, tmp_path / "run"))
+    path = own.path / "compare" / "made_of.json"
+    known = json.loads(path.read_text())
+    known["options"] |= dict.fromkeys(("evidence", "drop_by", "schedule", "alpha", "prune", "l1", "polish"))
+    path.write_text(json.dumps(known))
+    compare(str(own.path), **WIDE)
+
+
 def test_other_data_are_refused(copy, waves, tmp_path):
     other = tmp_path / "other.nc"
     with xr.open_dataset(waves) as data:

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from dynst.backbones import BACKBONES
+from dynst.backbones import BACKBONES, SHAPES, check_shape
 from dynst.domain import GraphLayout, GridLayout, Sites
 from dynst.domain.graphs import nearest_neighbours
+from dynst.errors import ConfigError
 
 pytestmark = pytest.mark.parametrize("name", BACKBONES)
 CELL = np.array([0, 1, 2, 4, 5, 7, 8, 9, 11, 12, 13, 14])
@@ -129,3 +130,21 @@ def test_weights_come_from_the_generator_alone(name):
     before = torch.random.get_rng_state()
     make(name, layout)
     assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_its_row_says_what_shape_it_takes_and_where_it_stands(name):
+    """A fact of the row that is wrong would refuse what works, or let through what does not."""
+    row, grid = BACKBONES[name], GridLayout((4, 4), np.arange(16))
+    sites = sites_of(grid)
+    build = row.load().on
+    for option in SHAPES:
+        if option in row.shape:
+            build(sites, grid, features_in=5, features_out=3, **{option: 8 if option == "dim" else 1})
+            continue
+        with pytest.raises(TypeError, match=option):
+            build(sites, grid, features_in=5, features_out=3, **{option: 1})
+        with pytest.raises(ConfigError, match=f"{name} has none"):
+            check_shape(name, {option: 1})
+    if row.grid_only:
+        with pytest.raises(ConfigError, match="grid"):
+            build(sites, nearest_neighbours(sites, 3), features_in=5, features_out=3)
