@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
+import inspect
 import json
 import tomllib
 from collections.abc import Callable, Mapping
@@ -518,6 +519,16 @@ class Study(BaseModel):
             if lines:
                 tables.append("\n".join([f"[{table}]", *lines]))
         return "\n\n".join(tables)
+
+
+def _signature() -> inspect.Signature:
+    """Fields and defaults alone: pydantic's own holds a validator's address for each of them."""
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    fields = [inspect.Parameter(name, keyword, default=field.default) for name, field in Study.model_fields.items()]
+    return inspect.Signature([*fields, inspect.Parameter("planner_options", inspect.Parameter.VAR_KEYWORD)])
+
+
+Study.__signature__ = _signature()
 
 
 def _in_steps(study: Study, option: str, cadence: str) -> int | None:
