@@ -12,11 +12,15 @@ NETWORKS = {"torch", "torch_geometric", "safetensors"}
 FILES = {"xarray", "pandas", "netCDF4", "zarr", "h5py", "fsspec", "geopandas", "shapely", "pyproj"}
 SLOW = NETWORKS | CHARTS | {"scipy.stats", "jinja2"}
 
+PLANNERS = "[row.options for row in dynst.planners.PLANNERS.values()]"  # a planner's options are a light fact
+
 LOADED = {  # module -> what must not be loaded with it, by whatever way
     "dynst.domain": SLOW | FILES,
     "dynst.config": SLOW | FILES,
     "dynst.windows": SLOW | FILES,
     "dynst.backbones": SLOW | FILES,
+    "dynst.planners": {"numpy"} | SLOW | FILES,
+    "dynst.cli.flags": {"numpy"} | SLOW | FILES,
     "dynst.planners.base": SLOW | FILES,
     "dynst.evaluation": SLOW | FILES,
     "dynst.export": SLOW | FILES,
@@ -55,6 +59,13 @@ def test_a_light_module_loads_nothing_heavy(module, tmp_path):
     (loaded,) = modules(f"import sys, {module}\nprint(*sys.modules)", tmp_path)
     assert module in loaded
     assert not loaded & LOADED[module]
+
+
+def test_the_options_of_all_planners_load_no_network(tmp_path):
+    code = f"import sys, dynst.planners\n{PLANNERS}\nprint(*sys.modules)"
+    (loaded,) = modules(code, tmp_path)
+    assert "dynst.planners.dynst" in loaded
+    assert not loaded & NETWORKS
 
 
 @pytest.mark.parametrize("planner", ["coverage", "dynst_linear"])

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from dynst.export import DEFAULT, EXPORTERS, choose
+
 __all__ = ["export_map"]
 
 
@@ -15,7 +17,7 @@ def export_map(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Name or folder of a run.")] = "latest",
     format_: Annotated[
         str | None,
-        typer.Option("--format", "-f", metavar="NAME", help="geojson, csv, netcdf, png or html. Default: as -o ends."),
+        typer.Option("--format", "-f", metavar="NAME", help=f"One of {', '.join(EXPORTERS)}. Default: as -o ends."),
     ] = None,
     out: Annotated[
         str | None,
@@ -34,13 +36,12 @@ def export_map(
     """Write the plan of a run for a GIS, a spreadsheet, a script or a slide."""
     from dynst.cli.console import say
     from dynst.errors import ConfigError
-    from dynst.export import EXPORTERS, choose
     from dynst.runs import find
 
     if out is not None and not out.strip():
         raise ConfigError("-o names no file. Give a name, - for stdout, or leave it out.")
     path = None if out in (None, "-") else out
-    exporter = choose(EXPORTERS, format=format_ or (None if path else "geojson"), path=path)
+    exporter = choose(EXPORTERS, format=format_ or (None if path else DEFAULT), path=path)
     if out == "-" and not exporter.text and sys.stdout.isatty():
         raise ConfigError(f"{exporter.format} is no text for a terminal. Give -o FILE, or send stdout to a file.")
     source = find(run)

@@ -1,24 +1,35 @@
 """Plans as files for other people's tools."""
 
+from __future__ import annotations
+
 import os
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from dynst.domain import Layout, Plan
-from dynst.export.base import Exporter, choose
-from dynst.export.netcdf import load_plan, save_plan, write_netcdf
+from dynst.export.formats import Exporter, choose
 
-__all__ = ["EXPORTERS", "Exporter", "choose", "load_plan", "render", "save_plan", "write", "write_netcdf"]
+if TYPE_CHECKING:
+    from dynst.domain import Layout, Plan
+    from dynst.export.netcdf import load_plan, save_plan, write_netcdf
+
+__all__ = ["DEFAULT", "EXPORTERS", "Exporter", "choose", "load_plan", "render", "save_plan", "write", "write_netcdf"]
 
 _GEOJSON = "points, on grids with cell polygons, for any GIS"
+_HTML = "the map as one page that needs no network"
+_PNG = "the map as a picture"
 _NETCDF = "importance, ranks and sensors with their grid, graph or mesh (CF)"
+
+DEFAULT = "geojson"
+"""The format where nobody names one."""
 
 EXPORTERS: dict[str, Exporter] = {
     exporter.format: exporter
     for exporter in (
-        Exporter("geojson", ".geojson", _GEOJSON, "geojson", "render", text=True),
-        Exporter("csv", ".csv", "a table for a spreadsheet or a script", "table", "render", text=True),
-        Exporter("netcdf", ".nc", _NETCDF, "netcdf", "render", text=False),
-        Exporter("png", ".png", "the map as a picture", "picture", "render_png", text=False),
-        Exporter("html", ".html", "the map as one page that needs no network", "picture", "render_html", text=True),
+        Exporter("geojson", ".geojson", _GEOJSON, "geojson", "render", text=True, magic=b"{"),
+        Exporter("csv", ".csv", "a table for a spreadsheet or a script", "table", "render", text=True, magic=b"rank,"),
+        Exporter("netcdf", ".nc", _NETCDF, "netcdf", "render", text=False, magic=b"\x89HDF"),
+        Exporter("png", ".png", _PNG, "picture", "render_png", text=False, magic=b"\x89PNG\r\n\x1a\n"),
+        Exporter("html", ".html", _HTML, "picture", "render_html", text=True, magic=b"<!DOCTYPE html>"),
     )
 }
 """Exporters by format name."""
@@ -42,3 +53,9 @@ def write(
 ) -> None:
     """Write the plan in `format`, or in the one that the ending of `path` names; see `Exporter.write`."""
     choose(EXPORTERS, format=format, path=path).write(plan, path, layout=layout, top=top, title=title)
+
+
+def __getattr__(name: str) -> object:
+    if name in {"load_plan", "save_plan", "write_netcdf"}:
+        return getattr(import_module("dynst.export.netcdf"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,122 +5,17 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 from jaxtyping import Int
 from numpy import ndarray
 
-from dynst.domain import Layout, Plan
-from dynst.errors import BudgetError, ConfigError, unknown_name
+from dynst.domain import Plan
+from dynst.errors import BudgetError, ConfigError
 
-__all__ = ["Exporter", "Render", "choose", "made_by", "ranked", "replace_whole"]
-
-
-@runtime_checkable
-class Render(Protocol):
-    """A plan as the bytes of a file."""
-
-    def __call__(self, plan: Plan, *, layout: Layout | None, top: int | None, title: str | None) -> bytes:
-        """Bytes of the file; see `Exporter.render`."""
-
-
-@dataclass(frozen=True)
-class Exporter:
-    """One file format for plans.
-
-    Parameters
-    ----------
-    format : str
-        Its name.
-    suffix : str
-        Ending of its files, with the dot.
-    summary : str
-        What it is good for, in half a line.
-    module, function : str
-        Place of the `Render` inside this folder; imported at first use, as charts and polygons take long to load.
-    text : bool
-        Whether the bytes are UTF-8 text that a terminal can show.
-    """
-
-    format: str
-    suffix: str
-    summary: str
-    module: str
-    function: str
-    text: bool
-
-    def render(
-        self, plan: Plan, *, layout: Layout | None = None, top: int | None = None, title: str | None = None
-    ) -> bytes:
-        """The plan as the bytes of a file: same plan, same bytes.
-
-        Parameters
-        ----------
-        plan : Plan
-            The ranked sites.
-        layout : Layout or None
-            The grid of the sites, for their cells, or their graph; without it there are only points.
-        top : int or None
-            So many sensors of best rank; the plan's budget if left out. More than the budget extends the plan.
-        title : str or None
-            For formats that carry one.
-
-        Raises
-        ------
-        BudgetError
-            If `top` is more than the plan ranks.
-        """
-        ranked(plan, top)
-        make: Render = getattr(import_module(f"dynst.export.{self.module}"), self.function)
-        return make(plan, layout=layout, top=top, title=title)
-
-    def write(
-        self,
-        plan: Plan,
-        path: str | os.PathLike[str],
-        *,
-        layout: Layout | None = None,
-        top: int | None = None,
-        title: str | None = None,
-    ) -> None:
-        """Write the file whole or not at all; what stood under its name is replaced. See `render`."""
-        replace_whole(path, self.render(plan, layout=layout, top=top, title=title))
-
-
-def choose(
-    exporters: Mapping[str, Exporter], *, format: str | None, path: str | os.PathLike[str] | None = None
-) -> Exporter:
-    """The exporter by name or, if no name is given, by the ending of `path`.
-
-    Raises
-    ------
-    ConfigError
-        If there is none.
-    """
-    endings = {ending: exporter for exporter in exporters.values() for ending in _endings(exporter)}
-    ending = Path(path or "").suffix.lower()
-    if format is not None:
-        if format not in exporters:
-            raise ConfigError(unknown_name("export format", format, exporters))
-        if endings.get(ending, exporters[format]) is not exporters[format]:
-            raise ConfigError(f"{path} is named like {endings[ending].format}, but {format} was asked for. Choose one.")
-        return exporters[format]
-    if ending not in endings:
-        raise ConfigError(
-            f'the ending "{ending}" of {path or "an unnamed file"} names no export format. '
-            f"Give --format, or one of {', '.join(sorted(endings))}."
-        )
-    return endings[ending]
-
-
-def _endings(exporter: Exporter) -> tuple[str, ...]:
-    return (exporter.suffix, f".{exporter.format}")
+__all__ = ["made_by", "ranked", "replace_whole"]
 
 
 def ranked(plan: Plan, top: int | None) -> Int[ndarray, " k"]:
