@@ -24,7 +24,10 @@ from dynst.errors import ConfigError, OptionError, unknown_name
 from dynst.planners import DEFAULT, NETWORK, PLANNERS, all_options, takers
 from dynst.readers import DEFAULT_SAMPLE, Hints
 
-__all__ = ["Study", "is_path"]
+__all__ = ["FROM_PYTHON", "Study", "is_path"]
+
+FROM_PYTHON = "python:"
+"""How the data of a study are named that no file holds: a `Field` made in Python."""
 
 _DEFAULT_SENSORS = 20
 # Chosen: beyond some 20 sensors the choice of places hardly matters on smooth fields; below, it does.
@@ -135,8 +138,9 @@ class Study(BaseModel):
     Parameters
     ----------
     data, stations, graph, layout, sites, spacing, split, train_until, valid_until
-        ``[data]``: path (or URL, ``sample:NAME``), files of positions and links, axes of frames, number of reference
-        sites, metres between cells; split by ``time`` or whole ``run``, or dates that end training and validation.
+        ``[data]``: path (or URL, ``sample:NAME``; ``python:NAME`` stands for a `Field` made in Python), files of
+        positions and links, axes of frames, number of reference sites, metres between cells; split by ``time`` or
+        whole ``run``, or dates that end training and validation.
     observe, predict : sequence of str
         Channels that a sensor measures, and that are forecast; all if empty.
     history, horizon, stride, climatology, cycle
@@ -331,6 +335,28 @@ class Study(BaseModel):
             hint = ", or try the study with --sample" if "sample" in _parsed(path) else ""
             raise ConfigError(f"{path}: name the data with --data PATH (the file says where to get them){hint}.")
         return cls._valid(fields, origin, str(path or ""))
+
+    def but(self, **fields: object) -> Study:
+        """The same study with other fields and options; a budget replaces a budget, in whichever form it comes.
+
+        Raises
+        ------
+        ConfigError
+            As of `of`.
+
+        Examples
+        --------
+        >>> Study(sparsity=0.5, planner="forward", penalty=0.1).but(sensors=9)
+        Study(sensors=9, planner='forward', options={'penalty': 0.1})
+        """
+        named = {name: getattr(self, name) for name in self.model_fields_set if name != "options"}
+        return type(self).of(**_over(named | self.options, fields))
+
+    def __repr__(self) -> str:
+        """What is not left to its default."""
+        named = [(name, getattr(self, name)) for name in type(self).model_fields]
+        said = [f"{name}={value!r}" for name, value in named if value != type(self).model_fields[name].default]
+        return f"Study({', '.join(said)})"
 
     @classmethod
     def of(cls, **fields: object) -> Study:
@@ -544,7 +570,7 @@ def is_path(data: str) -> bool:
     >>> is_path("run:3.csv"), is_path("sample:heat_mesh"), is_path("s3://era5.zarr")
     (True, False, False)
     """
-    return "://" not in data and not data.startswith(("sample:", "synthetic:"))
+    return "://" not in data and not data.startswith(("sample:", "synthetic:", FROM_PYTHON))
 
 
 def _over(fields: Mapping[str, object], given: Mapping[str, object]) -> dict[str, object]:

@@ -7,7 +7,8 @@
     ├── ConfigError      (ValueError)  a name, an option, a study file: mend the request
     │   └── OptionError                an option of a planner: mend or leave it out
     ├── BudgetError      (ValueError)  more sensors asked for than the sites and roles allow
-    └── CheckpointError  (OSError)     a run folder or checkpoint that cannot be used
+    ├── CheckpointError  (OSError)     a run folder or checkpoint that cannot be used
+    └── PlannerSkipped                 a planner that cannot run on these data: choose another
 
 A message says what was wrong, what came, what was expected, and what to do. The command line prints it as
 one line and ends with exit code 2; anything else that escapes is a bug and keeps its traceback.
@@ -18,7 +19,16 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["BudgetError", "CheckpointError", "ConfigError", "DataError", "DynstError", "OptionError", "unknown_name"]
+__all__ = [
+    "BudgetError",
+    "CheckpointError",
+    "ConfigError",
+    "DataError",
+    "DynstError",
+    "OptionError",
+    "PlannerSkipped",
+    "unknown_name",
+]
 
 
 class DynstError(Exception):
@@ -55,6 +65,10 @@ class BudgetError(DynstError, ValueError):
 
 class CheckpointError(DynstError, OSError):
     """A run folder or a checkpoint is missing, foreign or damaged."""
+
+
+class PlannerSkipped(DynstError):  # noqa: N818 - no mistake of anyone
+    """A planner that cannot run on this task, with the reason; a sweep reports it and goes on."""
 
 
 def unknown_name(what: str, name: str, known: Iterable[str]) -> str:

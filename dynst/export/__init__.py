@@ -12,7 +12,17 @@ if TYPE_CHECKING:
     from dynst.domain import Layout, Plan
     from dynst.export.netcdf import load_plan, save_plan, write_netcdf
 
-__all__ = ["DEFAULT", "EXPORTERS", "Exporter", "choose", "load_plan", "render", "save_plan", "write", "write_netcdf"]
+__all__ = [
+    "DEFAULT",
+    "EXPORTERS",
+    "Exporter",
+    "choose",
+    "export_plan",
+    "load_plan",
+    "render",
+    "save_plan",
+    "write_netcdf",
+]
 
 _GEOJSON = "points, on grids with cell polygons, for any GIS"
 _HTML = "the map as one page that needs no network"
@@ -42,7 +52,7 @@ def render(
     return choose(EXPORTERS, format=format).render(plan, layout=layout, top=top, title=title)
 
 
-def write(
+def export_plan(
     plan: Plan,
     path: str | os.PathLike[str],
     *,
@@ -51,7 +61,30 @@ def write(
     top: int | None = None,
     title: str | None = None,
 ) -> None:
-    """Write the plan in `format`, or in the one that the ending of `path` names; see `Exporter.write`."""
+    """Write a plan for a GIS, a spreadsheet, a script or a slide: as `dynst export-map` does.
+
+    Parameters
+    ----------
+    plan : Plan
+        The ranked sites.
+    path : str or Path
+        The file; it is written whole or not at all.
+    format : str or None
+        A name in `EXPORTERS`; the one that the ending of `path` names if None.
+    layout : Layout or None
+        The grid of the sites, for their cells, or their graph (``run.layout``); without it there are only points.
+    top : int or None
+        So many sensors of best rank; the plan's budget if None.
+    title : str or None
+        For formats that carry one.
+
+    Raises
+    ------
+    ConfigError
+        If no format is meant, or the file cannot be written.
+    BudgetError
+        If `top` is more than the plan ranks.
+    """
     choose(EXPORTERS, format=format, path=path).write(plan, path, layout=layout, top=top, title=title)
 
 

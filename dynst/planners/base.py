@@ -15,7 +15,7 @@ from dynst.domain import Field, Layout, Plan, Sites, Window
 from dynst.domain.calendar import MEAN, Calendar
 from dynst.domain.room import Room, in_turn
 from dynst.domain.split import window_starts
-from dynst.errors import DataError, DynstError
+from dynst.errors import DataError, PlannerSkipped
 from dynst.planners.anomalies import training_anomalies
 from dynst.planners.expected_error import ExpectedError
 from dynst.planners.farthest import farthest_in_room, farthest_point, graph_alone, hop_gaps
@@ -46,10 +46,6 @@ _MEMORY, _FADED = 0.25, 160  # and of the common memory: at most, and from how m
 _NOISE = 0.1  # and the noise of its sensors (docs/method.md)
 
 _T = TypeVar("_T")
-
-
-class PlannerSkipped(DynstError):  # noqa: N818 - no mistake of anyone
-    """A planner that cannot run on this task, with the reason; a sweep reports it and goes on."""
 
 
 @dataclass(frozen=True, eq=False)

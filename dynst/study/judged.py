@@ -138,7 +138,7 @@ def _make(
     left = set(missing)
     listen(Event("compare", "", done, len(cells), run=name, board=_board(matrix, left)))
     jobs = _jobs(missing, matrix)
-    count, note = affordable(workers, prepared.field.series.shape, len(jobs))
+    count, note = affordable(1 if prepared.from_python else workers, prepared.field.series.shape, len(jobs))
     if note:
         listen(Event("compare", note=note, run=name))
     errand = Errand(prepared.resolved(), store.folder.parent, matrix) if count > 1 else lambda: desk.make

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from dynst.backbones import BACKBONES, backbone_for, check_shape
-from dynst.config import Study, is_path
+from dynst.config import FROM_PYTHON, Study, is_path
 from dynst.domain import Field, GridLayout, Sites, Window
 from dynst.domain.calendar import MEAN
 from dynst.domain.split import Split, before_test, window_starts
@@ -20,6 +20,7 @@ from dynst.evaluation.window_choice import WindowChoice, choose_window
 from dynst.planners import find_planner
 from dynst.planners.base import Task
 from dynst.study.event import Event, Listener, nobody
+from dynst.study.given import made_in_python
 from dynst.study.rules import Ruled, rules_of
 from dynst.windows.choice import ClimatologyChoice, choose_climatology
 from dynst.windows.scaling import Scaling
@@ -108,6 +109,11 @@ class Prepared:
         return str(self.field.source.get("fingerprint", ""))
 
     @property
+    def from_python(self) -> bool:
+        """Whether no file holds the data, so that no other process can read them."""
+        return self.study.data.startswith(FROM_PYTHON)
+
+    @property
     def backbone(self) -> str:
         """Name of the network behind the mask."""
         return _backbone(self.study, self.field)
@@ -163,8 +169,17 @@ class Prepared:
         } | ({"rules": dict(self.ruled.facts)} if self.ruled.facts else {})
 
 
-def prepare(study: Study, *, listen: Listener = nobody) -> Prepared:
+def prepare(study: Study, record: Field | None = None, *, listen: Listener = nobody) -> Prepared:
     """Read the data and decide what is to be decided; nothing is computed or written yet.
+
+    Parameters
+    ----------
+    study : Study
+        What is asked for.
+    record : Field or None
+        The data, where they were made in Python and the study names no file.
+    listen : callable
+        Called with every `Event`.
 
     Raises
     ------
@@ -173,10 +188,8 @@ def prepare(study: Study, *, listen: Listener = nobody) -> Prepared:
     """
     if study.planner != "auto":
         find_planner(study.planner)
-    from dynst.readers import read  # noqa: PLC0415  # loads the libraries of all formats
-
     listen(Event("read", study.data))
-    field = read(study.data, observe=study.observe or None, predict=study.predict or None, hints=study.hints)
+    field = _read(study) if record is None else made_in_python(study, record)
     ruled, bare = rules_of(study, field), field.sites
     field = replace(field, sites=ruled.rules.on(bare))
     ruled.rules.check_budget(study.wanted(field.sites), field.sites)
@@ -191,6 +204,17 @@ def prepare(study: Study, *, listen: Listener = nobody) -> Prepared:
     prepared = Prepared(study, field, *cut, budget, planner, why, found.climatology, found.reach, ruled, bare)
     listen(Event("read", field.name, facts=prepared.facts()))
     return prepared
+
+
+def _read(study: Study) -> Field:
+    from dynst.readers import read  # noqa: PLC0415  # loads the libraries of all formats
+
+    if study.data.startswith(FROM_PYTHON):
+        raise ConfigError(
+            f"{study.data} was made in Python, and no file holds it: what reads the data again can only be done there. "
+            f"Plan again with dynst.fit(field, ...), or write the record to a file and name that."
+        )
+    return read(study.data, observe=study.observe or None, predict=study.predict or None, hints=study.hints)
 
 
 def _backbone(study: Study, field: Field) -> str:

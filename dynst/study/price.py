@@ -16,7 +16,6 @@ from dynst.export import load_plan, save_plan
 from dynst.planners import DEFAULT, PLANNERS, row_of
 from dynst.planners.base import Task
 from dynst.runs import whole
-from dynst.study.desk import plan_options
 from dynst.study.event import Event, Listener, nobody
 from dynst.study.prepare import Prepared
 
@@ -51,7 +50,7 @@ def relaxed_plans(
         return None
     trains = row_of(plan.planner).trains
     name = DEFAULT if trains else plan.planner
-    options = {} if trains else plan_options(prepared.study, name)
+    options = prepared.study.planner_options(name)
     sets = _fewer(rules)
 
     def planned(what: str, sites: Sites) -> Plan:

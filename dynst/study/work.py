@@ -25,6 +25,7 @@ from dynst.study.caveats import plan_notes
 from dynst.study.cell import Cell
 from dynst.study.cells import Matrix, Store
 from dynst.study.event import Event, Listener, nobody
+from dynst.study.given import Source, asked
 from dynst.study.judged import judged, save_curve
 from dynst.study.log import Log, read_log
 from dynst.study.measure import Cost, measured
@@ -41,15 +42,18 @@ if TYPE_CHECKING:
 __all__ = ["as_trained", "fit", "resume"]
 
 
-def fit(study: Study, *, listen: Listener = nobody) -> Run:
+def fit(source: Source, *, listen: Listener = nobody, **options: object) -> Run:
     """Plan the sensors, judge the plan beside every baseline, and leave a complete run folder.
 
     Parameters
     ----------
-    study : Study
-        What to do.
+    source : Study, Field, str or Path
+        What to do; or a study file, or the data alone. Of a `Field` made in Python the run keeps the plans, figures
+        and reports, but not the values: it cannot be resumed, compared or scored later.
     listen : callable
         Called with every `Event`.
+    options
+        Fields of `Study` and options of its planner, such as ``sensors=20``.
 
     Returns
     -------
@@ -61,11 +65,12 @@ def fit(study: Study, *, listen: Listener = nobody) -> Run:
     DynstError
         One line on what the user can mend. A run stopped by anything else can be resumed.
     """
+    study, record = asked(source, options)
     if study.out is not None:
         runs.check_out(Path(study.out))
     if study.device == "cuda":
         _device(study.device)  # refuses a GPU that is not there, before data are read
-    prepared = prepare(study, listen=listen)
+    prepared = prepare(study, record, listen=listen)
     with runs.claim(prepared.base, out=Path(study.out) if study.out is not None else None) as draft:
         try:
             with whole(draft.path / "study.toml") as part:

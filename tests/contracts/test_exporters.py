@@ -8,7 +8,7 @@ import pytest
 from dynst.domain import Frame, GridLayout, Plan, Sites
 from dynst.domain.graphs import nearest_neighbours, of_edges, of_triangles
 from dynst.errors import BudgetError, ConfigError
-from dynst.export import EXPORTERS, choose, render, write
+from dynst.export import EXPORTERS, choose, export_plan, render
 
 EVIL = (
     "<script>alert(1)</script>",
@@ -92,7 +92,7 @@ def test_a_file_holds_what_render_returns_and_nothing_is_left_beside_it(name, tm
     plan, layout = KINDS["date line"]
     path = tmp_path / f"map{EXPORTERS[name].suffix}"
     path.write_text("old")
-    write(plan, path, layout=layout)
+    export_plan(plan, path, layout=layout)
     assert path.read_bytes() == render(plan, name, layout=layout)
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 
@@ -107,7 +107,7 @@ def test_a_failed_write_leaves_the_old_file_alone(tmp_path, monkeypatch):
 
     monkeypatch.setattr("dynst.export.base.os.replace", full)
     with pytest.raises(OSError, match="No space left"):
-        write(plan, path, layout=layout)
+        export_plan(plan, path, layout=layout)
     assert path.read_text() == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["map.csv"]
 
@@ -144,4 +144,4 @@ def test_an_unknown_format_is_refused_in_words(asked, message):
 def test_a_folder_that_does_not_exist_is_named(tmp_path):
     plan, layout = KINDS["one site"]
     with pytest.raises(ConfigError, match="nowhere"):
-        write(plan, tmp_path / "nowhere" / "map.csv", layout=layout)
+        export_plan(plan, tmp_path / "nowhere" / "map.csv", layout=layout)
