@@ -114,7 +114,7 @@ def test_a_gpu_that_is_not_there(dynst_main, waves, monkeypatch):
 
 def test_a_switch_of_the_network_for_another_planner(dynst_main, waves):
     arguments = ("fit", "-q", "--data", waves, "--planner", "coverage", "--rewind")
-    is_one_line(*dynst_main(*arguments), says="rewind is a switch of planner dynst")
+    is_one_line(*dynst_main(*arguments), says="--rewind: belongs to planner dynst; planner coverage does not take it")
 
 
 def test_a_full_disk_is_no_bug_of_ours(dynst_main, monkeypatch):

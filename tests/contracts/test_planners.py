@@ -274,7 +274,6 @@ def test_each_name_has_one_row_and_what_is_no_planner_has_the_usual_facts():
 def test_names_that_stand_for_a_choice_have_the_facts_of_it():
     assert not PLANNERS[DEFAULT].trains
     assert PLANNERS[NETWORK].trains
-    assert PLANNERS[NETWORK].switches
     assert [name for name, row in PLANNERS.items() if row.draws > 1] == [RANDOM]
     assert set(OURS) == {NETWORK, DEFAULT}  # the charts stand below the planners and cannot ask
 
