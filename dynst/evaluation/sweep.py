@@ -72,7 +72,7 @@ def ladder(sites: Sites, *, budget: int | None = None, sparsities: Sequence[floa
     >>> ladder(Sites(np.arange(100.0), np.zeros(100)), budget=7)
     (1, 2, 5, 7, 10, 20, 30, 50, 70)
     """
-    low, high = max(1, len(sites.fixed)), len(sites.packing(1))
+    low, high = max(1, len(sites.fixed)), len(sites.packing(0))
     budgets = {min(max(round((1 - sparsity) * len(sites)), low), high) for sparsity in sparsities}
     return tuple(sorted(budgets | ({budget} if budget is not None else set())))
 
