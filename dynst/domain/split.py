@@ -116,9 +116,8 @@ def before_test(field: Field, window: Window, split: Split) -> Field:
 def split_by_run(field: Field, window: Window, *, shares: tuple[float, float, float] = (0.65, 0.17, 0.18)) -> Split:
     """Whole runs for training, validation and test: what is learnt in some experiments is judged in others.
 
-    Where the reader found a list of the makers (``field.source["split"]``: names of cases under ``train``, ``valid``
-    and ``test``), it holds. Else validation and test runs are spread evenly over the order of the runs, as
-    neighbours in a listing are often alike.
+    Where the reader found a list of the makers (`Origin.makers_split`), it holds. Else validation and test runs are
+    spread evenly over the order of the runs, as neighbours in a listing are often alike.
 
     Raises
     ------
@@ -381,12 +380,14 @@ def _check_shares(shares: tuple[float, float, float]) -> None:
 
 def _given_parts(field: Field) -> tuple[list[int], list[int], list[int]] | None:
     """Numbers of the runs of each part, if the reader found a list that names some run in each."""
-    given = field.source.get("split")
-    if not isinstance(given, dict):
+    given = field.origin.makers_split
+    if given is None:
         return None
     number = {name: i for i, name in enumerate(field.cases)}
     keys = ("train", "valid", "test")
-    parts = [sorted({number[name] for name in given.get(key, ()) if name in number}) for key in keys]
+    parts = [
+        sorted({number[name] for name in names if name in number}) for names in (given.train, given.valid, given.test)
+    ]
     for one, other in combinations(range(3), 2):
         for shared in set(parts[one]) & set(parts[other]):
             raise DataError(

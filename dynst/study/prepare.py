@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -105,7 +104,7 @@ class Prepared:
     @property
     def fingerprint(self) -> str:
         """Changes when the data do."""
-        return str(self.field.source.get("fingerprint", ""))
+        return self.field.origin.fingerprint
 
     @property
     def backbone(self) -> str:
@@ -216,7 +215,6 @@ def choose(study: Study, field: Field) -> Choices:
 def describe(field: Field) -> dict[str, object]:
     """A field in figures and words, as JSON types."""
     steps, n, c = field.series.shape
-    notes = field.source.get("notes", ())
     return {
         "name": field.name,
         "sites": n,
@@ -233,8 +231,8 @@ def describe(field: Field) -> dict[str, object]:
         "missing_share": _missing_share(field),
         "megabytes": round(4 * steps * n * c / 1e6, 1),
         "channels": [asdict(channel) for channel in field.channels],
-        "notes": [str(note) for note in notes] if isinstance(notes, Sequence) and not isinstance(notes, str) else [],
-        "fingerprint": str(field.source.get("fingerprint", "")),
+        "notes": list(field.origin.notes),
+        "fingerprint": field.origin.fingerprint,
     }
 
 
