@@ -118,7 +118,7 @@ def _source(source: str | Study) -> tuple[Study, Run | None]:
         if is_path(source) and not _exists(source):
             raise ConfigError(f'"{source}" is no data either. As a run: {error}') from error
         return Study.load(None, {"data": source}), None
-    return Study.load(run.path / "study.toml"), run
+    return Study.load(run.files.study), run
 
 
 def _exists(data: str) -> bool:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
@@ -17,6 +15,7 @@ from dynst.errors import BudgetError, DataError
 from dynst.export import load_plan, save_plan
 from dynst.planners import find_planner, row_of
 from dynst.planners.base import PlannerSkipped, Task
+from dynst.run_layout import RunLayout
 from dynst.runs import whole
 from dynst.study.event import Event, Listener, nobody
 from dynst.study.prepare import Prepared
@@ -53,7 +52,7 @@ def stability_of(
     seeds: int,
     options: Mapping[str, object],
     known: Mapping[str, Plan] | None = None,
-    keep: Path | None = None,
+    keep: RunLayout | None = None,
     listen: Listener = nobody,
 ) -> Stability:
     """What stays of a plan when its planner starts from other seeds, or sees a part of the training record.
@@ -76,8 +75,8 @@ def stability_of(
         Those that the planner was called with; where it reported and kept its checkpoint is left aside.
     known : mapping of str to Plan, or None
         Plans made already, by the name of the variant (``seed 1``).
-    keep : Path or None
-        A folder for the plans of the variants: those found in it are not made again.
+    keep : RunLayout or None
+        The run that keeps the plans of the variants: those found in it are not made again.
     listen : callable
         Called with an `Event` of stage ``stability`` before each variant.
 
@@ -92,7 +91,7 @@ def stability_of(
     settings = {name: value for name, value in options.items() if name not in _OF_THE_PLAN}
     for done, (name, (part, seed)) in enumerate(variants.items()):
         listen(Event("stability", name, done, len(variants)))
-        path = keep / f"{re.sub(r'[^a-z0-9]+', '-', name)}.nc" if keep is not None else None
+        path = keep.variant(name) if keep is not None else None
         try:
             if known and name in known:
                 chosen[name] = _fitting(known[name], plan)

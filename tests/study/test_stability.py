@@ -11,6 +11,7 @@ from dynst.domain.split import split_by_time, split_record, window_starts
 from dynst.planners import PLANNERS
 from dynst.planners.base import PlannerSkipped, Task
 from dynst.readers.synthetic import planted, white_noise
+from dynst.run_layout import RunLayout
 from dynst.study import stability as study_stability
 from dynst.study.prepare import Prepared, prepare
 from dynst.study.stability import stability_of, worthwhile
@@ -151,10 +152,10 @@ def test_options_reach_the_planner_but_not_the_checkpoint_of_the_plan(monkeypatc
 
 def test_plans_known_or_kept_are_not_made_again(monkeypatch, tmp_path):
     prepared = prepared_of(planted_field()[0], "coverage")
-    planner, found = recorded(monkeypatch, prepared, keep=tmp_path / "variants")
+    planner, found = recorded(monkeypatch, prepared, keep=RunLayout(tmp_path))
     assert len(planner.calls) == 6
-    (tmp_path / "variants" / "first-half.nc").unlink()
-    planner, again = recorded(monkeypatch, prepared, keep=tmp_path / "variants")
+    RunLayout(tmp_path).variant("first half").unlink()
+    planner, again = recorded(monkeypatch, prepared, keep=RunLayout(tmp_path))
     assert len(planner.calls) == 1
     assert np.array_equal(again.others, found.others)
     task = Task.make(prepared.split.train, prepared.split.valid, WINDOW, prepared.budget)
@@ -164,8 +165,8 @@ def test_plans_known_or_kept_are_not_made_again(monkeypatch, tmp_path):
 
 def test_a_kept_plan_of_another_size_is_left_out_and_named(monkeypatch, tmp_path):
     field = planted_field()[0]
-    recorded(monkeypatch, prepared_of(field, "coverage", budget=4), keep=tmp_path)
-    _, found = recorded(monkeypatch, prepared_of(field, "coverage", budget=3), keep=tmp_path)
+    recorded(monkeypatch, prepared_of(field, "coverage", budget=4), keep=RunLayout(tmp_path))
+    _, found = recorded(monkeypatch, prepared_of(field, "coverage", budget=3), keep=RunLayout(tmp_path))
     assert found.variants == ()
     assert "3 sensors by coverage" in found.left_out[0][1]
 
