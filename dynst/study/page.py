@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dynst.domain import Plan
+from dynst.domain import GridLayout, Layout, Plan
 from dynst.domain.curve import FRAMES, RANDOM
 from dynst.domain.judges import JUDGES
 from dynst.errors import CheckpointError
@@ -47,7 +47,7 @@ def page_of(run: Run) -> Page:
         stability=run.stability,
         training=training_rows(log),
         costs=cost_rows(log, curves, plan.budget),
-        facts=_data_card(provenance.get("facts")),
+        facts=_data_card(provenance.get("facts"), run.layout),
         provenance=provenance_rows(run.name, provenance, plan, _study(run)),
         notes=tuple(caveats(plan, evidence.curves, provenance)),
     )
@@ -95,11 +95,12 @@ def _plans(run: Run, plan: Plan) -> dict[str, Plan]:
     return {name: other for name, other in found.items() if other.sites.fingerprint == same}
 
 
-def _data_card(facts: object) -> tuple[tuple[str, str], ...]:
+def _data_card(facts: object, layout: Layout | None) -> tuple[tuple[str, str], ...]:
     if not isinstance(facts, dict):
         return ()
     try:
-        return tuple(data_card(facts))
+        known = {"on_grid": isinstance(layout, GridLayout)} | facts["data"]  # runs of an older form do not tell it
+        return tuple(data_card(facts | {"data": known}))
     except (KeyError, TypeError, AttributeError):
         return (("data", f"described in {NAMES.provenance} in a form that this version of dynst does not know"),)
 

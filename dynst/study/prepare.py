@@ -11,7 +11,7 @@ import numpy as np
 
 from dynst.backbones import BACKBONES, backbone_for
 from dynst.config import Study, is_path
-from dynst.domain import Field, GraphLayout, Sites, Window
+from dynst.domain import Field, GraphLayout, GridLayout, Sites, Window
 from dynst.domain.calendar import MEAN
 from dynst.domain.split import Split, before_test, window_starts
 from dynst.errors import ConfigError, DataError
@@ -156,7 +156,7 @@ class Prepared:
                 name: {"steps": block.steps, "windows": len(window_starts(block, window))}
                 for name, block in blocks.items()
             }
-            | {"how": split.how, "by_run": split.by_run},
+            | {"how": split.how, "kind": split.kind},
             "budget": {"sensors": self.budget, "sparsity": 1 - self.budget / len(self.field.sites)},
             "planner": {"name": self.planner, "why": self.why, "backbone": self.backbone},
         } | ({"rules": dict(self.ruled.facts)} if self.ruled.facts else {})
@@ -219,6 +219,7 @@ def describe(field: Field) -> dict[str, object]:
         "name": field.name,
         "sites": n,
         "layout": field.layout.words,
+        "on_grid": isinstance(field.layout, GridLayout),
         "covariates": [covariate.name for covariate in field.covariates],
         "frame": str(field.sites.frame),
         "steps": steps,

@@ -14,6 +14,7 @@ from dynst import runs
 from dynst.config import Study
 from dynst.domain import RANDOM, Plan
 from dynst.domain.judges import DEFAULT, JUDGES, SECOND
+from dynst.domain.stability import Variant
 from dynst.errors import BudgetError, CheckpointError, ConfigError, DataError, DynstError
 from dynst.evaluation import LADDER, judge_ladder, ladder
 from dynst.evaluation.price import price_of_rules
@@ -173,7 +174,7 @@ class _Work:
         self._say("plan", name)
         plan = self._once(name, task)
         for note in plan_notes(plan):
-            self.listen(Event("plan", note=note, run=self.draft.name))
+            self.listen(Event("plan", note=str(note), run=self.draft.name))
         return plan
 
     def _baselines(self, task: Task) -> tuple[dict[str, list[Plan]], dict[str, str]]:
@@ -302,7 +303,7 @@ class _Work:
             plan,
             seeds=study.seeds,
             options=self._options(plan.planner),
-            known={f"seed {seed}": cell[0] for seed, cell in made.items() if isinstance(cell, tuple)},
+            known={Variant.seed(seed): cell[0] for seed, cell in made.items() if isinstance(cell, tuple)},
             keep=self.files,
             listen=self.listen,
         )
