@@ -54,7 +54,9 @@ def show_results(run: Run, *, as_json: bool = False) -> None:
 
 def _budget_table(plan: Plan, curve: Curve, *, judge: str) -> None:
     """All plans, then what they are read against; how the plan does against each, with its interval."""
+    from dynst.domain.judges import DEFAULT, JUDGES
     from dynst.reports.evidence_tables import budget_rows
+    from dynst.run_layout import NAMES
 
     rows = budget_rows(curve, plan.planner, plan.budget, channels=_CHANNELS)
     columns = [name for name in rows[0] if name != "remark"]
@@ -67,7 +69,8 @@ def _budget_table(plan: Plan, curve: Curve, *, judge: str) -> None:
         rule=sum(not row.is_frame for row in curve.table(plan.budget)),
     )
     if len(curve.channels) > 1:
-        say("error (sd): all channels together, in their training standard deviations; each channel is in curve.csv")
+        table = NAMES.curve_table(JUDGES[DEFAULT])
+        say(f"error (sd): all channels together, in their training standard deviations; each channel is in {table}")
     if any(row["verdict"] for row in rows):
         say(_FOOTNOTE)
 
@@ -202,8 +205,7 @@ def _stays(stability: Stability | None) -> dict[str, Any] | None:
 
 def _report(run: Run) -> Path | None:
     """The page of the run, if it could be written."""
-    page = Path(run.path) / "report.html"
-    return page if page.is_file() else None
+    return run.files.page if run.files.page.is_file() else None
 
 
 def finite(value: Any) -> Any:

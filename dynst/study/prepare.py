@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import numpy as np
 
 from dynst.backbones import BACKBONES, backbone_for
 from dynst.config import Study, is_path
-from dynst.domain import Field, GraphLayout, Sites, Window
+from dynst.domain import Field, GraphLayout, GridLayout, Sites, Window
 from dynst.domain.calendar import MEAN
 from dynst.domain.split import Split, before_test, window_starts
 from dynst.errors import ConfigError, DataError
@@ -105,7 +104,7 @@ class Prepared:
     @property
     def fingerprint(self) -> str:
         """Changes when the data do."""
-        return str(self.field.source.get("fingerprint", ""))
+        return self.field.origin.fingerprint
 
     @property
     def backbone(self) -> str:
@@ -157,7 +156,7 @@ class Prepared:
                 name: {"steps": block.steps, "windows": len(window_starts(block, window))}
                 for name, block in blocks.items()
             }
-            | {"how": split.how, "by_run": split.by_run},
+            | {"how": split.how, "kind": split.kind},
             "budget": {"sensors": self.budget, "sparsity": 1 - self.budget / len(self.field.sites)},
             "planner": {"name": self.planner, "why": self.why, "backbone": self.backbone},
         } | ({"rules": dict(self.ruled.facts)} if self.ruled.facts else {})
@@ -216,11 +215,11 @@ def choose(study: Study, field: Field) -> Choices:
 def describe(field: Field) -> dict[str, object]:
     """A field in figures and words, as JSON types."""
     steps, n, c = field.series.shape
-    notes = field.source.get("notes", ())
     return {
         "name": field.name,
         "sites": n,
         "layout": field.layout.words,
+        "on_grid": isinstance(field.layout, GridLayout),
         "covariates": [covariate.name for covariate in field.covariates],
         "frame": str(field.sites.frame),
         "steps": steps,
@@ -233,8 +232,8 @@ def describe(field: Field) -> dict[str, object]:
         "missing_share": _missing_share(field),
         "megabytes": round(4 * steps * n * c / 1e6, 1),
         "channels": [asdict(channel) for channel in field.channels],
-        "notes": [str(note) for note in notes] if isinstance(notes, Sequence) and not isinstance(notes, str) else [],
-        "fingerprint": str(field.source.get("fingerprint", "")),
+        "notes": list(field.origin.notes),
+        "fingerprint": field.origin.fingerprint,
     }
 
 

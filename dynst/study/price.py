@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 from jaxtyping import Int
 from numpy import ndarray
@@ -15,6 +14,7 @@ from dynst.errors import BudgetError
 from dynst.export import load_plan, save_plan
 from dynst.planners import DEFAULT, PLANNERS, row_of
 from dynst.planners.base import Task
+from dynst.run_layout import RunLayout
 from dynst.runs import whole
 from dynst.study.desk import plan_options
 from dynst.study.event import Event, Listener, nobody
@@ -27,7 +27,7 @@ RelaxedPlans = tuple[str, Int[ndarray, " k"], dict[str, Int[ndarray, " k"] | str
 
 
 def relaxed_plans(
-    prepared: Prepared, task: Task, plan: Plan, *, keep: Path, listen: Listener = nobody
+    prepared: Prepared, task: Task, plan: Plan, *, keep: RunLayout, listen: Listener = nobody
 ) -> RelaxedPlans | None:
     """Plans of the same size by the same planner without each rule, and without any; None without rules.
 
@@ -41,8 +41,8 @@ def relaxed_plans(
         What was planned.
     plan : Plan
         The plan under all rules.
-    keep : Path
-        A folder for the plans: those found in it are not made again.
+    keep : RunLayout
+        The run that keeps the plans: those found in it are not made again.
     listen : callable
         Called with an `Event` of stage ``rules`` before each plan.
     """
@@ -55,7 +55,7 @@ def relaxed_plans(
     sets = _fewer(rules)
 
     def planned(what: str, sites: Sites) -> Plan:
-        path = keep / f"{what.replace(' ', '-').replace('_', '-')}.nc"
+        path = keep.relaxed(what)
         if path.is_file():
             return load_plan(path)[0]
         made = PLANNERS[name].plan(_on(task, sites), seed=prepared.study.seed, **options)
