@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from dynst.domain import Curve, Layout, Plan
 from dynst.domain.judges import DEFAULT, JUDGES
+from dynst.domain.price import PriceOfRules
 from dynst.domain.stability import Stability
 from dynst.errors import CheckpointError, ConfigError, unknown_name
 from dynst.export import load_plan
@@ -141,6 +142,19 @@ class Run:
         """How firm the choice of each site is, if that was looked at."""
         path = self.files.stability
         return _loaded(path, "stability", Stability.from_dataset) if path.is_file() else None
+
+    @property
+    def price(self) -> PriceOfRules | None:
+        """What each rule costs in forecast error, if there are rules and plans were compared."""
+        path = self.files.price
+        if not path.is_file():
+            return None
+        try:
+            return PriceOfRules.from_json(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:
+            raise CheckpointError(
+                f"{path} is no price of rules that dynst wrote ({error}). Make the run again."
+            ) from error
 
     @property
     def provenance(self) -> dict[str, object]:

@@ -45,6 +45,7 @@ def page_of(run: Run) -> Page:
         plans=_plans(run, plan),
         curves=curves,
         stability=run.stability,
+        price=run.price,
         training=training_rows(log),
         costs=cost_rows(log, curves, plan.budget),
         facts=_data_card(provenance.get("facts"), run.layout),

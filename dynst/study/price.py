@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from jaxtyping import Int
 from numpy import ndarray
@@ -22,8 +22,27 @@ from dynst.study.prepare import Prepared
 
 __all__ = ["RelaxedPlans", "relaxed_plans"]
 
-RelaxedPlans = tuple[str, Int[ndarray, " k"], dict[str, Int[ndarray, " k"] | str]]
-"""Who planned, the sensors under all rules, and by rule those without it or why there are none."""
+
+@dataclass(frozen=True, eq=False)
+class RelaxedPlans:
+    """Plans with and without rules, all by one planner.
+
+    Attributes
+    ----------
+    planner : str
+        Who planned.
+    selected : Int[ndarray, "k"]
+        Sensors under all rules.
+    without : dict
+        By rule: sensors without it.
+    reasons : dict
+        By rule: why there is no plan without it.
+    """
+
+    planner: str
+    selected: Int[ndarray, " k"]
+    without: dict[str, Int[ndarray, " k"]] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
 
 
 def relaxed_plans(
@@ -64,14 +83,14 @@ def relaxed_plans(
         return made
 
     ruled = planned("under all rules", task.sites) if trains else plan
-    without: dict[str, Int[ndarray, " k"] | str] = {}
+    found = RelaxedPlans(name, ruled.selected)
     for done, (rule, fewer) in enumerate(sets.items()):
         listen(Event("rules", f"without {rule.replace('_', ' ')}", done, len(sets)))
         try:
-            without[rule] = planned(f"without {rule}", fewer.on(prepared.bare)).selected
+            found.without[rule] = planned(f"without {rule}", fewer.on(prepared.bare)).selected
         except BudgetError as error:
-            without[rule] = f"no plan: {error}"
-    return name, ruled.selected, without
+            found.reasons[rule] = f"no plan: {error}"
+    return found
 
 
 def _fewer(rules: Rules) -> Mapping[str, Rules]:

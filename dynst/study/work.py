@@ -261,8 +261,8 @@ class _Work:
             progress=progress,
         )
         if name == DEFAULT and self.relaxed is not None:
-            planner, selected, without = self.relaxed
-            price = price_of_rules(judge, selected, without, planner=planner)
+            made = self.relaxed
+            price = price_of_rules(judge, made.selected, made.without, planner=made.planner, reasons=made.reasons)
             self._write_json(self.files.price, price.to_json())
         save_curve(curve, self.files, name)
         if facts := judge.facts():
