@@ -65,7 +65,7 @@ class Case:
     @cached_property
     def known(self) -> Field:
         """Training and validation time; later time than the test block is no part of it."""
-        if self.split.by_run:
+        if self.split.kind == "run":
             return before_test(self.field, self.window, self.split)
         parts = (self.split.train, self.split.valid, self.split.test)
         end = sum(part.steps for part in parts) + 2 * self.window.embargo

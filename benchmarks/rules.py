@@ -66,7 +66,7 @@ def main():
         if row.trains:
             continue
 
-        def plan(under, name=name):  # sites are made anew, as they keep what they once computed
+        def plan(under, row=row):  # sites are made anew, as they keep what they once computed
             return row.plan(task_of(replace(field, sites=under.on(sites)), asked.budget), seed=0)
 
         sides = (lambda plan=plan: plan(Rules()), lambda plan=plan: plan(rules))

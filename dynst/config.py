@@ -398,6 +398,11 @@ class Study(BaseModel):
         return {rule: getattr(self, rule) for rule in _TABLES["rules"]}
 
     @property
+    def from_python(self) -> bool:
+        """Whether no file holds the data, so that no other process can read them."""
+        return self.data.startswith(FROM_PYTHON)
+
+    @property
     def hints(self) -> Hints:
         """What the reader is told besides the path."""
         return Hints(

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from dynst.domain import Curve, Layout, Plan
 from dynst.domain.judges import DEFAULT, JUDGES
+from dynst.domain.price import PriceOfRules
 from dynst.domain.stability import Stability
 from dynst.errors import CheckpointError, ConfigError, unknown_name
 from dynst.export import load_plan
+from dynst.run_layout import ComparisonLayout, RunLayout
 
 try:
     import fcntl
@@ -55,9 +57,7 @@ class Run:
     Attributes
     ----------
     path : Path
-        Holds ``study.toml``, ``plan.nc``, ``plans/``, ``curve.nc``, ``curve.csv``, ``log.jsonl``, ``provenance.json``
-        and, where they were made, ``checkpoint/``, ``curve_ridge.nc``, ``curve_refit.nc``, ``stability.nc``,
-        ``report.html`` and ``compare/``.
+        Its files are named by `RunLayout`.
     """
 
     path: Path
@@ -69,6 +69,11 @@ class Run:
     def name(self) -> str:
         """Name of the folder."""
         return self.path.name
+
+    @property
+    def files(self) -> RunLayout:
+        """Where the files of the run are."""
+        return RunLayout(self.path)
 
     @property
     def plan(self) -> Plan:
@@ -83,7 +88,7 @@ class Run:
     @cached_property
     def _own(self) -> tuple[Plan, Layout | None]:
         """Read once: a report asks for it a dozen times, and the plan of a complete run does not change."""
-        return load_plan(self.path / "plan.nc")
+        return load_plan(self.files.plan)
 
     @property
     def planners(self) -> tuple[str, ...]:
@@ -109,22 +114,18 @@ class Run:
 
     def _files(self, budget: int) -> dict[str, Path]:
         """The plan of each planner: the one that the run was judged with, else the comparison's, of its first seed."""
-        found = {path.stem: path for path in (self.path / "plans").glob("*.nc")}
-        known = [(match, path) for path in (self.path / "compare" / "plans").glob("*.nc") if (match := _named(path))]
-        for match, path in sorted(known, key=lambda one: int(one[0]["seed"])):
-            if int(match["budget"]) == budget:
-                found.setdefault(match["planner"], path)
-        return found
+        compared = [kept for kept in self.files.comparison.plans() if kept.budget == budget]
+        return {kept.planner: kept.path for kept in reversed(compared)} | self.files.plans()
 
     @property
     def curve(self) -> Curve:
         """Error of every planner over the ladder of budgets, under the judge of a fit."""
-        return _curve(self.path / f"{JUDGES[DEFAULT].file}.nc")
+        return _curve(self.files.curve(JUDGES[DEFAULT]))
 
     @property
     def curves(self) -> dict[str, Curve]:
         """The curve of each judge of the fit, by its name in `JUDGES`; the judge that the answer rests on first."""
-        return _curves(self.path)
+        return _curves(self.files)
 
     @property
     def comparison(self) -> Curve | None:
@@ -134,13 +135,26 @@ class Run:
     @property
     def comparisons(self) -> dict[str, Curve]:
         """The same for each judge of the comparison, by its name."""
-        return _curves(self.path / "compare")
+        return _curves(self.files.comparison)
 
     @property
     def stability(self) -> Stability | None:
         """How firm the choice of each site is, if that was looked at."""
-        path = self.path / "stability.nc"
+        path = self.files.stability
         return _loaded(path, "stability", Stability.from_dataset) if path.is_file() else None
+
+    @property
+    def price(self) -> PriceOfRules | None:
+        """What each rule costs in forecast error, if there are rules and plans were compared."""
+        path = self.files.price
+        if not path.is_file():
+            return None
+        try:
+            return PriceOfRules.from_json(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:
+            raise CheckpointError(
+                f"{path} is no price of rules that dynst wrote ({error}). Make the run again."
+            ) from error
 
     @property
     def provenance(self) -> dict[str, object]:
@@ -160,6 +174,11 @@ class Draft:
     _lock: int = field(repr=False, default=-1)
 
     @property
+    def files(self) -> RunLayout:
+        """Where the files of the run are."""
+        return RunLayout(self.path)
+
+    @property
     def name(self) -> str:
         """Name of the run that this becomes, or its path if it is not where runs are; ``--resume`` understands it."""
         return self.final.name if self.final.parent in {RUNS, Path()} else str(self.final)
@@ -174,7 +193,7 @@ class Draft:
 
     def finish(self) -> Run:
         """Show the folder under its final name, in one step."""
-        (self.path / ".lock").unlink(missing_ok=True)
+        self.files.lock.unlink(missing_ok=True)
         _flush(self.path)
         try:
             self.path.rename(self.final)
@@ -285,7 +304,7 @@ def reopen(name: str) -> Draft | Run:
         hidden = _hidden(final)
         if hidden.is_dir():
             return _lock(Draft(hidden, final))
-        if _complete(final):
+        if RunLayout(final).complete:
             return Run(final)
     waiting_names = [draft.name for draft in drafts()]
     known = unknown_name("stopped run", name, waiting_names) if waiting_names else f'no stopped run "{name}" waits.'
@@ -301,16 +320,16 @@ def find(name: str = "latest") -> Run:
         If there is none.
     """
     if name == "latest":
-        runs = [Run(path) for path in RUNS.glob("*") if _complete(path)] if RUNS.is_dir() else []
+        runs = [Run(path) for path in RUNS.glob("*") if RunLayout(path).complete] if RUNS.is_dir() else []
         if not runs:
             raise CheckpointError(f"no finished run in {RUNS}/. Make one with `dynst fit`.")
         return max(runs, key=lambda run: (str(run.provenance.get("finished", "")), run.name))
     for path in _candidates(name):
-        if _complete(path):
+        if RunLayout(path).complete:
             return Run(path)
         if _hidden(path).is_dir():
             raise CheckpointError(f"run {name} is not finished. Continue it with `dynst fit --resume {name}`.")
-    known = sorted(path.name for path in RUNS.glob("*") if _complete(path)) if RUNS.is_dir() else []
+    known = sorted(path.name for path in RUNS.glob("*") if RunLayout(path).complete) if RUNS.is_dir() else []
     if known:
         raise CheckpointError(unknown_name("run", name, known))
     raise CheckpointError(f'run "{name}" is unknown, and {RUNS}/ holds no finished run. Make one with `dynst fit`.')
@@ -372,7 +391,7 @@ def held(folder: Path, name: str) -> Iterator[None]:
 
 
 def _locked(folder: Path, name: str) -> int:
-    handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    handle = os.open(RunLayout(folder).lock, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
@@ -381,18 +400,13 @@ def _locked(folder: Path, name: str) -> int:
     return handle
 
 
-def _named(path: Path) -> re.Match[str] | None:
-    """What the name of a plan's file in a comparison says (`dynst.study.cell.Cell.file`)."""
-    return re.fullmatch(r"(?P<planner>.+)-k(?P<budget>\d+)-s(?P<seed>\d+)\.nc", path.name)
-
-
 def _curve(path: Path) -> Curve:
     return _loaded(path, "curve", Curve.from_dataset)
 
 
-def _curves(folder: Path) -> dict[str, Curve]:
+def _curves(files: RunLayout | ComparisonLayout) -> dict[str, Curve]:
     """The curves that a folder holds, by judge."""
-    paths = {name: folder / f"{judge.file}.nc" for name, judge in JUDGES.items()}
+    paths = {name: files.curve(judge) for name, judge in JUDGES.items()}
     return {name: _curve(path) for name, path in paths.items() if path.is_file()}
 
 
@@ -422,24 +436,21 @@ def _candidates(name: str) -> list[Path]:
     return [path] if path.is_absolute() else [RUNS / path, path]
 
 
-def _complete(path: Path) -> bool:
-    return not path.name.startswith(".") and (path / "plan.nc").is_file() and (path / "provenance.json").is_file()
-
-
 def provenance_of(folder: Path) -> dict[str, Any]:
-    """What ``provenance.json`` of a run folder holds.
+    """The provenance that a run folder holds.
 
     Raises
     ------
     CheckpointError
         If it is missing or damaged.
     """
+    path = RunLayout(folder).provenance
     try:
-        content = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{folder / 'provenance.json'} cannot be read ({error}). Make the run again.") from error
+        raise CheckpointError(f"{path} cannot be read ({error}). Make the run again.") from error
     if not isinstance(content, dict):
-        raise CheckpointError(f"{folder / 'provenance.json'} is not what dynst wrote. Make the run again.")
+        raise CheckpointError(f"{path} is not what dynst wrote. Make the run again.")
     return content
 
 

@@ -1,21 +1,24 @@
 """Imports only go down, and third parties stay in their rooms. Moving a wall is a change of these two tables."""
 
 import ast
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from dynst.backbones import BACKBONES
+from dynst.domain.judges import JUDGES
 from dynst.export import EXPORTERS
 from dynst.planners import PLANNERS
+from dynst.run_layout import ComparisonLayout, RunLayout
 
 PACKAGE = Path(__file__).parents[1] / "dynst"
 
 FLOORS = [
     {"errors"},
     {"domain", "sparsity"},
-    {"readers", "windows", "backbones", "reports"},
+    {"readers", "windows", "backbones", "reports", "run_layout"},
     {"training", "export"},
     {"planners"},
     {"evaluation", "config", "runs"},
@@ -70,6 +73,22 @@ NAMED = {  # planner in a module that is not its own -> why its name stands ther
     ("dynst", "study/report_rows.py"): PROGRAM,
     ("dynst", "training/checkpoint.py"): PROGRAM,
 }
+
+
+LOOKED_INTO = {  # module that asks how a text begins or ends -> what that text is; never a sentence of dynst
+    "domain/spreadsheet.py": "a cell that a spreadsheet would take for a formula",
+    "domain/words.py": "a unit in the plural",
+    "evaluation/score.py": "keys of arrays in a file",
+    "training/checkpoint.py": "keys of tensors in a file",
+    "training/recipe.py": "a device of torch",
+    "study/caveats.py": "a plan of an older form",
+    "study/score.py": "the name of a file, as typed",
+    "cli/compare.py": "the name of a file, as typed",
+    "run_layout.py": "a hidden folder",
+    "study/memory.py": "lines that the system writes",
+    "study/measure.py": "lines that the system writes",
+}
+TEXTS_COME_IN = {"readers", "config"}  # where files and users are read
 
 
 def inside(path: Path) -> str:
@@ -175,6 +194,68 @@ FORMATS = {  # export format in a module other than the table -> why the word st
 def test_an_export_format_is_named_in_its_row_alone():
     found = {(node.value, inside(path)) for path in PACKAGE.rglob("*.py") for node in words_in(path, EXPORTERS)}
     assert found == {(name, "export/__init__.py") for name in EXPORTERS} | set(FORMATS)
+
+
+def shown(node: ast.AST) -> str:
+    """The text of a literal; of one that holds expressions what stands between these, as one word."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        return "".join(part.value if isinstance(part, ast.Constant) else "*" for part in node.values)
+    return ""
+
+
+def literals(tree: ast.AST) -> set[str]:
+    """All texts of a module but its docstrings."""
+    prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    return {shown(node) for node in ast.walk(tree) if id(node) not in prose}
+
+
+def joined_to_paths(tree: ast.AST) -> set[str]:
+    """Literals at the right of ``path / "name"``."""
+    return {shown(n.right) for n in ast.walk(tree) if isinstance(n, ast.BinOp) and isinstance(n.op, ast.Div)}
+
+
+def names_of_a_run() -> tuple[set[str], set[str]]:
+    """Files and folders of a run and of a comparison, as `RunLayout` and `ComparisonLayout` name them."""
+    files = RunLayout(Path("run"))
+    kinds = [(files, RunLayout), (files.comparison, ComparisonLayout)]
+    paths = [getattr(one, key) for one, kind in kinds for key, p in vars(kind).items() if isinstance(p, property)]
+    paths = [path for path in paths if isinstance(path, Path)] + [files.comparison.path, files.lock]
+    for judge in JUDGES.values():
+        paths += [files.curve(judge), files.curve_table(judge), files.judge_facts(judge)]
+    names = {path.name for path in paths}
+    return {name for name in names if "." in name}, {name for name in names if "." not in name}
+
+
+def test_a_file_of_a_run_is_named_in_the_layout_alone():
+    """So that a run folder changes in one place, and the names say nothing that others take apart."""
+    files, folders = names_of_a_run()
+    assert {"study.toml", "provenance.json", "plan.nc", "log.jsonl", "curve_ridge.nc", "made_of.json"} <= files
+    assert {"plans", "rules", "compare", "stability", "checkpoint", "cells"} == folders
+    for path in MODULES:
+        if inside(path) == "run_layout.py":
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        said = {text for text in literals(tree) if any(re.search(rf"(?<!\w){re.escape(f)}(?!\w)", text) for f in files)}
+        assert not said, inside(path)
+        assert not joined_to_paths(tree) & folders, inside(path)
+        if room(path) in {"study", "cli", "runs", "evaluation"}:
+            made = {text for text in joined_to_paths(tree) if Path(text).suffix and "*" in text}
+            assert not made, inside(path)
+
+
+def test_nothing_decides_by_how_a_sentence_begins_or_ends():
+    """A fact is a field of its own: whoever improves a sentence changes no behaviour."""
+    asks = {"startswith", "endswith", "removeprefix", "removesuffix"}
+    found = {
+        inside(path)
+        for path in MODULES
+        if room(path) not in TEXTS_COME_IN
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in asks
+    }
+    assert found == set(LOOKED_INTO)
 
 
 def test_nothing_is_unpickled():

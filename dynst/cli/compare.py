@@ -91,7 +91,8 @@ def _show(run: Run, judges: tuple[str, ...] | None, *, as_json: bool) -> None:
     """A table for each judge, the findings in words, where things are, and what is next."""
     from dynst.cli.console import say, show_json
     from dynst.cli.results import short_path, show_answer
-    from dynst.domain.judges import JUDGES
+    from dynst.domain.judges import DEFAULT, JUDGES
+    from dynst.run_layout import RunLayout
 
     curves = {judge: curve for judge, curve in run.comparisons.items() if judges is None or judge in judges}
     if as_json:
@@ -102,7 +103,9 @@ def _show(run: Run, judges: tuple[str, ...] | None, *, as_json: bool) -> None:
     for answer in _answers(run, curves):
         show_answer(answer)
     folder = short_path(run.path)
-    say(f"Files:      {folder / 'compare'}: curve.csv, curve.nc; the cells they are made of below it")
+    files, row = RunLayout(folder).comparison, JUDGES[DEFAULT]
+    names = f"{files.curve_table(row).name}, {files.curve(row).name}"
+    say(f"Files:      {files.path}: {names}; the cells they are made of below it")
     say(f"Next:       dynst report {shlex.quote(str(folder))}")
 
 

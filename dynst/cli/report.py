@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from dynst.run_layout import NAMES
+
 __all__ = ["report"]
 
 
@@ -15,7 +17,7 @@ def report(
     out: Annotated[
         str | None,
         typer.Option(
-            "--out", "-o", metavar="FILE", help="Page to write, .html, or a folder. Default: report.html in RUN."
+            "--out", "-o", metavar="FILE", help=f"Page to write, .html, or a folder. Default: {NAMES.page} in RUN."
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of lines.")] = False,

@@ -39,6 +39,7 @@ def show_results(run: Run, *, as_json: bool = False) -> None:
             _budget_table(plan, judged, judge=JUDGES[name].words)
     if len(curve.budgets) > 1:
         _curve_table(plan, curve)
+    _price_table(run)
     found = answer_of(run)
     show_answer(found, stays="" if run.stability is None else run.stability.words())
     for name, reason in sorted(_skipped(run).items()):
@@ -54,7 +55,9 @@ def show_results(run: Run, *, as_json: bool = False) -> None:
 
 def _budget_table(plan: Plan, curve: Curve, *, judge: str) -> None:
     """All plans, then what they are read against; how the plan does against each, with its interval."""
+    from dynst.domain.judges import DEFAULT, JUDGES
     from dynst.reports.evidence_tables import budget_rows
+    from dynst.run_layout import NAMES
 
     rows = budget_rows(curve, plan.planner, plan.budget, channels=_CHANNELS)
     columns = [name for name in rows[0] if name != "remark"]
@@ -67,9 +70,22 @@ def _budget_table(plan: Plan, curve: Curve, *, judge: str) -> None:
         rule=sum(not row.is_frame for row in curve.table(plan.budget)),
     )
     if len(curve.channels) > 1:
-        say("error (sd): all channels together, in their training standard deviations; each channel is in curve.csv")
+        table = NAMES.curve_table(JUDGES[DEFAULT])
+        say(f"error (sd): all channels together, in their training standard deviations; each channel is in {table}")
     if any(row["verdict"] for row in rows):
         say(_FOOTNOTE)
+
+
+def _price_table(run: Run) -> None:
+    """What each rule costs; nothing without rules."""
+    price = run.price
+    if price is None:
+        return
+    rows = price.table()
+    columns = list(rows[0])
+    title = f"What the rules cost: plans of {price.budget} sensors by {price.planner}"
+    show_table(title, [_heading(name) for name in columns], [[_text(row[name]) for name in columns] for row in rows])
+    say(price.words())
 
 
 def _heading(column: str) -> str:
@@ -172,6 +188,7 @@ def _document(run: Run, plan: Plan) -> dict[str, Any]:
         "answer": None if found is None else finite(dataclasses.asdict(found)),
         **rows,
         "stability": _stays(run.stability),
+        "price_of_rules": None if run.price is None else finite(run.price.to_json()),
         "facts": run.provenance.get("facts", {}),
         "skipped": _skipped(run),
         "report": None if (report := _report(run)) is None else str(report),
@@ -202,8 +219,7 @@ def _stays(stability: Stability | None) -> dict[str, Any] | None:
 
 def _report(run: Run) -> Path | None:
     """The page of the run, if it could be written."""
-    page = Path(run.path) / "report.html"
-    return page if page.is_file() else None
+    return run.files.page if run.files.page.is_file() else None
 
 
 def finite(value: Any) -> Any:

@@ -105,7 +105,7 @@ def _cells(change: Change) -> tuple[str, str, str]:
 
     if vague(change.low, change.high):
         return f"{change.error:.4g}", "", span(change.low, change.high)
-    interval = span(change.low, change.high, digits=2).removesuffix(" %")
+    interval = span(change.low, change.high, digits=2, unit="")
     return f"{change.error:.4g}", f"{change.percent:+.2f}", interval
 
 

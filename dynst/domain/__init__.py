@@ -4,6 +4,7 @@ from dynst.domain.clock import Clock
 from dynst.domain.curve import FRAMES, RANDOM, Curve, CurveRow
 from dynst.domain.field import ArraySeries, Channel, Covariate, Field, Series
 from dynst.domain.layout import GraphLayout, GridLayout, Layout
+from dynst.domain.origin import MakersSplit, Origin
 from dynst.domain.plan import Plan
 from dynst.domain.rules import Rules
 from dynst.domain.sites import Frame, Role, Sites, Stations
@@ -24,6 +25,8 @@ __all__ = [
     "GraphLayout",
     "GridLayout",
     "Layout",
+    "MakersSplit",
+    "Origin",
     "Plan",
     "Role",
     "Rules",

@@ -12,6 +12,7 @@ from numpy import ndarray
 
 from dynst.domain.clock import Clock
 from dynst.domain.layout import Layout
+from dynst.domain.origin import Origin
 from dynst.domain.sites import Sites
 from dynst.errors import DataError
 
@@ -184,8 +185,8 @@ class Field:
         record between gaps; else empty. A split then keeps whole runs together.
     covariates : tuple of Covariate
         What is known of each site beforehand and never measured by a sensor: height, kind of node.
-    source : dict
-        Where it came from: paths, fingerprint, notes of the reader; goes into provenance.
+    origin : Origin
+        Where it came from: path, fingerprint, notes of the reader; goes into provenance.
     clock : Clock
         Where in day and year each step stands. Made of `time` if left out; a reader gives it where the calendar of a
         model has dates that datetime64 cannot hold.
@@ -212,7 +213,7 @@ class Field:
     has_missing: bool = False
     cases: tuple[str, ...] = ()
     covariates: tuple[Covariate, ...] = ()
-    source: dict[str, object] = field(default_factory=dict)
+    origin: Origin = Origin()  # noqa: RUF009 - frozen
     clock: Clock = field(default_factory=Clock)
 
     def __post_init__(self) -> None:

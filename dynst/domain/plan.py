@@ -83,12 +83,11 @@ class Plan:
 
     def _check_distances(self, spacing: Spacing) -> None:
         """Existing stations may stand close to each other; all other ranked sites keep the distance."""
-        ranked = np.zeros(len(self.sites), bool)
+        too_near = np.zeros(len(self.sites), bool)
         for site in self.order.tolist():
-            fixed = self.sites.role[site] == Role.FIXED
-            if ranked[self.sites.near(site)].any() and not fixed:
+            if too_near[site] and self.sites.role[site] != Role.FIXED:
                 raise DataError(f"a plan ranks sites less than {spacing.words} apart.")
-            ranked[site] = True
+            too_near[self.sites.near(site)] = True
 
     def __repr__(self) -> str:
         seed = f", seed {self.provenance['seed']}" if "seed" in self.provenance else ""

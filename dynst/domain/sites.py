@@ -13,7 +13,7 @@ from numpy import ndarray
 from scipy.spatial import KDTree
 
 from dynst.domain.space import EARTH_RADIUS_KM, unit_vectors
-from dynst.domain.spacing import Packing, Spacing, pack, pack_exactly
+from dynst.domain.spacing import Packing, Spacing, pack, pack_exactly, pack_quickly
 from dynst.errors import BudgetError, DataError
 
 __all__ = ["Frame", "Role", "Sites", "Stations"]
@@ -261,22 +261,28 @@ class Sites:
         Parameters
         ----------
         wanted : int
-            With fewer than these from quick searches, the largest set is searched for exactly where the sites are few.
+            A quick search is enough if it finds twice as many; then several searches follow; and if even these find
+            fewer than wanted, the largest set is searched for exactly where the sites are few.
         """
         if self.spacing is None:
             return Packing(self.legal, exact=True)
-        quick = self._quick_packing
-        return quick if len(quick) >= wanted else self._exact_packing
+        if 0 < 2 * wanted <= len(self._quick_packing):
+            return self._quick_packing
+        return self._best_packing if len(self._best_packing) >= wanted else self._exact_packing
 
     @cached_property
     def _quick_packing(self) -> Packing:
+        return Packing(np.concatenate([self.fixed, pack_quickly(self.near, self._far_from_fixed)]))
+
+    @cached_property
+    def _best_packing(self) -> Packing:
         return Packing(np.concatenate([self.fixed, pack(self.near, self._far_from_fixed, self.points)]))
 
     @cached_property
     def _exact_packing(self) -> Packing:
         found = pack_exactly(self.near, self._far_from_fixed)
         if found is None:
-            return self._quick_packing
+            return self._best_packing
         return Packing(np.concatenate([self.fixed, found]), exact=True)
 
     @property

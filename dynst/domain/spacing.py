@@ -12,7 +12,7 @@ from numpy import ndarray
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import dijkstra
 
-__all__ = ["HOPS", "Packing", "Spacing", "pack", "pack_exactly"]
+__all__ = ["HOPS", "Packing", "Spacing", "pack", "pack_exactly", "pack_quickly"]
 
 HOPS = "hops"
 """Unit of a distance along the edges of a graph."""
@@ -107,11 +107,16 @@ def pack(near: Near, free: Bool[ndarray, " n"], points: Float[ndarray, "n d"]) -
     >>> pack(lambda i: np.flatnonzero(abs(line[:, 0] - i) < 2), np.ones(7, bool), line).tolist()
     [0, 2, 4, 6]
     """
-    orders = [np.arange(len(free)), *(np.argsort(axis, kind="stable") for axis in points.T)]
-    found = [_along(near, free, order) for order in orders]
+    orders = [np.argsort(axis, kind="stable") for axis in points.T]
+    found = [pack_quickly(near, free), *(_along(near, free, order) for order in orders)]
     found.append(_fewest_closed(near, free))
     best = max(found, key=len)
     return np.sort(best)
+
+
+def pack_quickly(near: Near, free: Bool[ndarray, " n"]) -> Int[ndarray, " k"]:
+    """Sites among the free ones, none too near to another, taken in the order of their index."""
+    return _along(near, free, np.arange(len(free)))
 
 
 def pack_exactly(near: Near, free: Bool[ndarray, " n"]) -> Int[ndarray, " k"] | None:

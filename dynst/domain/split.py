@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Int
@@ -21,6 +22,7 @@ from dynst.errors import ConfigError, DataError, unknown_name
 __all__ = [
     "SPLITS",
     "Split",
+    "SplitKind",
     "before_test",
     "rolling_folds",
     "rolling_origins",
@@ -35,6 +37,9 @@ __all__ = [
 SPLITS = ("auto", "run", "time")
 """Ways to split; ``auto`` is by run where there are at least three cases."""
 
+SplitKind = Literal["time", "run"]
+"""Whether the parts of a split are blocks of time or whole runs."""
+
 _LEAST_CASES = 3
 _FOLDS = 3
 _FOLD_ENDS = (0.55, 0.70, 0.85, 1.0)
@@ -44,14 +49,14 @@ _FOLD_ENDS = (0.55, 0.70, 0.85, 1.0)
 class Split:
     """Three parts of one record; no window of one touches a step of another.
 
-    `how` says it in words, `by_run` whether the parts are whole runs rather than blocks of time.
+    `how` says it in words, `kind` whether the parts are whole runs or blocks of time.
     """
 
     train: Field
     valid: Field
     test: Field
     how: str = "in time order"
-    by_run: bool = False
+    kind: SplitKind = "time"
 
     def __repr__(self) -> str:
         return f"Split({self.train.steps} / {self.valid.steps} / {self.test.steps} steps)"
@@ -107,7 +112,7 @@ def before_test(field: Field, window: Window, split: Split) -> Field:
     field, window, split
         A record, and what `split_record` made of it with the window.
     """
-    if split.by_run:
+    if split.kind == "run":
         held = set(split.test.cases)
         return field.pick([number for number, name in enumerate(field.cases) if name not in held])
     return field.between(0, field.steps - split.test.steps - window.embargo)
@@ -116,9 +121,8 @@ def before_test(field: Field, window: Window, split: Split) -> Field:
 def split_by_run(field: Field, window: Window, *, shares: tuple[float, float, float] = (0.65, 0.17, 0.18)) -> Split:
     """Whole runs for training, validation and test: what is learnt in some experiments is judged in others.
 
-    Where the reader found a list of the makers (``field.source["split"]``: names of cases under ``train``, ``valid``
-    and ``test``), it holds. Else validation and test runs are spread evenly over the order of the runs, as
-    neighbours in a listing are often alike.
+    Where the reader found a list of the makers (`Origin.makers_split`), it holds. Else validation and test runs are
+    spread evenly over the order of the runs, as neighbours in a listing are often alike.
 
     Raises
     ------
@@ -145,7 +149,7 @@ def split_by_run(field: Field, window: Window, *, shares: tuple[float, float, fl
     given = ", as its makers list them" if _given_parts(field) else ""
     given += f", {left} in no list left out" if left else ""
     alone = "; with one test run, intervals speak of that run alone" if len(test.cases) == 1 else ""
-    return _checked(Split(train, valid, test, f"by run ({names} runs{given}{alone})", by_run=True), field, window)
+    return _checked(Split(train, valid, test, f"by run ({names} runs{given}{alone})", kind="run"), field, window)
 
 
 def split_by_time(field: Field, window: Window, *, shares: tuple[float, float, float] = (0.65, 0.17, 0.18)) -> Split:
@@ -381,12 +385,14 @@ def _check_shares(shares: tuple[float, float, float]) -> None:
 
 def _given_parts(field: Field) -> tuple[list[int], list[int], list[int]] | None:
     """Numbers of the runs of each part, if the reader found a list that names some run in each."""
-    given = field.source.get("split")
-    if not isinstance(given, dict):
+    given = field.origin.makers_split
+    if given is None:
         return None
     number = {name: i for i, name in enumerate(field.cases)}
     keys = ("train", "valid", "test")
-    parts = [sorted({number[name] for name in given.get(key, ()) if name in number}) for key in keys]
+    parts = [
+        sorted({number[name] for name in names if name in number}) for names in (given.train, given.valid, given.test)
+    ]
     for one, other in combinations(range(3), 2):
         for shared in set(parts[one]) & set(parts[other]):
             raise DataError(

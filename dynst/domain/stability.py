@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -21,7 +21,7 @@ from dynst.errors import ConfigError, DataError, unknown_name
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["GRADES", "KINDS", "UNKNOWN", "Stability"]
+__all__ = ["GRADES", "KINDS", "UNKNOWN", "Stability", "Variant"]
 
 GRADES = ("always", "usually", "interchangeable")
 """A sensor chosen, at its place or within the radius, in nearly all variants, in most, or in fewer."""
@@ -29,13 +29,43 @@ GRADES = ("always", "usually", "interchangeable")
 UNKNOWN = "unknown"
 """The grade of every sensor where nothing could be varied."""
 
-KINDS = {"seeds": "seed ", "halves": "half", "quarters": "quarter"}
-"""What can be varied -> the word in the names of such variants."""
+Kind = Literal["seeds", "halves", "quarters"]
+KINDS: tuple[Kind, ...] = ("seeds", "halves", "quarters")
+"""What can be varied."""
 
 _ALWAYS, _USUALLY = 0.9, 0.5  # of the variants; chosen: one miss is forgiven from ten variants on; the larger part
 _LEAST_DRAWS, _DRAWN = 20, 2000  # pairs of random plans, and sensors in them, for the overlap by chance within the
 # radius; chosen: its standard error is about 0.01 at most
 _IS = "share of the variants with a sensor at the place or within the radius"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What was changed for a further plan: one of `KINDS`, and its name.
+
+    Examples
+    --------
+    >>> [variant.name for variant in (Variant.seed(3), Variant.half(2), Variant.without_quarter(4))]
+    ['seed 3', 'second half', 'without quarter 4']
+    """
+
+    kind: Kind
+    name: str
+
+    @classmethod
+    def seed(cls, seed: int) -> Variant:
+        """Another seed."""
+        return cls("seeds", f"seed {seed}")
+
+    @classmethod
+    def half(cls, number: int) -> Variant:
+        """The first or the second half of the training record alone."""
+        return cls("halves", f"{('first', 'second')[number - 1]} half")
+
+    @classmethod
+    def without_quarter(cls, number: int) -> Variant:
+        """The training record without a quarter, counted from 1."""
+        return cls("quarters", f"without quarter {number}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,8 +80,8 @@ class Stability:
         The places.
     selected : Int[ndarray, "k"]
         Sensors of the plan, first sensor first.
-    variants : tuple of str
-        What was changed for each further plan: ``seed 1``, ``first half``, ``without quarter 2`` ...
+    variants : tuple of Variant
+        What was changed for each further plan.
     others : Bool[ndarray, "v n"]
         Sites that each of these plans chose.
     radius : float
@@ -69,7 +99,8 @@ class Stability:
     --------
     >>> sites = Sites(np.arange(4.0), np.zeros(4))
     >>> others = np.array([[1, 1, 0, 0], [1, 0, 1, 0]], bool)
-    >>> found = Stability("by_hand", sites, np.array([0, 1]), ("seed 1", "seed 2"), others, 120.0)
+    >>> seeds = (Variant.seed(1), Variant.seed(2))
+    >>> found = Stability("by_hand", sites, np.array([0, 1]), seeds, others, 120.0)
     >>> found.frequency.tolist()
     [1.0, 0.6666666666666666, 0.3333333333333333, 0.0]
     >>> found.grade, found.substitutes  # site 2, a degree or 111 km beside 1, stood in for it once
@@ -79,7 +110,7 @@ class Stability:
     planner: str
     sites: Sites
     selected: Int[ndarray, " k"]
-    variants: tuple[str, ...]
+    variants: tuple[Variant, ...]
     others: Bool[ndarray, "v n"]
     radius: float
     left_out: tuple[tuple[str, str], ...] = ()
@@ -198,7 +229,8 @@ class Stability:
         >>> sites = Sites(np.arange(0.0, 100.0, 10.0), np.zeros(10))
         >>> others = np.zeros((2, 10), bool)
         >>> others[:, 0], others[0, 1], others[1, 5] = True, True, True
-        >>> found = Stability("by_hand", sites, np.array([0, 1]), ("first half", "second half"), others, 50.0)
+        >>> halves = (Variant.half(1), Variant.half(2))
+        >>> found = Stability("by_hand", sites, np.array([0, 1]), halves, others, 50.0)
         >>> found.words().split(". ")[0]
         '1 of 2 sensors stays, within 50 km, whatever the half of the record; 1 usually does'
         """
@@ -207,7 +239,8 @@ class Stability:
             return f"How stable the plan is is not known: nothing could be varied{f' ({left})' if left else ''}."
         always, usually, free = (self.grade.count(grade) for grade in GRADES)
         near = f"within {distance(self.radius, self.radius_unit)}" if self.radius else "at the same sites"
-        varied = [one for kind, one in _ONE.items() if any(KINDS[kind] in name for name in self.variants)]
+        kinds = {variant.kind for variant in self.variants}
+        varied = [one for kind, one in _ONE.items() if kind in kinds]
         rest = [f"{usually} usually {'does' if usually == 1 else 'do'}"] if usually else []
         rest += [f"{free} {'is' if free == 1 else 'are'} interchangeable"] if free else []
         stay = f"{always} of {k} sensors {'stays' if always == 1 else 'stay'}, {near}, whatever the {_either(varied)}"
@@ -223,7 +256,8 @@ class Stability:
         """Everything as a labelled dataset, from which `from_dataset` makes the same again."""
         share = np.nan_to_num(self.near_frequency)
         data = Plan(self.selected, share, len(self.selected), self.sites, self.planner, _IS).to_dataset()
-        data["variant"] = ("variant", np.array(self.variants, dtype=object))
+        data["variant"] = ("variant", np.array([variant.name for variant in self.variants], dtype=object))
+        data["kind"] = ("variant", np.array([variant.kind for variant in self.variants], dtype=object))
         data["chosen"] = (("variant", "site"), self.others.astype(np.int8), {"long_name": "whether a variant chose it"})
         unit = "1" if self.radius_unit == "edges" else self.radius_unit
         data["frequency"] = ("site", self.frequency, {"long_name": "share of all plans that chose the site"})
@@ -246,7 +280,9 @@ class Stability:
             if not np.isin(chosen, (0, 1)).all():
                 raise DataError("what the variants of a plan chose must be 0 or 1: the file was changed.")
             left = tuple((str(name), str(reason)) for name, reason in json.loads(data.attrs["left_out"]))
-            variants = tuple(str(name) for name in data["variant"].values.tolist())
+            names = [str(name) for name in data["variant"].values.tolist()]
+            words = [str(word) for word in data["kind"].values] if "kind" in data else _words_of(names)
+            variants = tuple(Variant(_kind(word), name) for word, name in zip(words, names, strict=True))
             radius = float(data["radius"])
         except (KeyError, AttributeError, TypeError, ValueError) as error:
             if isinstance(error, DataError):
@@ -270,7 +306,7 @@ class Stability:
     def _pairs(self, kind: str) -> list[tuple[Bool[ndarray, " n"], Bool[ndarray, " n"]]]:
         if kind not in KINDS:
             raise ConfigError(unknown_name("kind of variant", kind, KINDS))
-        plans = [other for name, other in zip(self.variants, self.others, strict=True) if KINDS[kind] in name]
+        plans = [other for variant, other in zip(self.variants, self.others, strict=True) if variant.kind == kind]
         if kind == "quarters":
             return [(self._active, other) for other in plans]
         return list(combinations([self._active, *plans] if kind == "seeds" else plans, 2))
@@ -283,6 +319,19 @@ class Stability:
         mask = np.zeros(len(self.sites), bool)
         mask[chosen] = True
         return mask
+
+
+def _kind(word: str) -> Kind:
+    for kind in KINDS:
+        if kind == word:
+            return kind
+    raise DataError(unknown_name("kind of variant", word, KINDS))
+
+
+def _words_of(names: list[str]) -> list[str]:
+    """The kinds of variants in a file of an older form, which holds names alone."""
+    kinds = {"seed": "seeds", "half": "halves", "quarter": "quarters"}
+    return [next((kinds[word] for word in name.split() if word in kinds), name) for name in names]
 
 
 _ONE = {"seeds": "seed", "halves": "half of the record", "quarters": "quarter left out"}

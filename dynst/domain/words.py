@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["UNCLEAR", "distance", "duration", "span", "vague"]
+__all__ = ["UNCLEAR", "distance", "drawn_runs", "duration", "span", "vague"]
 
 UNCLEAR = "cannot be judged"
 """The word for a difference whose interval says nothing."""
@@ -29,15 +29,28 @@ def vague(low: float, high: float) -> bool:
     return beyond or not high - low <= 2 * _WIDEST
 
 
-def span(low: float, high: float, *, digits: int = 1) -> str:
-    """An interval in %.
+def span(low: float, high: float, *, digits: int = 1, unit: str = " %") -> str:
+    """An interval in %; without `unit` where a heading has it.
 
     Examples
     --------
     >>> span(-3.0, 1.25), span(-98.8, 9477.5)
     ('-3.0 to +1.2 %', 'cannot be judged')
     """
-    return UNCLEAR if vague(low, high) else f"{low:+.{digits}f} to {high:+.{digits}f} %"
+    return UNCLEAR if vague(low, high) else f"{low:+.{digits}f} to {high:+.{digits}f}{unit}"
+
+
+def drawn_runs(runs: int) -> str:
+    """What intervals speak of, where the test windows are of so many experiments.
+
+    Examples
+    --------
+    >>> drawn_runs(1), drawn_runs(3)
+    ('one test run: for that run alone', '3 test runs, drawn whole: for other runs like these')
+    """
+    if runs == 1:
+        return "one test run: for that run alone"
+    return f"{runs} test runs, drawn whole: for other runs like these"
 
 
 def distance(length: float, unit: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -36,8 +37,8 @@ def skill_by_lead(curve: Curve, planner: str, budget: int) -> list[str]:
     units = curve.units[0] if len(curve.channels) == 1 else ""
     parts = []
     for name, wins in beaten.items():
-        figures = _figures(~wins, times, errors[name], ours, units)
-        parts.append(_part(_WORDS[name], wins, _VISIBLE * errors[name] < ours, times, figures))
+        first = _first_lost(~wins, times, errors[name], ours, units)
+        parts.append(_part(_WORDS[name], wins, _VISIBLE * errors[name] < ours, times, first))
     said = "; ".join(parts)
     return [f"{_capital(said)}."]
 
@@ -57,35 +58,47 @@ def _errors(curve: Curve, budget: int, names: Sequence[str]) -> dict[str, Float[
 
 
 def _part(
-    who: str, wins: Bool[ndarray, " lead"], loses: Bool[ndarray, " lead"], times: Sequence[str], figures: str
+    who: str, wins: Bool[ndarray, " lead"], loses: Bool[ndarray, " lead"], times: Sequence[str], first: _Lost
 ) -> str:
-    """What is to be said of one of the two; `figures` are of the first lead time at which the plan is no better."""
+    """What is to be said of one of the two; `first` is the first lead time at which the plan is no better."""
     if wins.all():
         return f"this plan is better than {who} at {_every(times)}"
     good = "better than" if loses.any() else "as good as"
     if not wins.any():
-        return f"{who} is {good} this plan at {_every(times)}, {figures}"
+        return f"{who} is {good} this plan at {_every(times)}, {first}"
     changes = np.flatnonzero(np.diff(wins)) + 1
     if len(changes) > 1:
         return f"{who} is {good} this plan at {int((~wins).sum())} of {len(wins)} lead times"
     turn = int(changes[0])
     if not wins[-1]:
-        return f"from {times[turn]} on {who} is {good} this plan ({figures})"
+        return f"from {times[turn]} on {who} is {good} this plan ({first})"
     until = f"at {times[0]}" if turn == 1 else f"up to {times[turn - 1]}"
-    figures = figures.removeprefix(f"{until} ")
+    figures = first.figures if until == first.at else str(first)
     return f"{until} {who} is {good.rsplit(' ', 1)[0]} ({figures}), from {times[turn]} on this plan is better"
 
 
-def _figures(lost: Bool[ndarray, " lead"], times: Sequence[str], theirs: ndarray, ours: ndarray, units: str) -> str:
+@dataclass(frozen=True)
+class _Lost:
     """Both errors at the first lead time at which the plan has lost; empty where there is none."""
+
+    at: str = ""
+    figures: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.at} {self.figures}".strip()
+
+
+def _first_lost(
+    lost: Bool[ndarray, " lead"], times: Sequence[str], theirs: ndarray, ours: ndarray, units: str
+) -> _Lost:
     if not lost.any():
-        return ""
+        return _Lost()
     first = int(np.flatnonzero(lost)[0])
-    at = f"at {times[first]} " if len(times) > 1 else ""
+    at = f"at {times[first]}" if len(times) > 1 else ""
     if not units:
-        return f"{at}by {100 * (1 - theirs[first] / ours[first]):.1f} %"
+        return _Lost(at, f"by {100 * (1 - theirs[first] / ours[first]):.1f} %")
     unit = "" if units == "1" else f" {' '.join(units.split())}"
-    return f"{at}{theirs[first]:.3g} against {ours[first]:.3g}{unit}"
+    return _Lost(at, f"{theirs[first]:.3g} against {ours[first]:.3g}{unit}")
 
 
 def _every(times: Sequence[str]) -> str:

@@ -18,9 +18,10 @@ __all__ = ["price_of_rules"]
 def price_of_rules(
     judge: Judge,
     selected: Int[ndarray, " k"],
-    without: Mapping[str, Int[ndarray, " k"] | str],
+    without: Mapping[str, Int[ndarray, " k"]],
     *,
     planner: str,
+    reasons: Mapping[str, str] | None = None,
 ) -> PriceOfRules:
     """What each rule costs, with intervals that are paired by test windows.
 
@@ -30,18 +31,20 @@ def price_of_rules(
         Who scores.
     selected : Int[ndarray, "k"]
         Sensors of the plan under all rules.
-    without : mapping of str to Int[ndarray, "k"] or str
-        By rule: sensors of the plan without it, or the reason why there is none.
+    without : mapping of str to Int[ndarray, "k"]
+        By rule: sensors of the plan without it.
     planner : str
         Who made the plans.
+    reasons : mapping of str to str, or None
+        Why there is no plan without a rule.
     """
-    plans = {rule: chosen for rule, chosen in without.items() if not isinstance(chosen, str)}
-    judge.share([selected, *plans.values()])
+    judge.share([selected, *without.values()])
     ruled = judge.score(selected)
     changes: list[Change] = []
-    for chosen in plans.values():
+    for chosen in without.values():
         score = judge.score(chosen)
         changes.append(change_between(shown_error(score), ruled, score))
-    found = dict(zip(plans, corrected(changes), strict=True)) if changes else {}
-    rows = [RulePrice(rule, found.get(rule), "" if rule in plans else str(without[rule])) for rule in without]
+    changes = corrected(changes) if changes else []
+    rows = [RulePrice(rule, change) for rule, change in zip(without, changes, strict=True)]
+    rows += [RulePrice(rule, reason=reason) for rule, reason in (reasons or {}).items()]
     return PriceOfRules(planner, len(selected), shown_error(ruled), shown_units(judge.channels), tuple(rows))

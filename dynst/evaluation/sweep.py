@@ -10,6 +10,7 @@ from jaxtyping import Int
 from numpy import ndarray
 
 from dynst.domain import FRAMES, Channel, Curve, Plan, Sites
+from dynst.domain.words import drawn_runs
 from dynst.errors import ConfigError, DynstError
 from dynst.evaluation.comparison import compared
 from dynst.evaluation.figures import figures, regions_in
@@ -72,7 +73,7 @@ def ladder(sites: Sites, *, budget: int | None = None, sparsities: Sequence[floa
     >>> ladder(Sites(np.arange(100.0), np.zeros(100)), budget=7)
     (1, 2, 5, 7, 10, 20, 30, 50, 70)
     """
-    low, high = max(1, len(sites.fixed)), len(sites.packing(1))
+    low, high = max(1, len(sites.fixed)), len(sites.packing(0))
     budgets = {min(max(round((1 - sparsity) * len(sites)), low), high) for sparsity in sparsities}
     return tuple(sorted(budgets | ({budget} if budget is not None else set())))
 
@@ -261,9 +262,7 @@ def curve_of(
 
 def _drawn(score: Score) -> dict[str, str]:
     """What the intervals speak of, where the test windows are of experiments."""
-    runs = 0 if score.run is None else len(np.unique(score.run))
-    several = f"{runs} test runs, drawn whole: for other runs like these"
-    return {"intervals": several if runs > 1 else "one test run: for that run alone"} if runs else {}
+    return {} if score.run is None else {"intervals": drawn_runs(len(np.unique(score.run)))}
 
 
 def _unobserved(judge: Judge, score: Score) -> dict[str, str]:

@@ -16,6 +16,7 @@ from dynst.domain import Frame, GraphLayout, GridLayout, Layout, Plan
 from dynst.errors import CheckpointError, DynstError
 from dynst.export.base import made_by, ranked, replace_whole
 from dynst.reports.view import lonlat
+from dynst.run_layout import NAMES
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -43,7 +44,7 @@ def load_plan(path: str | os.PathLike[str]) -> tuple[Plan, Layout | None]:
         If its positions were changed since.
     """
     if not Path(path).is_file():
-        raise CheckpointError(f"{path}: there is no such file. Name a plan.nc that dynst wrote.")
+        raise CheckpointError(f"{path}: there is no such file. Name a {NAMES.plan} that dynst wrote.")
     import xarray as xr  # noqa: PLC0415  # with pandas 0.6 s: only what is written or read needs it
 
     try:
@@ -221,6 +222,6 @@ def _lines(grid: Float[ndarray, "h w"], axis: int, period: float | None = None) 
 
 def _bytes(data: xr.Dataset) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "plan.nc"
+        path = Path(folder) / "rendered.nc"
         write_netcdf(data, path)
         return path.read_bytes()

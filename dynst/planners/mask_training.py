@@ -215,12 +215,12 @@ def _ranked(
 ) -> Plan:
     """The plan after the exact sweep, its sensors in the order of largest gain in expected error."""
     selected, error = _sites(mask), task.expected_error
-    notes = notes | {"exact_sweep": "skipped: not asked for"}
+    notes = notes | {"exact_sweep": {"skipped": "not asked for"}}
     if told["exact_sweep"]:
         bench = Bench.of(error, selected)
         swept = swap(bench, Room(task.sites, selected), sweeps=1)
         selected = bench.support
-        notes["exact_sweep"] = swept if swept["sweeps"] else "skipped: too dear, or nothing to swap"
+        notes["exact_sweep"] = swept if swept["sweeps"] else {"skipped": "too dear, or nothing to swap"}
     return finish_plan(
         task,
         building_order(error, task.sites, selected),

@@ -9,9 +9,10 @@ import os
 import shutil
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -19,7 +20,7 @@ from numpy import ndarray
 
 from dynst.errors import DataError
 
-__all__ = ["Converted", "FileSeries", "Slab", "convert"]
+__all__ = ["Converted", "FileSeries", "Learnt", "Slab", "convert"]
 
 _FORMAT = 1
 
@@ -83,13 +84,37 @@ class Slab:
     values: Float[ndarray, "t i c"]
 
 
+@dataclass(frozen=True)
+class Learnt:
+    """What is learnt by reading all values: the share that is missing at the sites, and what was odd."""
+
+    missing: float
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        """As JSON types, from which `from_json` makes the same again."""
+        return {"missing": self.missing, "notes": list(self.notes)}
+
+    @classmethod
+    def from_json(cls, facts: Mapping[str, Any], values: int) -> Learnt:
+        """What `to_json` described; `values` is their number: entries of meshes once held how many are missing.
+
+        Examples
+        --------
+        >>> Learnt.from_json({"lost": 3}, 12) == Learnt.from_json({"missing": 0.25, "notes": []}, 12)
+        True
+        """
+        missing = facts["missing"] if "missing" in facts else facts["lost"] / values
+        return cls(float(missing), tuple(facts.get("notes", ())))
+
+
 @dataclass(frozen=True, eq=False)
 class Converted:
     """A converted record and what was learnt on the way."""
 
     series: FileSeries
     cells: Int[ndarray, " n"]
-    facts: dict[str, object]
+    learnt: Learnt
 
 
 def convert(
@@ -100,7 +125,7 @@ def convert(
     *,
     cells: Callable[[], Int[ndarray, " n"]],
     slabs: Callable[[Int[ndarray, " n"]], Iterator[Slab]],
-    facts: Callable[[], dict[str, object]],
+    learnt: Callable[[], Learnt],
 ) -> Converted:
     """The record under `key`, converted now unless it was before.
 
@@ -114,7 +139,7 @@ def convert(
         Gives the cells of the grid that are sites. Called only if there is no entry yet, as the other two.
     slabs : callable
         Gives the values at those sites; together the slabs fill the record.
-    facts : callable
+    learnt : callable
         What to remember beside the values, asked for after the last slab.
     """
     entry = folder / hashlib.sha256(f"{_FORMAT}|{key}".encode()).hexdigest()[:20]
@@ -128,7 +153,7 @@ def convert(
             np.save(partial / "cells.npy", sites, allow_pickle=False)
             shape = (steps, len(sites), channels)
             _write(partial / "values.f32", shape, slabs(sites))
-            text = json.dumps({"format": _FORMAT, "shape": shape, "facts": facts()}, indent=1)
+            text = json.dumps({"format": _FORMAT, "shape": shape, "facts": learnt().to_json()}, indent=1)
             (partial / "entry.json").write_text(text, encoding="utf-8")
             if not entry.exists():  # another process may have been faster
                 partial.rename(entry)
@@ -142,7 +167,8 @@ def convert(
     saved = json.loads((entry / "entry.json").read_text(encoding="utf-8"))
     steps, n, c = saved["shape"]
     cell = np.load(entry / "cells.npy", allow_pickle=False)
-    return Converted(FileSeries(entry / "values.f32", (steps, n, c)), cell, saved["facts"])
+    series = FileSeries(entry / "values.f32", (steps, n, c))
+    return Converted(series, cell, Learnt.from_json(saved["facts"], steps * n * c))
 
 
 def _write(path: Path, shape: tuple[int, int, int], slabs: Iterator[Slab]) -> None:

@@ -68,7 +68,7 @@ def read(
     field = reader(path, observe=observe, predict=predict, cache_dir=cache_dir, hints=hints)
     if path == data:
         return field
-    return replace(field, source={**field.source, "path": data})
+    return replace(field, origin=replace(field.origin, path=data))
 
 
 def sniff(path: str, hints: Hints = Hints()) -> str:  # noqa: B008 - frozen

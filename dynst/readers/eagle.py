@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
-from dynst.domain import Channel
+from dynst.domain import Channel, MakersSplit
 from dynst.domain.sites import Role
 from dynst.errors import DataError
 from dynst.readers.mesh_records import MeshRecord
@@ -303,24 +303,24 @@ def _in_flow(triangles: Int[ndarray, "f 3"], kind: ndarray) -> Bool[ndarray, " f
     return flows
 
 
-def _split(root: Path, names: list[str], notes: list[str]) -> dict[str, list[str]] | None:
+def _split(root: Path, names: list[str], notes: list[str]) -> MakersSplit | None:
     """The lists of the makers: files train.txt, valid.txt and test.txt in a folder Splits in or beside the root."""
     for folder in (root / "Splits", root.parent / "Splits"):
         lists = {part: folder / f"{part}.txt" for part in ("train", "valid", "test")}
         if not all(file.is_file() for file in lists.values()):
             continue
-        split = {}
+        split = dict[str, tuple[str, ...]]()
         for part, file in lists.items():
             lines = file.read_text(encoding="utf-8", errors="replace").replace("\\", "/").splitlines()
             asked = [line.strip().strip("/").removeprefix("./") for line in lines if line.strip()]
-            split[part] = [
+            split[part] = tuple(
                 name
                 for name in names
                 if any(f"/{ask}".endswith(f"/{name}") or f"/{name}".endswith(f"/{ask}") for ask in asked)
-            ]
+            )
         counts = " / ".join(str(len(part)) for part in split.values())
         if all(split.values()):
             notes.append(f"the lists in {folder.name} split the runs: {counts} for training, validation and test")
-            return split
+            return MakersSplit(**split)
         notes.append(f"the lists in {folder.name} are not used: they name {counts} of these runs")
     return None

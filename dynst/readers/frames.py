@@ -14,12 +14,12 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
-from dynst.domain import ArraySeries, Channel, Field, Frame, GridLayout, Series, Sites
+from dynst.domain import ArraySeries, Channel, Field, Frame, GridLayout, MakersSplit, Origin, Series, Sites
 from dynst.domain.caches import cache_folder
 from dynst.errors import ConfigError, DataError, unknown_name
 from dynst.readers.arrays import SUFFIXES, Array, member_names, open_arrays
 from dynst.readers.base import Hints
-from dynst.readers.cache import Slab, convert
+from dynst.readers.cache import Learnt, Slab, convert
 from dynst.readers.gridded import IN_MEMORY_BYTES
 from dynst.readers.overlap import Rebuilt, rebuild
 from dynst.readers.pieces import Oddities, decode
@@ -92,7 +92,7 @@ def read(
     Returns
     -------
     Field
-        x to the right and y upwards, the uppermost row first. What was assumed is in ``source["notes"]``.
+        x to the right and y upwards, the uppermost row first. What was assumed is in `Origin.notes`.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def read(
     record.channels = Wanted(observe, predict).choose(name, record.offered, {})
     mark = fingerprints([*files, *(side for file in files if (side := _beside(file)).is_file())])
     made = record.field(mark[1], path, cache_dir)
-    return replace(made, source={"path": path, "reader": "frames", "fingerprint": mark[0], **made.source})
+    return replace(made, origin=replace(made.origin, path=path, reader="frames", fingerprint=mark[0]))
 
 
 def _beside(file: Path) -> Path:
@@ -550,9 +550,9 @@ class _Record:
             raise DataError(f"{self.name}: {', '.join(empty)} has no value at any time and place (all missing).")
         return np.flatnonzero(valid)
 
-    def facts(self) -> dict[str, object]:
+    def learnt(self) -> Learnt:
         """What is learnt by reading all values."""
-        return {"missing": self.missing[0] / max(1, self.missing[1]), "notes": self.odd.notes()}
+        return Learnt(self.missing[0] / max(1, self.missing[1]), tuple(self.odd.notes()))
 
     def field(self, version: str, path: str, cache_dir: Path | None) -> Field:
         """The field, in memory if small, else converted once to a file."""
@@ -565,7 +565,7 @@ class _Record:
                 values[slab.start : slab.start + len(slab.values), slab.site : slab.site + slab.values.shape[1]] = (
                     slab.values
                 )
-            series, facts = ArraySeries(values), self.facts()
+            series, learnt = ArraySeries(values), self.learnt()
         else:
             names = [channel.name for channel in self.channels]
             layouts = [scenario.first.letters for scenario in self.scenarios]
@@ -577,11 +577,10 @@ class _Record:
                 count,
                 cells=self.cells,
                 slabs=partial(self.slabs),
-                facts=self.facts,
+                learnt=self.learnt,
             )
-            series, cells, facts = done.series, done.cells, done.facts
-        missing = float(str(facts["missing"]))
-        notes = [*self.notes, *(facts["notes"] if isinstance(facts["notes"], list) else [])]
+            series, cells, learnt = done.series, done.cells, done.learnt
+        missing, notes = learnt.missing, [*self.notes, *learnt.notes]
         if len(cells) < h * w:
             notes.append(f"{h * w - len(cells)} of {h * w} cells never hold a value and are no sites")
         if missing:
@@ -597,8 +596,14 @@ class _Record:
             cadence=self.runs.cadence,
             has_missing=missing > 0,
             cases=self.cases,
-            source={"missing_share": missing, "notes": notes, **({"split": self.parts} if self.parts else {})},
+            origin=Origin(notes=tuple(notes), makers_split=self._makers_split()),
         )
+
+    def _makers_split(self) -> MakersSplit | None:
+        if not self.parts:
+            return None
+        train, valid, test = (tuple(self.parts[part]) for part in ("train", "valid", "test"))
+        return MakersSplit(train, valid, test)
 
     def _sites(self, cells: Int[ndarray, " n"], notes: list[str]) -> Sites:
         side = self.first.side

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from dynst.domain import ArraySeries, Field, GridLayout, Series, Sites
+from dynst.domain import ArraySeries, Field, GridLayout, Origin, Series, Sites
 from dynst.domain.caches import cache_folder
 from dynst.errors import DataError
 from dynst.readers.base import Hints
-from dynst.readers.cache import convert
+from dynst.readers.cache import Learnt, convert
 from dynst.readers.survey import Survey, survey
 
 __all__ = ["IN_MEMORY_BYTES", "field_of", "read"]
@@ -49,7 +48,7 @@ def read(
     Field
         The same for the same physical data, however they are laid out: northern rows first, columns from west to
         east beginning after the widest gap (a full turn at -180), longitudes in [-180, 180), missing values NaN,
-        cells that never hold a value left out. Notes of what was done are in ``source["notes"]``.
+        cells that never hold a value left out. Notes of what was done are in `Origin.notes`.
 
     Raises
     ------
@@ -80,7 +79,7 @@ def field_of(found: Survey, *, cache_dir: Path | None = None) -> Field:
         cells = np.flatnonzero(seen.any(axis=(0, 2)) & found.positioned)
         series = ArraySeries(values[:, cells] if len(cells) < values.shape[1] else values)
         missing = 1.0 - float(seen[:, cells].mean()) if len(cells) else 0.0
-        notes = found.oddities.notes()
+        learnt = Learnt(missing, tuple(found.oddities.notes()))
     else:
         done = convert(
             cache_folder(cache_dir),
@@ -89,12 +88,10 @@ def field_of(found: Survey, *, cache_dir: Path | None = None) -> Field:
             len(found.channels),
             cells=lambda: _cells(found),
             slabs=found.slabs,
-            facts=lambda: {"missing": found.missing_share(), "notes": found.oddities.notes()},
+            learnt=lambda: Learnt(found.missing_share(), tuple(found.oddities.notes())),
         )
-        series, cells = done.series, done.cells
-        missing = float(str(done.facts["missing"]))
-        notes = list(done.facts["notes"]) if isinstance(done.facts["notes"], list) else []
-    return _assemble(found, series, cells, missing, notes)
+        series, cells, learnt = done.series, done.cells, done.learnt
+    return _assemble(found, series, cells, learnt)
 
 
 def _cells(found: Survey) -> np.ndarray:
@@ -122,8 +119,8 @@ def _no_empty_channel(found: Survey, seen: np.ndarray) -> None:
         )
 
 
-def _assemble(found: Survey, series: Series, cells: np.ndarray, missing: float, notes: Sequence[str]) -> Field:
-    grid = found.grid
+def _assemble(found: Survey, series: Series, cells: np.ndarray, learnt: Learnt) -> Field:
+    grid, missing = found.grid, learnt.missing
     if not len(cells):
         raise DataError(
             f"{found.source.name}: no cell of the grid ever holds a value. Check the variable and its mask."
@@ -137,13 +134,13 @@ def _assemble(found: Survey, series: Series, cells: np.ndarray, missing: float, 
         longitude=None if grid.longitude is None else grid.longitude[cells],
         latitude=None if grid.latitude is None else grid.latitude[cells],
     )
-    said = [*found.notes, *notes]
+    said = [*found.notes, *learnt.notes]
     dropped = grid.x.size - len(cells)
     if dropped:
         said.append(f"{dropped} of {grid.x.size} cells never hold a value and are no sites")
     if missing > 0:
         said.append(f"{missing:.2%} of the values at the sites are missing")
-    field = Field(
+    return Field(
         series=series,
         time=found.time,
         clock=found.clock,
@@ -154,13 +151,11 @@ def _assemble(found: Survey, series: Series, cells: np.ndarray, missing: float, 
         name=found.source.name,
         cadence=found.runs.cadence,
         has_missing=missing > 0,
+        origin=Origin(
+            found.source.path,
+            "gridded",
+            found.source.fingerprint,
+            notes=tuple(said),
+            grid=f"{grid.kind} {grid.shape[0]} x {grid.shape[1]}",
+        ),
     )
-    source = {
-        "path": found.source.path,
-        "reader": "gridded",
-        "grid": f"{grid.kind} {grid.shape[0]} x {grid.shape[1]}",
-        "fingerprint": found.source.fingerprint,
-        "missing_share": missing,
-        "notes": said,
-    }
-    return replace(field, source=source)

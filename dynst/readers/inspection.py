@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from dynst.domain import ArraySeries, Channel, Field, Frame, GraphLayout, GridLayout, Sites, Window
+from dynst.domain import ArraySeries, Channel, Field, Frame, GraphLayout, GridLayout, Origin, Sites, Window
 from dynst.domain.dates import Until
 from dynst.domain.durations import window_words
 from dynst.domain.split import Split, split_record, window_starts
@@ -267,9 +267,8 @@ def inspect(
         known = [channel.name for channel in field.channels]
         unread = [VariableInfo(name, (name,)) for name in offered if name not in known]
         if unread:
-            said = field.source.get("notes", [])
-            said = [*(said if isinstance(said, list) else []), f"only {', '.join(known)} is read for this look"]
-            field = replace(field, source={**field.source, "notes": said})
+            notes = (*field.origin.notes, f"only {', '.join(known)} is read for this look")
+            field = replace(field, origin=replace(field.origin, notes=notes))
         return _describe(data, field, seen + unread, cut, problem)
     found, problem = survey(path, cache_dir=cache_dir), ""
     try:
@@ -308,7 +307,6 @@ class _Cut:
 
 
 def _describe(data: str, field: Field, variables: list[VariableInfo], cut: _Cut, problem: str) -> Inspection:
-    raw_notes = field.source.get("notes", [])
     layout, names = field.layout, [channel.name for channel in field.channels]
     gone = _missing(field)
     measured = gone < 1
@@ -316,11 +314,11 @@ def _describe(data: str, field: Field, variables: list[VariableInfo], cut: _Cut,
     worst = [site for site in np.argsort(-by_site, kind="stable")[:_WORST].tolist() if by_site[site] > 0]
     return _inspection(
         data=data,
-        reader=str(field.source.get("reader", "")),
+        reader=field.origin.reader,
         variables=variables,
         outline=field,
         read=True,
-        grid=str(field.source.get("grid", layout.words)),
+        grid=field.origin.grid or layout.words,
         periodic=isinstance(layout, GridLayout) and layout.periodic,
         cells=math.prod(layout.shape) if isinstance(layout, GridLayout) else len(field.sites),
         sites=len(field.sites),
@@ -330,7 +328,7 @@ def _describe(data: str, field: Field, variables: list[VariableInfo], cut: _Cut,
         missing=float(gone.mean()),
         bytes_=4 * math.prod(field.series.shape),
         channels=field.channels,
-        notes=[str(note) for note in raw_notes] if isinstance(raw_notes, list) else [],
+        notes=list(field.origin.notes),
         cut=cut,
         problem=problem,
         graph=GraphInfo.of(layout, field.sites) if isinstance(layout, GraphLayout) else None,
@@ -390,7 +388,7 @@ def _outline(found: Survey) -> Field:
         channels=(Channel("outline"),),
         name=found.source.name,
         cadence=found.runs.cadence,
-        source={"fingerprint": found.source.fingerprint},
+        origin=Origin(fingerprint=found.source.fingerprint),
     )
 
 
@@ -430,7 +428,7 @@ def _inspection(
         window="none",
         windows=0,
         split=(0, 0, 0),
-        fingerprint=str(outline.source.get("fingerprint", "")),
+        fingerprint=outline.origin.fingerprint,
         notes=tuple(notes),
         problem=problem,
         record=outline if read and not problem else None,

@@ -81,7 +81,7 @@ def read(
     -------
     Field
         A mesh that stands still keeps its nodes and triangles. Meshes that move, or differ between runs, are read off
-        at reference sites; what was done is in ``source["notes"]``.
+        at reference sites; what was done is in `Origin.notes`.
 
     Raises
     ------

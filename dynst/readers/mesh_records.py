@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,11 +10,23 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
-from dynst.domain import ArraySeries, Channel, Clock, Covariate, Field, Frame, GraphLayout, Series, Sites
+from dynst.domain import (
+    ArraySeries,
+    Channel,
+    Clock,
+    Covariate,
+    Field,
+    Frame,
+    GraphLayout,
+    MakersSplit,
+    Origin,
+    Series,
+    Sites,
+)
 from dynst.domain.caches import cache_folder
 from dynst.domain.graphs import nearest_neighbours, of_triangles
 from dynst.errors import DataError
-from dynst.readers.cache import Slab, convert
+from dynst.readers.cache import Learnt, Slab, convert
 from dynst.readers.gridded import IN_MEMORY_BYTES
 from dynst.readers.sources import Source
 from dynst.readers.triangles import areas
@@ -69,7 +80,7 @@ class MeshRecord:
     cases: tuple[str, ...] = ()
     covariates: tuple[Covariate, ...] = ()
     notes: tuple[str, ...] = ()
-    split: dict[str, list[str]] | None = None
+    split: MakersSplit | None = None
 
 
 def field_of(record: MeshRecord, *, cache_dir: Path | None = None) -> Field:
@@ -99,7 +110,7 @@ def field_of(record: MeshRecord, *, cache_dir: Path | None = None) -> Field:
         values = values[:, keep] if len(keep) < n else values
         series, missing = ArraySeries(values), float(np.isnan(values).mean())
     else:
-        lost = [0]
+        lost = [0, 0]
         done = convert(
             cache_folder(cache_dir),
             f"mesh|{record.source.version}|{record.source.path}|{[ch.name for ch in record.channels]}|{n}",
@@ -107,10 +118,9 @@ def field_of(record: MeshRecord, *, cache_dir: Path | None = None) -> Field:
             c,
             cells=lambda: _keep(record, record.blocks(), alone),
             slabs=lambda keep: _slabs(record, keep, lost),
-            facts=lambda: {"lost": lost[0]},
+            learnt=lambda: Learnt(lost[0] / max(1, lost[1])),
         )
-        series, keep = done.series, done.cells
-        missing = int(str(done.facts["lost"])) / math.prod(series.shape)
+        series, keep, missing = done.series, done.cells, done.learnt.missing
     if len(keep) < 2:
         raise DataError(f"{where}: {len(keep)} place with a value came; a plan needs 2 or more.")
     silent = n - len(keep) - int(alone.sum())
@@ -129,15 +139,6 @@ def field_of(record: MeshRecord, *, cache_dir: Path | None = None) -> Field:
     layout = _layout(record, sites, keep)
     if layout.parts > 1:
         notes.append(f"the sites fall into {layout.parts} parts that do not hear of each other")
-    source: dict[str, object] = {
-        "path": record.source.path,
-        "reader": "mesh",
-        "fingerprint": record.source.fingerprint,
-        "missing_share": missing,
-        "notes": notes,
-    }
-    if record.split:
-        source["split"] = record.split
     return Field(
         series=series,
         time=record.time,
@@ -151,7 +152,9 @@ def field_of(record: MeshRecord, *, cache_dir: Path | None = None) -> Field:
         has_missing=missing > 0,
         cases=record.cases,
         covariates=tuple(replace(known, values=known.values[keep]) for known in record.covariates),
-        source=source,
+        origin=Origin(
+            record.source.path, "mesh", record.source.fingerprint, notes=tuple(notes), makers_split=record.split
+        ),
     )
 
 
@@ -176,11 +179,12 @@ def _keep(record: MeshRecord, blocks: Iterator[ndarray], alone: Bool[ndarray, " 
 
 
 def _slabs(record: MeshRecord, keep: Int[ndarray, " k"], lost: list[int]) -> Iterator[Slab]:
-    """The values at the sites; those that are missing are counted in `lost`."""
+    """The values at the sites; `lost` counts those that are missing, and all of them."""
     start = 0
     for block in record.blocks():
         values = np.ascontiguousarray(block[:, keep], np.float32)
         lost[0] += int(np.isnan(values).sum())
+        lost[1] += values.size
         yield Slab(start, 0, values)
         start += len(block)
 

@@ -76,6 +76,7 @@ class _Look:
 
     grids: list[Grid] = field(default_factory=list)  # the distinct ones
     aside: dict[str, str] = field(default_factory=dict)
+    static: list[str] = field(default_factory=list)  # of those aside, what stands on a grid without a time
     by_axes: dict[tuple[object, ...], Grid | None] = field(default_factory=dict)
     clocks: dict[tuple[str, str], Times] = field(default_factory=dict)
 
@@ -132,7 +133,7 @@ def find_quantities(source: Source, handles: Handles) -> Found:
                 groups.setdefault((Path(file).parent.name if many else "", variable), []).append(member)
         mask = mask or find_mask(dataset, look.grids)
     if not groups:
-        raise _nothing(handles[source.files[0]], _basename(source.files[0]), look.aside)
+        raise _nothing(handles[source.files[0]], _basename(source.files[0]), look)
     common = Counter(member.grid for members in groups.values() for member in members).most_common(1)[0][0]
     quantities: dict[str, Quantity] = {}
     for (folder, variable), members in sorted(groups.items()):
@@ -169,6 +170,7 @@ def _member(dataset: xr.Dataset, variable: str, file: str, look: _Look) -> _Memb
     level_dim = next((dim for dim in rest if roles[dim] is Role.LEVEL), None)
     odd = [dim for dim in rest if dim not in (time_dim, level_dim) and dataset.sizes[dim] > 1]
     if time_dim is None:
+        look.static += [] if variable in look.static else [variable]
         aside[variable] = "is static (no time dimension)"
         return None
     if odd:
@@ -263,7 +265,7 @@ def _quantity(variable: str, members: list[_Member]) -> Quantity:
     )
 
 
-def _nothing(dataset: xr.Dataset, where: str, aside: dict[str, str]) -> DataError:
+def _nothing(dataset: xr.Dataset, where: str, look: _Look) -> DataError:
     """The one line for a file without a series on a grid: what was seen, and what to do."""
     attributes = [array.attrs for array in dataset.variables.values()]
     if any(attrs.get("cf_role") == "mesh_topology" for attrs in attributes):
@@ -277,17 +279,16 @@ def _nothing(dataset: xr.Dataset, where: str, aside: dict[str, str]) -> DataErro
             f"{where}: holds a series at {place.size} stations (dimension {place.dims[0]}), not a grid. "
             "Give that one file itself, not its folder, a pattern or a URL."
         )
-    static = [name for name, reason in aside.items() if reason.startswith("is static")]
-    if static:
-        shape = " x ".join(str(size) for size in dataset.variables[static[0]].shape)
+    if look.static:
+        shape = " x ".join(str(size) for size in dataset.variables[look.static[0]].shape)
         return DataError(
-            f"{where}: no variable varies in time: {', '.join(static[:8])} ({shape}) is static. "
+            f"{where}: no variable varies in time: {', '.join(look.static[:8])} ({shape}) is static. "
             "Give a file with a time dimension; a forecast needs a series."
         )
     seen = ", ".join(
         f"{name}({', '.join(map(str, array.dims))})" for name, array in list(dataset.variables.items())[:12]
     )
-    more = "; ".join(f"{name} {reason}" for name, reason in list(aside.items())[:4])
+    more = "; ".join(f"{name} {reason}" for name, reason in list(look.aside.items())[:4])
     return DataError(
         f"{where}: no variable with a time dimension and a grid was found; seen: {seen or 'nothing'}"
         f"{f'; {more}' if more else ''}. Expected dimensions like (time, latitude, longitude), named or "

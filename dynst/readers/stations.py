@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from dynst.domain import ArraySeries, Covariate, Field, Frame, GraphLayout, Sites
+from dynst.domain import ArraySeries, Covariate, Field, Frame, GraphLayout, Origin, Sites
 from dynst.domain.graphs import drawing, nearest_neighbours
 from dynst.errors import DataError
 from dynst.readers.base import Hints
@@ -77,7 +77,7 @@ def read(
     Returns
     -------
     Field
-        Stations that never report, or that have no position, are no sites; all that was done is in ``source["notes"]``.
+        Stations that never report, or that have no position, are no sites; all that was done is in `Origin.notes`.
 
     Raises
     ------
@@ -101,10 +101,15 @@ def read(
         record = replace(record, values=record.values[:, :, at], channels=channels)
     field = _assemble(record, runs, cases, places or record.places, told[1])
     beside = [file.name for file, hint in zip(told, (hints.stations, hints.graph), strict=True) if file and not hint]
-    if beside:
-        field.source["notes"] = [f"positions and links come from {some(beside)} beside the data", *_notes(field)]
-    source = {"path": path, "reader": "stations", "fingerprint": _fingerprint([*files, *helpers]), **field.source}
-    return replace(field, name=_name(path, files), source=source)
+    said = (f"positions and links come from {some(beside)} beside the data",) if beside else ()
+    origin = Origin(
+        path,
+        "stations",
+        _fingerprint([*files, *helpers]),
+        notes=(*said, *field.origin.notes),
+        stations=True,
+    )
+    return replace(field, name=_name(path, files), origin=origin)
 
 
 def _helper(file: str) -> Path:
@@ -168,11 +173,6 @@ def _sorted_out(path: str, files: list[Path], told: list[Path | None]) -> tuple[
             found[i] = such[0]
             files = [file for file in files if file != such[0]]
     return files, found
-
-
-def _notes(field: Field) -> list[str]:
-    notes = field.source["notes"]
-    return [str(note) for note in notes] if isinstance(notes, list) else []
 
 
 def _record(file: Path, wanted: Wanted) -> Record:
@@ -243,7 +243,7 @@ def _assemble(record: Record, runs: Runs, cases: tuple[str, ...], places: Places
         has_missing=missing > 0,
         cases=cases,
         covariates=_covariates(places, row, notes),
-        source={"missing_share": missing, "notes": notes},
+        origin=Origin(notes=tuple(notes)),
     )
 
 

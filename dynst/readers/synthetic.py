@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
 
-from dynst.domain import Channel, Field, GridLayout, Sites
+from dynst.domain import Channel, Field, GridLayout, Origin, Sites
 from dynst.errors import ConfigError, unknown_name
 from dynst.readers.base import Hints
 
@@ -85,8 +85,7 @@ def planted(
     weights /= np.linalg.norm(weights, axis=1, keepdims=True)
     values = signal[:steps] @ weights.T + noise * rng.standard_normal((steps, n))
     values[:, sources] = signal[lag:]
-    field = _regional(values, shape, "planted", seed)
-    return replace(field, source={**field.source, "informative": sources.tolist(), "noise": noise}), sources
+    return _regional(values, shape, "planted", seed), sources
 
 
 def white_noise(*, shape: tuple[int, int] = (6, 8), steps: int = 400, seed: int = 0) -> Field:
@@ -149,11 +148,5 @@ def _regional(values: ndarray, shape: tuple[int, int], kind: str, seed: int) -> 
         name=f"{kind}-{seed}",
     )
     digest = hashlib.sha256(values.astype(np.float32).tobytes()).hexdigest()[:16]
-    notes = ["made, not measured"]
-    source: dict[str, object] = {
-        "path": f"synthetic:{kind}:{seed}",
-        "reader": "synthetic",
-        "fingerprint": digest,
-        "notes": notes,
-    }
-    return replace(field, source=source)
+    origin = Origin(f"synthetic:{kind}:{seed}", "synthetic", digest, ("made, not measured",))
+    return replace(field, origin=origin)

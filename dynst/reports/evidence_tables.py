@@ -154,7 +154,7 @@ def _versus(row: CurveRow, curve: Curve, planner: str, budget: int) -> Row:
     change, low, high, word = found
     if vague(low, high):
         return line | {"95 %": UNCLEAR}
-    return line | {"plan vs it": f"{change:+.1f} %", "95 %": span(low, high).removesuffix(" %"), "verdict": word}
+    return line | {"plan vs it": f"{change:+.1f} %", "95 %": span(low, high, unit=""), "verdict": word}
 
 
 def _beside_random(row: CurveRow) -> str | None:

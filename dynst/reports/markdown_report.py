@@ -41,6 +41,7 @@ def _sections(page: Page) -> Iterator[tuple[str, list[str]]]:
     yield "With more or fewer sensors", list(_over_budgets(page))
     yield "Channels, lead times, regions", list(_in_detail(page))
     yield "Sensors", list(_sensors(page))
+    yield "What the rules cost", list(_price(page))
     yield "Stability", list(_stability(page))
     yield "Training", [_training(page)]
     yield "Cost", [_table(page.costs)]
@@ -94,6 +95,13 @@ def _sensors(page: Page) -> Iterator[str]:
     first = count if plan.budget <= _SENSORS else f"The first {_SENSORS} of {plan.budget} sensors of the plan"
     yield f"{first}, most important first. Importance: {markdown_text(plan.importance_is)}."
     yield _table(sensor_rows(plan, limit=_SENSORS))
+
+
+def _price(page: Page) -> Iterator[str]:
+    if page.price is None:
+        return
+    yield markdown_text(page.price.words())
+    yield _table(page.price.table())
 
 
 def _stability(page: Page) -> Iterator[str]:

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from dynst.domain import Curve, Layout, Plan
 from dynst.domain.curve import FRAMES, RANDOM
+from dynst.domain.price import PriceOfRules
 from dynst.domain.stability import KINDS, Stability
 from dynst.domain.words import UNCLEAR, span, vague
 from dynst.reports.embedded import json_for_script, script_hash, vega
@@ -54,6 +55,8 @@ class Page:
         By judge, in words ("the space-time forecaster"); the one the answer rests on first.
     stability : Stability or None
         What stays of the plan with other seeds and parts of the record.
+    price : PriceOfRules or None
+        What each rule of deployment costs.
     training : tuple of dict
         One per training step of the mask, as in ``log.jsonl``: ``step``, ``steps``, ``phase``, ``loss``, ``n_active``,
         ``births``, ``deaths`` (site indices); empty where no network was trained.
@@ -73,6 +76,7 @@ class Page:
     plans: Mapping[str, Plan] = field(default_factory=dict)
     curves: Mapping[str, Curve] = field(default_factory=dict)
     stability: Stability | None = None
+    price: PriceOfRules | None = None
     training: tuple[dict[str, object], ...] = ()
     costs: tuple[dict[str, object], ...] = ()
     facts: tuple[tuple[str, str], ...] = ()

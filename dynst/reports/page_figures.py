@@ -106,10 +106,7 @@ def lead_figures(curve: Curve, planner: str, budget: int) -> Iterator[Figure]:
 
 def stability_figure(stability: Stability, layout: Layout | None) -> Figure:
     """The map of what stays of a plan."""
-    chart = stability_map(stability, layout)
-    lines = list(chart.title.subtitle)  # the findings come first; the page has them as a paragraph
-    shades = next((i for i, line in enumerate(lines) if line.startswith("Shades")), 0)
-    chart.title.subtitle = lines[shades:]
+    chart = stability_map(stability, layout, findings=False)  # the page has them as a paragraph
     return _figure("stays", chart, "Map of the sensors by grade of stability; the table has all", scaled=True)
 
 

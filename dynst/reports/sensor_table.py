@@ -57,8 +57,10 @@ def stability_rows(stability: Stability, *, limit: int | None = None) -> list[Ro
     --------
     >>> import numpy as np
     >>> from dynst.domain import Sites
+    >>> from dynst.domain.stability import Variant
     >>> sites, others = Sites(np.arange(3.0), np.zeros(3), name=("a", "b", "c")), np.array([[1, 0, 0], [0, 1, 0]], bool)
-    >>> stability_rows(Stability("by_hand", sites, np.array([0]), ("seed 1", "seed 2"), others, 120.0))
+    >>> seeds = (Variant.seed(1), Variant.seed(2))
+    >>> stability_rows(Stability("by_hand", sites, np.array([0]), seeds, others, 120.0))
     [{'rank': 1, 'name': 'a', 'grade': 'always', 'chosen in': '100 %', 'stand-ins': 'b (50 %)'}]
     """
     name, shares = stability.sites.name, stability.near_frequency.tolist()

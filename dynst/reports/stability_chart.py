@@ -38,7 +38,11 @@ _TICKS = ((0.0, "0 %"), (0.25, "25 %"), (0.5, "50 %"), (0.75, "75 %"), (1.0, "10
 
 
 def stability_map(
-    stability: Stability, layout: Layout | None = None, *, title: str = "What stays of the plan"
+    stability: Stability,
+    layout: Layout | None = None,
+    *,
+    title: str = "What stays of the plan",
+    findings: bool = True,
 ) -> alt.LayerChart:
     """Sensors by grade, in shape and colour, on the share of all plans that put a sensor at or near each place.
 
@@ -50,12 +54,15 @@ def stability_map(
         The grid that the sites are cells of, or their graph; without it there are only dots.
     title : str
         First line above the map.
+    findings : bool
+        Whether what was found stands above the map in words.
 
     Examples
     --------
     >>> from dynst.domain import GridLayout, Sites
+    >>> from dynst.domain.stability import Variant
     >>> chosen = np.array([[True, False, False]])
-    >>> found = Stability("by_hand", Sites(np.arange(3.0), np.zeros(3)), np.array([1]), ("seed 1",), chosen, 0.0)
+    >>> found = Stability("by_hand", Sites(np.arange(3.0), np.zeros(3)), np.array([1]), (Variant.seed(1),), chosen, 0.0)
     >>> stability_map(found, GridLayout((1, 3), np.arange(3))).title.subtitle[-1]
     'Shades: share of 2 plans by by_hand with a sensor there; small dots: sites that other plans chose'
     """
@@ -75,7 +82,7 @@ def stability_map(
     shaded = f"Shades: share of {len(stability.variants) + 1} plans by {stability.planner} with {near}"
     if is_field(plan, layout):
         shaded += "; small dots: sites that other plans chose"
-    words = [stability.words(), shaded]
+    words = [*([stability.words()] if findings else []), shaded]
     if view.schematic:
         words.append("Drawn from the graph: positions are unknown")
     return site_map(plan, layout, view, shades, marks, title=title, words=words)

@@ -62,7 +62,7 @@ def answer_of(run: Run, evidence: Evidence | None = None) -> Answer | None:
 
 def tolerance_of(run: Run) -> float:
     """The tolerance of the run's study; the default where its file is missing or cannot be read."""
-    path = run.path / "study.toml"
+    path = run.files.study
     try:
         return Study.load(path).tolerance if path.is_file() else Study().tolerance
     except ConfigError:

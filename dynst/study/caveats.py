@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,25 @@ import numpy as np
 from dynst.domain import Curve, Plan
 from dynst.domain.curve import FRAMES
 from dynst.domain.judges import JUDGES
+from dynst.domain.words import drawn_runs
 
-__all__ = ["caveats", "plan_notes"]
+__all__ = ["PlanNote", "caveats", "plan_notes"]
 
 _FEW_WINDOWS = 100  # of the test period; chosen: a hundred windows that overlap are a few dozen spells of weather
 _TOO_FEW = 20  # windows; with fewer, 9 to 18 % of equal plans are told apart where errors are alike (method.md 7.2)
 _GAPS = 6  # reasons listed; chosen: more of them say the same
+
+
+@dataclass(frozen=True)
+class PlanNote:
+    """One sentence on how a plan came to be, and whether it warns."""
+
+    text: str
+    warns: bool = False
+
+    def __str__(self) -> str:
+        """As it is said while a plan is made."""
+        return f"Note: {self.text}" if self.warns else self.text
 
 
 def caveats(plan: Plan, curves: Mapping[str, Curve], provenance: Mapping[str, Any]) -> list[str]:
@@ -30,7 +44,7 @@ def caveats(plan: Plan, curves: Mapping[str, Curve], provenance: Mapping[str, An
     provenance : mapping
         Of the run folder: ``facts`` and ``skipped``.
     """
-    found = [note.removeprefix("Note: ") for note in plan_notes(plan)]
+    found = [note.text for note in plan_notes(plan)]
     skipped = provenance.get("skipped")
     skipped = skipped if isinstance(skipped, dict) else {}
     found += [f"{name} was skipped: {reason}" for name, reason in sorted(skipped.items())]
@@ -46,21 +60,28 @@ def caveats(plan: Plan, curves: Mapping[str, Curve], provenance: Mapping[str, An
     return list(dict.fromkeys(found))
 
 
-def plan_notes(plan: Plan) -> list[str]:
+def plan_notes(plan: Plan) -> list[PlanNote]:
     """What the planner says about how the plan came to be: steps that it left out, and warnings."""
-    notes = [
-        f"{step}: {said}" for step in ("polish", "exact_sweep") if isinstance(said := plan.provenance.get(step), str)
-    ]
+    left_out = {step: _left_out(plan.provenance.get(step)) for step in ("polish", "exact_sweep")}
+    notes = [PlanNote(f"{step}: skipped: {why}") for step, why in left_out.items() if why]
     own = plan.provenance.get("as_trained")
     if isinstance(own, list):
         kept = len(set(own) & set(plan.selected.tolist()))
-        notes.append(f"{kept} of {plan.budget} sensors are those that the network chose in training.")
+        notes.append(PlanNote(f"{kept} of {plan.budget} sensors are those that the network chose in training."))
     silent = plan.provenance.get("sites_silent_in_training")
     if silent:
         who = "1 site reports" if silent == 1 else f"{silent} sites report"
-        notes.append(f"Note: {who} nothing in the training time: a sensor there counts for nothing.")
+        silence = f"{who} nothing in the training time: a sensor there counts for nothing."
+        notes.append(PlanNote(silence, warns=True))
     warnings = plan.provenance.get("warnings")
-    return notes + [f"Note: {warning}" for warning in (warnings if isinstance(warnings, list) else [])]
+    return notes + [PlanNote(str(text), warns=True) for text in (warnings if isinstance(warnings, list) else [])]
+
+
+def _left_out(step: object) -> str:
+    """Why a step after the training was left out; empty if it was not."""
+    if isinstance(step, dict):
+        return str(step.get("skipped", ""))
+    return step.removeprefix("skipped: ") if isinstance(step, str) else ""  # the text stood alone in an older form
 
 
 def _of_test_period(provenance: Mapping[str, Any]) -> list[str]:
@@ -78,9 +99,10 @@ def _of_test_period(provenance: Mapping[str, Any]) -> list[str]:
 
 
 def _of_runs(curve: Curve) -> list[str]:
-    if (curve.test_runs or 0) < 2:
+    runs = curve.test_runs
+    if runs is None or runs < 2:
         return []  # of one test run the answer speaks
-    return [f"What the intervals speak of: {curve.data.attrs['intervals']}."]
+    return [f"What the intervals speak of: {drawn_runs(runs)}."]
 
 
 def _networks(curve: Curve, plan: Plan) -> int:

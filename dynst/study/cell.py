@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 __all__ = ["Cell", "Gap"]
 
@@ -14,10 +13,8 @@ class Cell:
 
     Examples
     --------
-    >>> Cell("coverage", 20, 1, "linear").file.as_posix()
-    'cells/linear/coverage-k20-s1.npz'
-    >>> Cell("coverage", 20, 1).file.as_posix()
-    'plans/coverage-k20-s1.nc'
+    >>> Cell("coverage", 20, 1, "linear").words
+    'coverage, 20 sensors, seed 1, judge linear'
     """
 
     planner: str
@@ -26,14 +23,8 @@ class Cell:
     judge: str = ""
 
     @property
-    def file(self) -> Path:
-        """Where it is kept, below the folder of the comparison."""
-        name = f"{self.planner}-k{self.budget}-s{self.seed}"
-        return Path("cells", self.judge, f"{name}.npz") if self.judge else Path("plans", f"{name}.nc")
-
-    @property
     def words(self) -> str:
-        """``coverage, 20 sensors, seed 1, judge linear``."""
+        """What it is called in messages."""
         judge = f", judge {self.judge}" if self.judge else ""
         where = f", {self.budget} sensors" if self.budget else ""  # a frame has no budget
         return f"{self.planner}{where}, seed {self.seed}{judge}"

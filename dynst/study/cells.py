@@ -17,6 +17,7 @@ from dynst.errors import DynstError
 from dynst.evaluation import Score
 from dynst.export import load_plan, save_plan
 from dynst.planners import row_of
+from dynst.run_layout import ComparisonLayout
 from dynst.runs import whole
 from dynst.study.cell import Cell, Gap
 from dynst.study.measure import Cost
@@ -98,21 +99,21 @@ class Store:
 
     Parameters
     ----------
-    folder : Path
-        ``compare/`` of a run.
+    files : ComparisonLayout
+        Names of its files.
     layout : Layout or None
         Written with every plan.
     """
 
-    def __init__(self, folder: Path, layout: Layout | None) -> None:
-        self.folder, self._layout = folder, layout
+    def __init__(self, files: ComparisonLayout, layout: Layout | None) -> None:
+        self.files, self._layout = files, layout
 
     def __repr__(self) -> str:
-        return f"Store({str(self.folder)!r})"
+        return f"Store({str(self.files.path)!r})"
 
     def plan(self, cell: Cell) -> tuple[Plan, Cost] | Gap | None:
         """The plan and what it cost, or why there is none; None if that is not known yet, or the file is damaged."""
-        path = self.folder / cell.file
+        path = self._file(cell)
         if not path.is_file():
             return self._gap(cell)
         try:
@@ -124,7 +125,7 @@ class Store:
 
     def score(self, cell: Cell) -> tuple[Score, Cost] | Gap | None:
         """The score and what it cost, or why there is none; None if not known yet, or the file is damaged."""
-        path = self.folder / cell.file
+        path = self._file(cell)
         if not path.is_file():
             return self._gap(cell)
         try:
@@ -142,30 +143,30 @@ class Store:
 
     def settled(self, cell: Cell) -> bool:
         """Whether there is a file for this cell, be it one with a reason."""
-        return (self.folder / cell.file).is_file() or self._gap_file(cell).is_file()
+        return self._file(cell).is_file() or self._gap_file(cell).is_file()
 
     def forget(self, cell: Cell) -> None:
         """Remove what there is, so that the cell is made anew."""
-        (self.folder / cell.file).unlink(missing_ok=True)
+        self._file(cell).unlink(missing_ok=True)
         self._gap_file(cell).unlink(missing_ok=True)
 
     def put_plan(self, cell: Cell, plan: Plan, cost: Cost) -> None:
         """Keep a plan."""
         plan = replace(plan, provenance={**plan.provenance, _COST: cost.to_dict()})
-        with whole(self.folder / cell.file) as part:
+        with whole(self._file(cell)) as part:
             save_plan(plan, self._layout, part)
         self._gap_file(cell).unlink(missing_ok=True)
 
     def put_score(self, cell: Cell, score: Score, cost: Cost) -> None:
         """Keep a score."""
         arrays: dict[str, Any] = {**score.to_arrays(), "cost_seconds": cost.seconds, "cost_peak_mb": cost.peak_mb}
-        with whole(self.folder / cell.file) as part, part.open("wb") as file:
+        with whole(self._file(cell)) as part, part.open("wb") as file:
             np.savez(file, **arrays)
         self._gap_file(cell).unlink(missing_ok=True)
 
     def put_gap(self, cell: Cell, gap: Gap) -> None:
         """Keep why there is nothing."""
-        (self.folder / cell.file).unlink(missing_ok=True)
+        self._file(cell).unlink(missing_ok=True)
         with whole(self._gap_file(cell)) as part:
             part.write_text(json.dumps({"reason": gap.reason, "final": gap.final}) + "\n", encoding="utf-8")
 
@@ -177,4 +178,8 @@ class Store:
             return None
 
     def _gap_file(self, cell: Cell) -> Path:
-        return (self.folder / cell.file).with_suffix(".gap.json")
+        return self.files.gap(self._file(cell))
+
+    def _file(self, cell: Cell) -> Path:
+        place = (cell.planner, cell.budget, cell.seed)
+        return self.files.score(cell.judge, *place) if cell.judge else self.files.plan(*place)

@@ -31,7 +31,7 @@ def compare(
 ) -> Run:
     """Plans of all planners at several budgets, with several seeds, under all judges, all on the same test windows.
 
-    Every cell - a plan, or its score - is a file of its own in ``compare/`` of the run folder, so that a comparison
+    Every cell - a plan, or its score - is a file of its own in the run folder, so that a comparison
     that was stopped continues, and a wider one reuses what is there. A cell that failed is a gap with its reason; the
     next call tries it again, unless the planner said that it cannot run on these data.
 
@@ -69,7 +69,7 @@ def compare(
     """
     check_names(planners, judges, seeds, workers, budgets)
     run = _fitted(source, listen)
-    study = Study.load(run.path / "study.toml")
+    study = Study.load(run.files.study)
     prepared = prepare(study, listen=listen)
     matrix = Matrix(
         planners=tuple(dict.fromkeys(planners or _planners(prepared.planner, judges))),
@@ -80,7 +80,7 @@ def compare(
     )
     curves = judged(prepared, run.path, matrix, workers=workers or study.workers, name=run.name, listen=listen)
     for judge, curve in curves.items():
-        save_curve(curve, run.path / "compare" / f"{JUDGES[judge].file}.nc")
+        save_curve(curve, run.files.comparison, judge)
     return run
 
 

@@ -18,6 +18,7 @@ from dynst.evaluation.sweep import Judge
 from dynst.export import load_plan
 from dynst.planners import PLANNERS
 from dynst.planners.base import PlannerSkipped, Task
+from dynst.run_layout import RunLayout
 from dynst.study.cell import Cell, Gap
 from dynst.study.cells import Matrix, Store
 from dynst.study.log import read_log
@@ -70,8 +71,8 @@ class Desk:
     """
 
     def __init__(self, prepared: Prepared, run: Path, matrix: Matrix) -> None:
-        self._prepared, self._run, self._matrix = prepared, run, matrix
-        self._store = Store(run / "compare", prepared.field.layout)
+        self._prepared, self._files, self._matrix = prepared, RunLayout(run), matrix
+        self._store = Store(self._files.comparison, prepared.field.layout)
         self._regions = regions_of_study(prepared)
         self._task: Task | None = None
         self._judge_at_hand: tuple[str, ClosedFormJudge] | None = None
@@ -105,10 +106,10 @@ class Desk:
 
     def _of_run(self, cell: Cell) -> tuple[Plan, Cost] | None:
         """The plan that the run itself made at this budget with this seed, so that it is that one which is judged."""
-        path = self._run / "plans" / f"{cell.planner}.nc"
+        path = self._files.plan_by(cell.planner)
         if cell.budget != self._prepared.budget or cell.seed != self._prepared.study.seed or not path.is_file():
             return None
-        lines = [line for line in read_log(self._run / "log.jsonl") if line.get("planner") == cell.planner]
+        lines = [line for line in read_log(self._files.log) if line.get("planner") == cell.planner]
         return load_plan(path)[0], Cost.of(lines[-1] if lines else {})
 
     def _planning(self) -> Task:

@@ -76,8 +76,8 @@ def data_card(found: Mapping[str, Any]) -> list[tuple[str, str]]:
     Examples
     --------
     >>> channel = {"name": "u", "units": "m s-1", "observe": True, "predict": True}
-    >>> data = {"name": "lake", "sites": 9, "layout": "9 of a 3 x 3 grid", "frame": "planar", "steps": 40, "runs": 2}
-    >>> data |= {"cadence": "1 h", "first": "0", "last": "39", "channels": [channel], "missing_share": 0.0}
+    >>> data = {"name": "lake", "sites": 9, "layout": "9 of a 3 x 3 grid", "on_grid": True, "frame": "planar"}
+    >>> data |= {"steps": 40, "runs": 2, "cadence": "1 h", "first": "0", "last": "39", "channels": [channel]}
     >>> for name, text in data_card({"data": data}):
     ...     print(f"{name}: {text}")
     data: lake
@@ -112,7 +112,8 @@ def _cut(split: Mapping[str, Any], window: Mapping[str, Any]) -> list[tuple[str,
     parts = (("training", "train"), ("validation", "validation"), ("test", "test"))
     steps = ", ".join(f"{name} {split[key]['steps']}" for name, key in parts)
     rows = [("steps", f"{steps}; windows begin every {window['stride']} step{'s' if window['stride'] > 1 else ''}")]
-    if split.get("by_run") is False:
+    by_time = split.get("kind") == "time" or split.get("by_run") is False  # the latter in runs of an older form
+    if by_time:
         embargo = window["history"] + window["horizon"] - 1
         rows.append(("embargo", f"{embargo} steps between the parts, so that no window reads from two of them"))
     return rows
@@ -120,8 +121,8 @@ def _cut(split: Mapping[str, Any], window: Mapping[str, Any]) -> list[tuple[str,
 
 def _sites(data: Mapping[str, Any]) -> str:
     """``864 of a 24 x 36 grid``, or ``207, geographic, given graph``."""
-    words = str(data["layout"])
-    if words.startswith(str(data["sites"])) and " grid" in words:
+    words = str(data["layout"])  # of a grid they begin with the number of sites
+    if data.get("on_grid"):
         return words
     where = "nobody says where" if data["frame"] == "schematic" else data["frame"]
     return f"{data['sites']}, {where}, {words}"

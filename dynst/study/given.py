@@ -89,4 +89,4 @@ def _marked(field: Field) -> Field:
         content.update(np.ascontiguousarray(array).tobytes())
     for block in field.blocks():
         content.update(np.ascontiguousarray(block).tobytes())
-    return replace(field, source={**field.source, "fingerprint": content.hexdigest()[:16]})
+    return replace(field, origin=replace(field.origin, fingerprint=content.hexdigest()[:16]))

@@ -15,6 +15,7 @@ from dynst.evaluation import Score
 from dynst.evaluation.sweep import Judge, curve_of
 from dynst.export import write_netcdf
 from dynst.planners import row_of
+from dynst.run_layout import NAMES, ComparisonLayout, RunLayout
 from dynst.runs import held, whole
 from dynst.study.cell import Cell, Gap
 from dynst.study.cells import Matrix, Store
@@ -36,7 +37,7 @@ _FREE = {"sparsity", "sensors", "compare", "ladder", "seeds", "stability", "tole
 def judged(
     prepared: Prepared, folder: Path, matrix: Matrix, *, workers: int | None, name: str, listen: Listener = nobody
 ) -> dict[str, Curve]:
-    """The curve of each judge, from the cells in ``compare/`` of a run folder; those that are missing are made.
+    """The curve of each judge, from the cells in a run folder; those that are missing are made.
 
     Parameters
     ----------
@@ -53,20 +54,20 @@ def judged(
     listen : callable
         Called with every `Event`.
     """
-    store = Store(folder / "compare", prepared.field.layout)
-    with held(store.folder, name):
+    store = Store(RunLayout(folder).comparison, prepared.field.layout)
+    with held(store.files.path, name):
         _check_record(prepared, folder, name)
         desk = Desk(prepared, folder, matrix)
-        _make(prepared, desk, store, matrix, workers=workers, name=name, listen=listen)
+        _make(prepared, folder, desk, store, matrix, workers=workers, name=name, listen=listen)
         about = desk.closed(DEFAULT)
         return {judge: _curve(about, store, matrix, judge, prepared) for judge in matrix.judges}
 
 
-def save_curve(curve: Curve, path: Path) -> None:
-    """Write ``<name>.csv`` and ``<name>.nc``."""
-    with whole(path.with_suffix(".csv")) as part:
+def save_curve(curve: Curve, files: RunLayout | ComparisonLayout, judge: str) -> None:
+    """Write the curve of a judge, and its table, into a run folder or a comparison."""
+    with whole(files.curve_table(JUDGES[judge])) as part:
         part.write_text(curve.to_csv(), encoding="utf-8")
-    with whole(path) as part:
+    with whole(files.curve(JUDGES[judge])) as part:
         write_netcdf(curve.to_dataset(), part)
 
 
@@ -86,7 +87,8 @@ def _check_record(prepared: Prepared, folder: Path, name: str) -> None:
         )
     dump = prepared.resolved().model_dump(mode="json")
     options = {key: value for key, value in (dump | dump.pop("options")).items() if key not in _FREE}
-    path = folder / "compare" / "made_of.json"
+    files = RunLayout(folder)
+    path = files.comparison.made_of
     known = _made_of(path)
     if known is None:
         with whole(path) as part:
@@ -96,8 +98,8 @@ def _check_record(prepared: Prepared, folder: Path, name: str) -> None:
     if changed or known["fingerprint"] != prepared.fingerprint:
         what = ", ".join(changed) or "data"
         raise CheckpointError(
-            f"the comparison of run {name} was begun with other options ({what}). Put them back in its study.toml, or "
-            f"remove {folder / 'compare'} to begin again."
+            f"the comparison of run {name} was begun with other options ({what}). Put them back in its "
+            f"{NAMES.study}, or remove {files.comparison.path} to begin again."
         )
 
 
@@ -111,6 +113,7 @@ def _made_of(path: Path) -> dict[str, Any] | None:
 
 def _make(
     prepared: Prepared,
+    folder: Path,
     desk: Desk,
     store: Store,
     matrix: Matrix,
@@ -138,10 +141,10 @@ def _make(
     left = set(missing)
     listen(Event("compare", "", done, len(cells), run=name, board=_board(matrix, left)))
     jobs = _jobs(missing, matrix)
-    count, note = affordable(1 if prepared.from_python else workers, prepared.field.series.shape, len(jobs))
+    count, note = affordable(1 if prepared.study.from_python else workers, prepared.field.series.shape, len(jobs))
     if note:
         listen(Event("compare", note=note, run=name))
-    errand = Errand(prepared.resolved(), store.folder.parent, matrix) if count > 1 else lambda: desk.make
+    errand = Errand(prepared.resolved(), folder, matrix) if count > 1 else lambda: desk.make
     work(jobs, errand, workers=count, heard=heard, settled=store.settled, lost=store.put_gap)
 
 

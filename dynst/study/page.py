@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dynst.domain import Plan
+from dynst.domain import GridLayout, Layout, Plan
 from dynst.domain.curve import FRAMES, RANDOM
 from dynst.domain.judges import JUDGES
 from dynst.errors import CheckpointError
 from dynst.reports.page import Page
+from dynst.run_layout import NAMES
 from dynst.runs import Run
 from dynst.study.answers import Evidence, answer_of, evidence_of
 from dynst.study.caveats import caveats
@@ -33,7 +34,7 @@ def page_of(run: Run) -> Page:
     plan, provenance = run.plan, run.provenance
     evidence = evidence_of(run)
     headline, sentences = _answer(run, plan, evidence)
-    log = read_log(run.path / "log.jsonl")
+    log = read_log(run.files.log)
     curves = {JUDGES[judge].words: curve for judge, curve in evidence.curves.items()}
     return Page(
         title=run.name,
@@ -44,9 +45,10 @@ def page_of(run: Run) -> Page:
         plans=_plans(run, plan),
         curves=curves,
         stability=run.stability,
+        price=run.price,
         training=training_rows(log),
         costs=cost_rows(log, curves, plan.budget),
-        facts=_data_card(provenance.get("facts")),
+        facts=_data_card(provenance.get("facts"), run.layout),
         provenance=provenance_rows(run.name, provenance, plan, _study(run)),
         notes=tuple(caveats(plan, evidence.curves, provenance)),
     )
@@ -94,19 +96,20 @@ def _plans(run: Run, plan: Plan) -> dict[str, Plan]:
     return {name: other for name, other in found.items() if other.sites.fingerprint == same}
 
 
-def _data_card(facts: object) -> tuple[tuple[str, str], ...]:
+def _data_card(facts: object, layout: Layout | None) -> tuple[tuple[str, str], ...]:
     if not isinstance(facts, dict):
         return ()
     try:
-        return tuple(data_card(facts))
+        known = {"on_grid": isinstance(layout, GridLayout)} | facts["data"]  # runs of an older form do not tell it
+        return tuple(data_card(facts | {"data": known}))
     except (KeyError, TypeError, AttributeError):
-        return (("data", "described in provenance.json in a form that this version of dynst does not know"),)
+        return (("data", f"described in {NAMES.provenance} in a form that this version of dynst does not know"),)
 
 
 def _study(run: Run) -> str:
     try:
-        return (run.path / "study.toml").read_text(encoding="utf-8")
+        return run.files.study.read_text(encoding="utf-8")
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{run.path / 'study.toml'} cannot be read ({error}). Make the run again.") from error
+        raise CheckpointError(f"{run.files.study} cannot be read ({error}). Make the run again.") from error

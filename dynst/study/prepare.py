@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from dynst.backbones import BACKBONES, backbone_for, check_shape
-from dynst.config import FROM_PYTHON, Study, is_path
+from dynst.config import Study, is_path
 from dynst.domain import Field, GridLayout, Sites, Window
 from dynst.domain.calendar import MEAN
 from dynst.domain.split import Split, before_test, window_starts
@@ -106,12 +105,7 @@ class Prepared:
     @property
     def fingerprint(self) -> str:
         """Changes when the data do."""
-        return str(self.field.source.get("fingerprint", ""))
-
-    @property
-    def from_python(self) -> bool:
-        """Whether no file holds the data, so that no other process can read them."""
-        return self.study.data.startswith(FROM_PYTHON)
+        return self.field.origin.fingerprint
 
     @property
     def backbone(self) -> str:
@@ -163,7 +157,7 @@ class Prepared:
                 name: {"steps": block.steps, "windows": len(window_starts(block, window))}
                 for name, block in blocks.items()
             }
-            | {"how": split.how, "by_run": split.by_run},
+            | {"how": split.how, "kind": split.kind},
             "budget": {"sensors": self.budget, "sparsity": 1 - self.budget / len(self.field.sites)},
             "planner": {"name": self.planner, "why": self.why, "backbone": self.backbone},
         } | ({"rules": dict(self.ruled.facts)} if self.ruled.facts else {})
@@ -209,7 +203,7 @@ def prepare(study: Study, record: Field | None = None, *, listen: Listener = nob
 def _read(study: Study) -> Field:
     from dynst.readers import read  # noqa: PLC0415  # loads the libraries of all formats
 
-    if study.data.startswith(FROM_PYTHON):
+    if study.from_python:
         raise ConfigError(
             f"{study.data} was made in Python, and no file holds it: what reads the data again can only be done there. "
             f"Plan again with dynst.fit(field, ...), or write the record to a file and name that."
@@ -251,11 +245,11 @@ def choose(study: Study, field: Field) -> Choices:
 def describe(field: Field) -> dict[str, object]:
     """A field in figures and words, as JSON types."""
     steps, n, c = field.series.shape
-    notes = field.source.get("notes", ())
     return {
         "name": field.name,
         "sites": n,
         "layout": field.layout.words,
+        "on_grid": isinstance(field.layout, GridLayout),
         "covariates": [covariate.name for covariate in field.covariates],
         "frame": str(field.sites.frame),
         "steps": steps,
@@ -268,8 +262,8 @@ def describe(field: Field) -> dict[str, object]:
         "missing_share": _missing_share(field),
         "megabytes": round(4 * steps * n * c / 1e6, 1),
         "channels": [asdict(channel) for channel in field.channels],
-        "notes": [str(note) for note in notes] if isinstance(notes, Sequence) and not isinstance(notes, str) else [],
-        "fingerprint": str(field.source.get("fingerprint", "")),
+        "notes": list(field.origin.notes),
+        "fingerprint": field.origin.fingerprint,
     }
 
 

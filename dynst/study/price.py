@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
 from jaxtyping import Int
 from numpy import ndarray
@@ -15,18 +14,38 @@ from dynst.errors import BudgetError
 from dynst.export import load_plan, save_plan
 from dynst.planners import DEFAULT, PLANNERS, row_of
 from dynst.planners.base import Task
+from dynst.run_layout import RunLayout
 from dynst.runs import whole
 from dynst.study.event import Event, Listener, nobody
 from dynst.study.prepare import Prepared
 
 __all__ = ["RelaxedPlans", "relaxed_plans"]
 
-RelaxedPlans = tuple[str, Int[ndarray, " k"], dict[str, Int[ndarray, " k"] | str]]
-"""Who planned, the sensors under all rules, and by rule those without it or why there are none."""
+
+@dataclass(frozen=True, eq=False)
+class RelaxedPlans:
+    """Plans with and without rules, all by one planner.
+
+    Attributes
+    ----------
+    planner : str
+        Who planned.
+    selected : Int[ndarray, "k"]
+        Sensors under all rules.
+    without : dict
+        By rule: sensors without it.
+    reasons : dict
+        By rule: why there is no plan without it.
+    """
+
+    planner: str
+    selected: Int[ndarray, " k"]
+    without: dict[str, Int[ndarray, " k"]] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
 
 
 def relaxed_plans(
-    prepared: Prepared, task: Task, plan: Plan, *, keep: Path, listen: Listener = nobody
+    prepared: Prepared, task: Task, plan: Plan, *, keep: RunLayout, listen: Listener = nobody
 ) -> RelaxedPlans | None:
     """Plans of the same size by the same planner without each rule, and without any; None without rules.
 
@@ -40,8 +59,8 @@ def relaxed_plans(
         What was planned.
     plan : Plan
         The plan under all rules.
-    keep : Path
-        A folder for the plans: those found in it are not made again.
+    keep : RunLayout
+        The run that keeps the plans: those found in it are not made again.
     listen : callable
         Called with an `Event` of stage ``rules`` before each plan.
     """
@@ -54,7 +73,7 @@ def relaxed_plans(
     sets = _fewer(rules)
 
     def planned(what: str, sites: Sites) -> Plan:
-        path = keep / f"{what.replace(' ', '-').replace('_', '-')}.nc"
+        path = keep.relaxed(what)
         if path.is_file():
             return load_plan(path)[0]
         made = PLANNERS[name].plan(_on(task, sites), seed=prepared.study.seed, **options)
@@ -63,14 +82,14 @@ def relaxed_plans(
         return made
 
     ruled = planned("under all rules", task.sites) if trains else plan
-    without: dict[str, Int[ndarray, " k"] | str] = {}
+    found = RelaxedPlans(name, ruled.selected)
     for done, (rule, fewer) in enumerate(sets.items()):
         listen(Event("rules", f"without {rule.replace('_', ' ')}", done, len(sets)))
         try:
-            without[rule] = planned(f"without {rule}", fewer.on(prepared.bare)).selected
+            found.without[rule] = planned(f"without {rule}", fewer.on(prepared.bare)).selected
         except BudgetError as error:
-            without[rule] = f"no plan: {error}"
-    return name, ruled.selected, without
+            found.reasons[rule] = f"no plan: {error}"
+    return found
 
 
 def _fewer(rules: Rules) -> Mapping[str, Rules]:

@@ -9,6 +9,7 @@ from dynst.errors import ConfigError
 from dynst.export.base import replace_whole
 from dynst.reports.markdown_report import page_markdown
 from dynst.reports.page import Page, page_html
+from dynst.run_layout import RunLayout
 from dynst.runs import Run
 from dynst.study.page import page_of
 
@@ -42,7 +43,7 @@ def write_report(run: Run, out: Path | None = None) -> tuple[Path, Path]:
 
 def save_page(page: Page, out: Path) -> tuple[Path, Path]:
     """Write a page and its Markdown; see `write_report`."""
-    html = out / "report.html" if os.path.isdir(out) else out  # noqa: PTH112  # Path's raises if the name is too long
+    html = RunLayout(out).page if os.path.isdir(out) else out  # noqa: PTH112  # Path's raises if the name is too long
     if html.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"{out} is no page and no folder. Give a name that ends in .html, or a folder that exists.")
     texts = {html: page_html(page), html.with_suffix(".md"): page_markdown(page)}

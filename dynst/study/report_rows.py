@@ -11,6 +11,7 @@ import numpy as np
 
 from dynst.domain import Curve, Plan
 from dynst.domain.curve import FRAMES
+from dynst.run_layout import NAMES
 
 __all__ = ["cost_rows", "provenance_rows", "training_rows"]
 
@@ -26,7 +27,7 @@ _LONG = 8  # entries of a list that a page shows
 
 
 def training_rows(log: Iterable[Mapping[str, Any]]) -> tuple[dict[str, object], ...]:
-    """One row per training step of the mask, from the lines of ``log.jsonl``.
+    """One row per training step of the mask, from the lines of the log.
 
     Examples
     --------
@@ -44,7 +45,7 @@ def cost_rows(
     Parameters
     ----------
     log : iterable of mapping
-        Lines of ``log.jsonl``; the time of a plan that no curve knows is taken from there.
+        Lines of the log; the time of a plan that no curve knows is taken from there.
     curves : mapping of str to Curve
         By judge; time and memory of planning come from the first that has them, time of judging from each.
     budget : int
@@ -68,7 +69,7 @@ def cost_rows(
 
 
 def provenance_rows(name: str, provenance: Mapping[str, Any], plan: Plan, study: str) -> tuple[tuple[str, str], ...]:
-    """How the run was made and how to make it again; `study` is the text of its ``study.toml``."""
+    """How the run was made and how to make it again; `study` is the text of its study file."""
     made = str(provenance.get("dynst", "unknown version"))
     commit, data = provenance.get("commit"), provenance.get("data")
     data = data if isinstance(data, dict) else {}
@@ -88,18 +89,18 @@ def provenance_rows(name: str, provenance: Mapping[str, Any], plan: Plan, study:
         ("started", str(provenance.get("started", ""))),
         ("finished", str(provenance.get("finished", ""))),
         ("resumed", ", ".join(map(str, provenance.get("resumed") or ()))),
-        ("study.toml", study.strip()),
-        ("to repeat", "dynst fit study.toml, with the lines above in that file and the same data" if study else ""),
+        (str(NAMES.study), study.strip()),
+        ("to repeat", f"dynst fit {NAMES.study}, with the lines above in that file and the same data" if study else ""),
     ]
     return tuple((key, text) for key, text in rows if text)
 
 
 def _short(value: Any) -> Any:
-    """The same without long lists, such as every update of the mask: those are in plan.nc."""
+    """The same without long lists, such as every update of the mask: those are in the plan."""
     if isinstance(value, dict):
         return {key: _short(part) for key, part in value.items()}
     if isinstance(value, list):
-        return [_short(part) for part in value] if len(value) <= _LONG else f"{len(value)} entries, in plan.nc"
+        return [_short(part) for part in value] if len(value) <= _LONG else f"{len(value)} entries, in {NAMES.plan}"
     return value
 
 

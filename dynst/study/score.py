@@ -33,8 +33,6 @@ from dynst.windows.scaling import Scaling
 
 __all__ = ["FORMATS", "score", "write_review"]
 
-_RECORD_OF_STATIONS = "stations"  # name of the reader whose sites are the stations that measured the record
-
 
 def score(
     source: str | Study,
@@ -120,7 +118,7 @@ def _source(source: str | Study) -> tuple[Study, Run | None]:
         if is_path(source) and not _exists(source):
             raise ConfigError(f'"{source}" is no data either. As a run: {error}') from error
         return Study.load(None, {"data": source}), None
-    return Study.load(run.path / "study.toml"), run
+    return Study.load(run.files.study), run
 
 
 def _exists(data: str) -> bool:
@@ -147,7 +145,7 @@ def _network(prepared: Prepared, plan: Plan | None, stations: Path | None) -> Si
         return stations_on(field.sites, field.layout, stations)
     if plan is not None:
         return _called(plan.selected, prepared, f"the network is the plan of the run, by {plan.planner}")
-    if field.source.get("reader") == _RECORD_OF_STATIONS:
+    if field.origin.stations:
         return _called(field.sites.legal, prepared, "the network is all stations of the record")
     raise ConfigError(
         f"{field.name} is no record of stations: which of its {len(field.sites)} sites have one? Give --stations FILE, "

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dynst.domain import Field, Plan
 from dynst.domain.matching import usual_radius
-from dynst.domain.stability import Stability
+from dynst.domain.stability import Stability, Variant
 from dynst.errors import BudgetError, DataError
 from dynst.export import load_plan, save_plan
 from dynst.planners import find_planner, row_of
 from dynst.planners.base import PlannerSkipped, Task
+from dynst.run_layout import RunLayout
 from dynst.runs import whole
 from dynst.study.event import Event, Listener, nobody
 from dynst.study.prepare import Prepared
@@ -51,8 +50,8 @@ def stability_of(
     *,
     seeds: int,
     options: Mapping[str, Any],
-    known: Mapping[str, Plan] | None = None,
-    keep: Path | None = None,
+    known: Mapping[Variant, Plan] | None = None,
+    keep: RunLayout | None = None,
     listen: Listener = nobody,
 ) -> Stability:
     """What stays of a plan when its planner starts from other seeds, or sees a part of the training record.
@@ -73,10 +72,10 @@ def stability_of(
         How many seeds to compare, that of the plan included; only where the planner depends on the seed.
     options : mapping
         Those that the planner was called with.
-    known : mapping of str to Plan, or None
-        Plans made already, by the name of the variant (``seed 1``).
-    keep : Path or None
-        A folder for the plans of the variants: those found in it are not made again.
+    known : mapping of Variant to Plan, or None
+        Plans made already.
+    keep : RunLayout or None
+        The run that keeps the plans of the variants: those found in it are not made again.
     listen : callable
         Called with an `Event` of stage ``stability`` before each variant.
 
@@ -86,24 +85,24 @@ def stability_of(
         Without variants if none could be planned; `Stability.left_out` has the reasons.
     """
     variants = dict(_variants(prepared.planner, task, plan, seeds))
-    chosen: dict[str, Plan] = {}
+    chosen: dict[Variant, Plan] = {}
     left_out: list[tuple[str, str]] = []
-    for done, (name, (part, seed)) in enumerate(variants.items()):
-        listen(Event("stability", name, done, len(variants)))
-        path = keep / f"{re.sub(r'[^a-z0-9]+', '-', name)}.nc" if keep is not None else None
+    for done, (variant, (part, seed)) in enumerate(variants.items()):
+        listen(Event("stability", variant.name, done, len(variants)))
+        path = keep.variant(variant.name) if keep is not None else None
         try:
-            if known and name in known:
-                chosen[name] = _fitting(known[name], plan)
+            if known and variant in known:
+                chosen[variant] = _fitting(known[variant], plan)
             elif path is not None and path.is_file():
-                chosen[name] = _fitting(load_plan(path)[0], plan)
+                chosen[variant] = _fitting(load_plan(path)[0], plan)
             else:
-                chosen[name] = _planned(prepared, task, part(), seed, options)
+                chosen[variant] = _planned(prepared, task, part(), seed, options)
                 if path is not None:
                     with whole(path) as draft:
-                        save_plan(chosen[name], task.train.layout, draft)
+                        save_plan(chosen[variant], task.train.layout, draft)
         except (DataError, BudgetError, PlannerSkipped) as reason:
-            left_out.append((name, str(reason)))
-            listen(Event("stability", note=f"stability without variant {name}: {reason}"))
+            left_out.append((variant.name, str(reason)))
+            listen(Event("stability", note=f"stability without variant {variant.name}: {reason}"))
     listen(Event("stability", "", len(variants), len(variants)))
     others = np.array([made.active for made in chosen.values()], bool).reshape(-1, len(plan.sites))
     radius = usual_radius(plan.sites, plan.budget)
@@ -127,21 +126,21 @@ def _fitting(made: Plan, plan: Plan) -> Plan:
     return made
 
 
-def _variants(name: str, task: Task, plan: Plan, seeds: int) -> Iterator[tuple[str, tuple[_Part, int]]]:
-    """Name of each variant, and its training field and seed."""
+def _variants(name: str, task: Task, plan: Plan, seeds: int) -> Iterator[tuple[Variant, tuple[_Part, int]]]:
+    """Each variant, and its training field and seed."""
     first, train, row = _seed(plan), task.train, row_of(name)
     if row.seeded:
         for more in range(1, seeds):
-            yield f"seed {first + more}", (lambda: train, first + more)
+            yield Variant.seed(first + more), (lambda: train, first + more)
     if row.seeded and not row.reads_record:  # parts of the record would give the same plan, and lots look stable
         return
-    yield "first half", (partial(_part, train, 2, (0,)), first)
-    yield "second half", (partial(_part, train, 2, (1,)), first)
+    yield Variant.half(1), (partial(_part, train, 2, (0,)), first)
+    yield Variant.half(2), (partial(_part, train, 2, (1,)), first)
     if row.trains or 0 < len(train.cases) < 4:
         return
     for left in range(4):
         rest = tuple(number for number in range(4) if number != left)
-        yield f"without quarter {left + 1}", (partial(_part, train, 4, rest), first)
+        yield Variant.without_quarter(left + 1), (partial(_part, train, 4, rest), first)
 
 
 def _seed(plan: Plan) -> int:

@@ -14,6 +14,7 @@ from dynst import runs
 from dynst.config import Study
 from dynst.domain import RANDOM, Plan
 from dynst.domain.judges import DEFAULT, JUDGES, SECOND
+from dynst.domain.stability import Variant
 from dynst.errors import BudgetError, CheckpointError, ConfigError, DataError, DynstError
 from dynst.evaluation import LADDER, judge_ladder, ladder
 from dynst.evaluation.price import price_of_rules
@@ -73,7 +74,7 @@ def fit(source: Source, *, listen: Listener = nobody, **options: object) -> Run:
     prepared = prepare(study, record, listen=listen)
     with runs.claim(prepared.base, out=Path(study.out) if study.out is not None else None) as draft:
         try:
-            with whole(draft.path / "study.toml") as part:
+            with whole(draft.files.study) as part:
                 part.write_text(prepared.resolved().toml() + "\n", encoding="utf-8")
             return _made(prepared, draft, listen)
         except (DataError, ConfigError, BudgetError, PlannerSkipped):  # asked for the impossible: nothing to resume
@@ -93,15 +94,15 @@ def resume(name: str, *, listen: Listener = nobody) -> Run:
     if isinstance(draft, Run):
         return draft
     with draft:
-        if not (draft.path / "study.toml").is_file():
+        if not draft.files.study.is_file():
             draft.discard()
             raise CheckpointError(f"run {draft.name} was stopped before it began. Start it again with `dynst fit`.")
-        prepared = prepare(Study.load(draft.path / "study.toml"), listen=listen)
+        prepared = prepare(Study.load(draft.files.study), listen=listen)
         return _made(prepared, draft, listen)
 
 
 def _made(prepared: Prepared, draft: Draft, listen: Listener) -> Run:
-    with Log(draft.path / "log.jsonl") as log:
+    with Log(draft.files.log) as log:
         _Work(prepared, draft, log, listen).run()
     run = draft.finish()
     from dynst.study.report import write_report  # noqa: PLC0415  # charts load altair: only now, when all is computed
@@ -118,7 +119,7 @@ class _Work:
 
     def __init__(self, prepared: Prepared, draft: Draft, log: Log, listen: Listener) -> None:
         self.prepared, self.draft, self.log, self.listen = prepared, draft, log, listen
-        self.study = prepared.study
+        self.study, self.files = prepared.study, draft.files
         notes: list[str] = []
         self.regions = regions_of_study(prepared, notes)  # refused, if they are, before hours of planning
         self.provenance = self._begin()
@@ -136,12 +137,12 @@ class _Work:
         self._judge(task, {self.prepared.planner: [plan]} | as_trained(plan) | plans, skipped)
         self._stability(task, plan)
         self._say("write", self.draft.name)
-        self._save(plan, self.draft.path / "plan.nc")
-        self._write_json("provenance.json", self.provenance | {"skipped": skipped, "finished": _now()})
+        self._save(plan, self.files.plan)
+        self._write_json(self.files.provenance, self.provenance | {"skipped": skipped, "finished": _now()})
 
     def _begin(self) -> dict[str, Any]:
         """What is known at the start; on resume what was known then, if the data are still the same."""
-        path = self.draft.path / "provenance.json"
+        path = self.files.provenance
         fingerprint = self.prepared.fingerprint
         if path.is_file():
             before = runs.provenance_of(self.draft.path)
@@ -163,7 +164,7 @@ class _Work:
         data = {"path": self.study.data, "name": self.prepared.field.name, "fingerprint": fingerprint}
         facts = provenance(seed=self.study.seed, device=self._device(), data=data)
         facts |= {"started": _now(), "facts": self.prepared.facts()}
-        self._write_json("provenance.json", facts)
+        self._write_json(path, facts)
         return facts
 
     def _device(self) -> str:
@@ -177,7 +178,7 @@ class _Work:
         self._say("plan", name)
         plan = self._once(name, task)
         for note in plan_notes(plan):
-            self.listen(Event("plan", note=note, run=self.draft.name))
+            self.listen(Event("plan", note=str(note), run=self.draft.name))
         return plan
 
     def _baselines(self, task: Task) -> tuple[dict[str, list[Plan]], dict[str, str]]:
@@ -199,17 +200,16 @@ class _Work:
 
     def _relaxed(self, task: Task, plan: Plan) -> RelaxedPlans | None:
         """Plans without each rule, if there are rules and plans are compared."""
-        if self.study.compare == "none" or (self.draft.path / "rules.json").is_file():
+        if self.study.compare == "none" or self.files.price.is_file():
             return None
-        keep = self.draft.path / "plans" / "rules"
-        return relaxed_plans(self.prepared, task, plan, keep=keep, listen=self._heard)
+        return relaxed_plans(self.prepared, task, plan, keep=self.files, listen=self._heard)
 
     def _heard(self, event: Event) -> None:
         self.listen(replace(event, run=self.draft.name))
 
     def _once(self, name: str, task: Task) -> Plan:
         """The plan that a planner makes, or made before this run was stopped."""
-        path = self.draft.path / "plans" / f"{name}.nc"
+        path = self.files.plan_by(name)
         if path.is_file():
             return load_plan(path)[0]
         row, options, live = PLANNERS[name], self.study.planner_options(name), self._live(name)
@@ -222,7 +222,7 @@ class _Work:
         """Whom a resumable planner tells its steps, and where it keeps its checkpoint."""
         if not row_of(name).resumable:
             return {}
-        return {"listen": self._step, "checkpoint": self.draft.path / "checkpoint"}
+        return {"listen": self._step, "checkpoint": self.files.checkpoint}
 
     def _save(self, plan: Plan, path: Path) -> None:
         with whole(path) as part:
@@ -244,7 +244,7 @@ class _Work:
         self, name: str, task: Task, plans: dict[str, list[Plan]], budgets: tuple[int, ...], skipped: dict[str, str]
     ) -> None:
         """The curve of a judge in closed form, unless it was made before this run was stopped."""
-        path = self.draft.path / f"{JUDGES[name].file}.nc"
+        path = self.files.curve(JUDGES[name])
         if path.is_file():
             return
         self._say("judge", "")
@@ -265,16 +265,16 @@ class _Work:
             progress=progress,
         )
         if name == DEFAULT and self.relaxed is not None:
-            planner, selected, without = self.relaxed
-            price = price_of_rules(judge, selected, without, planner=planner)
-            self._write_json("rules.json", price.to_json())
-        save_curve(curve, path)
+            made = self.relaxed
+            price = price_of_rules(judge, made.selected, made.without, planner=made.planner, reasons=made.reasons)
+            self._write_json(self.files.price, price.to_json())
+        save_curve(curve, self.files, name)
         if facts := judge.facts():
-            self._write_json(f"{JUDGES[name].file}_made.json", facts)
+            self._write_json(self.files.judge_facts(JUDGES[name]), facts)
 
     def _costs(self) -> dict[str, dict[tuple[str, int], list[float]]]:
         """What each plan cost, at the budget that it was made for."""
-        lines = [line for line in read_log(self.draft.path / "log.jsonl") if "planner" in line]
+        lines = [line for line in read_log(self.files.log) if "planner" in line]
         spent = {(str(line["planner"]), self.prepared.budget): Cost.of(line) for line in lines}
         return {
             "plan_seconds": {place: [cost.seconds] for place, cost in spent.items()},
@@ -283,7 +283,7 @@ class _Work:
 
     def _networks(self, planners: tuple[str, ...]) -> None:
         """The curve of networks trained afresh: the cells of a comparison at the budget alone."""
-        path = self.draft.path / f"{JUDGES['network'].file}.nc"
+        path = self.files.curve(JUDGES["network"])
         if path.is_file():
             return
         study = self.study
@@ -291,15 +291,15 @@ class _Work:
         found = judged(
             self.prepared, self.draft.path, matrix, workers=study.workers, name=self.draft.name, listen=self.listen
         )
-        save_curve(found["network"], path)
+        save_curve(found["network"], self.files, "network")
 
     def _stability(self, task: Task, plan: Plan) -> None:
-        """``stability.nc``: what stays of the plan with other seeds and parts of the record, if asked for or cheap."""
-        path, asked, study = self.draft.path / "stability.nc", self.study.stability, self.study
+        """What stays of the plan with other seeds and parts of the record, if asked for or cheap."""
+        path, asked, study = self.files.stability, self.study.stability, self.study
         cheap = study.compare != "none" and worthwhile(self.prepared)
         if path.is_file() or not (cheap if asked is None else asked):
             return
-        store, more = Store(self.draft.path / "compare", None), range(study.seed + 1, study.seed + study.seeds)
+        store, more = Store(self.files.comparison, None), range(study.seed + 1, study.seed + study.seeds)
         made = {seed: store.plan(Cell(plan.planner, plan.budget, seed)) for seed in more}
         found = stability_of(
             self.prepared,
@@ -307,8 +307,8 @@ class _Work:
             plan,
             seeds=study.seeds,
             options=self.study.planner_options(plan.planner),
-            known={f"seed {seed}": cell[0] for seed, cell in made.items() if isinstance(cell, tuple)},
-            keep=self.draft.path / "stability",
+            known={Variant.seed(seed): cell[0] for seed, cell in made.items() if isinstance(cell, tuple)},
+            keep=self.files,
             listen=self.listen,
         )
         with whole(path) as part:
@@ -327,8 +327,8 @@ class _Work:
     def _say(self, stage: str, text: str, done: int = 0, total: int = 0) -> None:
         self.listen(Event(stage, text, done, total, run=self.draft.name))
 
-    def _write_json(self, name: str, content: object) -> None:
-        with whole(self.draft.path / name) as part:
+    def _write_json(self, path: Path, content: object) -> None:
+        with whole(path) as part:
             part.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

@@ -82,11 +82,12 @@ def refine(
     visits = int(_SHARE * training_cost) // polish_cost(len(what_if.batch))
     movable = int((mask.active & ~mask.fixed).sum())
     if not wanted:
-        return mask, notes | {"polish": "skipped: not asked for"}
+        return mask, notes | {"polish": {"skipped": "not asked for"}}
     if not movable or mask.n_active == mask.n_legal:
-        return mask, notes | {"polish": "skipped: nothing to swap"}
+        return mask, notes | {"polish": {"skipped": "nothing to swap"}}
     if visits < _LEAST_VISITED * movable or not visits:
-        return mask, notes | {"polish": f"skipped: only {visits} of {movable} sensors could be tried at this cost"}
+        too_dear = f"only {visits} of {movable} sensors could be tried at this cost"
+        return mask, notes | {"polish": {"skipped": too_dear}}
     mask, done = polish(what_if, mask, nearest=nearest, visits=visits)
     return mask, notes | {"polish": asdict(done) | {"swaps": [list(swap) for swap in done.swaps]}}
 

@@ -24,7 +24,7 @@ def rows(**changes):
 def test_sites_of_a_graph_are_told_with_their_frame():
     assert rows()["sites"] == "9, planar, edges of 8 triangles"
     assert rows(frame="schematic", layout="given graph")["sites"] == "9, nobody says where, given graph"
-    assert rows(sites=48, layout="48 of a 6 x 8 grid")["sites"] == "48 of a 6 x 8 grid"
+    assert rows(sites=48, layout="48 of a 6 x 8 grid", on_grid=True)["sites"] == "48 of a 6 x 8 grid"
 
 
 def test_experiments_are_not_called_gaps():

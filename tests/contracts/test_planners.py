@@ -153,7 +153,7 @@ def test_the_unit_of_a_channel_does_not_matter(name):
 def test_on_a_graph_a_plan_of_any_budget_is_distinct_sites_with_finite_importance(name, kind):
     field, window = graph_field(kind), Window(2, 2)
     split = split_record(field, window)
-    assert ("by run" in split.how) == (kind == "cases")
+    assert (split.kind == "run") == (kind == "cases")
     n = len(field.sites)
     task = Task.make(split.train, split.valid, window, 1)
     for budget in range(1, n) if kind == "few" else (1, 5, n):

@@ -1,12 +1,15 @@
 """Laws of a field's parts: any nesting of `between` and `pick` reads what one index would."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dynst.domain import Covariate, Field, GridLayout, Sites
+from dynst.domain import Covariate, Field, GridLayout, MakersSplit, Origin, Sites
 from dynst.errors import DataError
+from dynst.study.prepare import describe
 
 
 def field_of(lengths, **options):
@@ -79,3 +82,16 @@ def test_a_covariate_has_a_finite_value_at_each_site(values):
             field.channels,
             covariates=(Covariate("height", values, "m"),),
         )
+
+
+def test_parts_of_a_field_keep_its_origin_and_nothing_can_change_it():
+    origin = Origin("lake.nc", "gridded", "0123", notes=("made",), makers_split=MakersSplit(("r0",), ("r1",), ("r2",)))
+    field = replace(field_of([3, 3, 3]), origin=origin)
+    assert field.between(1, 5).origin == field.pick([0, 2]).origin == origin
+    assert isinstance(hash(field.origin), int)  # nothing in it is a list or a dict
+
+
+def test_a_field_made_in_python_has_an_empty_origin():
+    field = field_of([40], cases=())
+    assert field.origin == Origin()
+    assert (describe(field)["notes"], describe(field)["fingerprint"]) == ([], "")

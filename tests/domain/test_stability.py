@@ -8,7 +8,7 @@ import pytest
 
 from dynst.domain import Frame, Plan, Role, Sites
 from dynst.domain.matching import chance_overlap, matching, usual_radius
-from dynst.domain.stability import GRADES, UNKNOWN, Stability
+from dynst.domain.stability import GRADES, UNKNOWN, Stability, Variant
 from dynst.errors import ConfigError, DataError
 from dynst.export import write_netcdf
 
@@ -23,7 +23,7 @@ def masks(*chosen, n=12):
 
 
 def stability_of_line(selected, *chosen, radius=12.0, names=None, sites=LINE):
-    names = names or tuple(f"seed {i}" for i in range(1, len(chosen) + 1))
+    names = names or tuple(Variant.seed(i) for i in range(1, len(chosen) + 1))
     return Stability("by_hand", sites, np.array(selected), names, masks(*chosen, n=len(sites)), radius)
 
 
@@ -103,7 +103,7 @@ def test_the_chance_of_a_plan_is_what_random_plans_show(rng):
     sites = Sites(x.ravel(), y.ravel(), frame=Frame.PLANAR, unit="km", role=role)
     free = np.setdiff1d(sites.legal, sites.fixed)
     plans = [np.append(sites.fixed, rng.choice(free, 7, replace=False)) for _ in range(40)]
-    names = tuple(f"seed {i}" for i in range(1, 40))
+    names = tuple(Variant.seed(i) for i in range(1, 40))
     found = Stability("random", sites, plans[0], names, masks(*plans[1:], n=144), 2.0)
     exact, near = found.chance
     # 780 pairs of 40 plans of 9 sensors: as good as some hundreds of pairs of their own, thus a few thousand sensors,
@@ -116,7 +116,7 @@ def test_the_chance_of_a_plan_is_what_random_plans_show(rng):
 
 
 def test_identical_variants_leave_every_sensor_always_in_its_place():
-    found = stability_of_line([3, 7], (3, 7), (7, 3), names=("seed 1", "first half"))
+    found = stability_of_line([3, 7], (3, 7), (7, 3), names=(Variant.seed(1), Variant.half(1)))
     assert found.grade == ("always", "always")
     assert found.overlap("seeds") == found.near_overlap("seeds") == 1.0
     assert found.substitutes == ((), ())
@@ -124,7 +124,7 @@ def test_identical_variants_leave_every_sensor_always_in_its_place():
 
 
 def test_far_disjoint_variants_leave_nothing_and_offer_nothing():
-    found = stability_of_line([0, 1], (6, 7), (10, 11), names=("first half", "second half"))
+    found = stability_of_line([0, 1], (6, 7), (10, 11), names=(Variant.half(1), Variant.half(2)))
     assert found.grade == ("interchangeable", "interchangeable")
     assert found.overlap("halves") == found.near_overlap("halves") == 0.0
     assert found.near_frequency.tolist() == [0.0, 0.0]
@@ -175,7 +175,8 @@ def test_a_larger_radius_never_lowers_a_share_of_common_sensors(rng):
 
 
 def test_overlap_of_seeds_pairs_all_plans_that_of_halves_only_the_two_and_that_of_quarters_each_with_the_plan():
-    names = ("seed 1", "seed 2", "first half", "second half", "without quarter 1", "without quarter 2")
+    kinds = (Variant.seed, Variant.half, Variant.without_quarter)
+    names = tuple(kind(number) for kind in kinds for number in (1, 2))
     found = stability_of_line([0, 5], (0, 5), (0, 8), (0, 5), (2, 10), (0, 9), (4, 5), names=names, radius=0.0)
     assert found.overlap("seeds") == pytest.approx((1 + 1 / 3 + 1 / 3) / 3)
     assert found.overlap("halves") == 0.0
@@ -221,7 +222,8 @@ def test_a_file_gives_back_the_same(tmp_path):
 
     role = np.zeros(12, int)
     role[[2, 3]] = Role.FIXED, Role.FORBIDDEN
-    found = stability_of_line([2, 7], (2, 8), (2, 7), names=("seed 1", "first half"), sites=LINE.with_role(role))
+    names = (Variant.seed(1), Variant.half(1))
+    found = stability_of_line([2, 7], (2, 8), (2, 7), names=names, sites=LINE.with_role(role))
     found = replace(found, left_out=(("second half", 'no value: "a", <b>'),))
     write_netcdf(found.to_dataset(), tmp_path / "stability.nc")
     with xr.open_dataset(tmp_path / "stability.nc") as opened:
@@ -239,10 +241,21 @@ def test_a_file_gives_back_the_same(tmp_path):
     assert again.words() == found.words()
 
 
+def test_a_file_of_an_older_form_tells_the_kinds_by_the_names():
+    kinds = (Variant.seed, Variant.half, Variant.without_quarter)
+    names = tuple(kind(number) for kind in kinds for number in (1, 2))
+    found = stability_of_line([2, 7], *[(2, 8)] * 6, names=names)
+    data = found.to_dataset()
+    assert Stability.from_dataset(data.drop_vars("kind")).variants == Stability.from_dataset(data).variants == names
+    with pytest.raises(DataError, match="kind of variant"):
+        Stability.from_dataset(data.drop_vars("kind").assign(variant=data["variant"].astype(object) + "s"))
+
+
 @pytest.mark.parametrize(
     ("damage", "word"),
     [
         (lambda d: d.drop_vars("chosen"), "no stability"),
+        (lambda d: d.assign(kind=("variant", np.array(["thirds"], object))), "kind of variant"),
         (lambda d: d.assign(chosen=d["chosen"] * 2), "0 or 1"),
         (lambda d: d.assign(chosen=1 - d["chosen"]), "frequencies"),
         (lambda d: d.assign(radius=-1.0), "radius"),
@@ -261,7 +274,7 @@ def test_a_damaged_file_is_refused(damage, word):
     [
         ({"selected": np.array([12])}, "below 12"),
         ({"selected": np.array([1, 1])}, "twice"),
-        ({"variants": ("seed 1", "seed 2")}, "names of their own"),
+        ({"variants": (Variant.seed(1), Variant.seed(2))}, "names of their own"),
         ({"radius": float("nan")}, "radius"),
     ],
 )

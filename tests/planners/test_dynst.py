@@ -231,4 +231,4 @@ def test_an_option_that_makes_no_sense_is_a_config_error(wrong, words):
 def test_what_ifs_are_left_out_where_they_could_reach_too_few_sensors():
     task, _ = planted_task(0, 20)
     plan = planned(task, seed=0, **SMALL)
-    assert "could be tried at this cost" in plan.provenance["polish"]
+    assert "could be tried at this cost" in plan.provenance["polish"]["skipped"]

@@ -49,7 +49,7 @@ def test_a_converted_record_equals_the_one_in_memory(tmp_path, small_limits, mon
     np.testing.assert_array_equal(large.series.read(0, 60), small.series.read(0, 60))
     np.testing.assert_array_equal(large.layout.cell, small.layout.cell)
     assert large.has_missing is small.has_missing is holes
-    assert large.source["missing_share"] == pytest.approx(small.source["missing_share"])
+    assert large.origin.notes == small.origin.notes
     buffer = np.empty((5, *large.series.shape[1:]), np.float32)
     large.series.read_into(11, buffer)
     np.testing.assert_array_equal(buffer, small.series.read(11, 16))
@@ -61,7 +61,7 @@ def test_the_second_read_converts_nothing(tmp_path, small_limits, monkeypatch):
     monkeypatch.setattr(survey.Survey, "slabs", lambda *args, **kwargs: pytest.fail("values were read again"))
     again = read(path, cache_dir=tmp_path / "cache")
     np.testing.assert_array_equal(first.series.read(0, 60), again.series.read(0, 60))
-    assert first.source == again.source
+    assert first.origin == again.origin
 
 
 def test_a_changed_file_is_converted_again(tmp_path, small_limits):

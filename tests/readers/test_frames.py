@@ -25,7 +25,7 @@ def on_sites(run, flip=True):
 
 
 def notes(field):
-    return " | ".join(field.source["notes"])
+    return " | ".join(field.origin.notes)
 
 
 @pytest.mark.parametrize("stride", [1, 3, 9])
@@ -122,7 +122,8 @@ def test_a_converted_stack_equals_the_one_in_memory(tmp_path, large, letters, fo
     expected[np.isinf(expected)] = np.nan
     np.testing.assert_array_equal(small.series.read(0, 23), expected)
     np.testing.assert_array_equal(big.series.read(0, 23), expected)
-    assert small.source["missing_share"] == big.source["missing_share"] > 0
+    assert small.origin == big.origin
+    assert big.has_missing
     assert len(small.sites) == 8 * 24 - 1
 
 

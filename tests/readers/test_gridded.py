@@ -51,7 +51,7 @@ def test_never_valid_cells_are_no_sites_and_gaps_stay_nan(grid_file):
     assert len(field.sites) == 11
     assert field.has_missing
     assert np.isnan(values_of(field)).sum() == 1
-    assert any("1 of 12 cells never hold a value" in note for note in field.source["notes"])
+    assert any("1 of 12 cells never hold a value" in note for note in field.origin.notes)
 
 
 def test_two_declared_fill_values_are_both_missing(tmp_path):
@@ -74,7 +74,7 @@ def test_infinite_and_huge_values_are_missing_and_noted(grid_file):
     values[0, 0, 0], values[1, 0, 0], values[2, 0, 0] = np.inf, -np.inf, 9.96921e36
     field = read(grid_file(values=values))
     assert np.isnan(values_of(field)).sum() == 3
-    notes = " ".join(field.source["notes"])
+    notes = " ".join(field.origin.notes)
     assert "2 infinite values" in notes
     assert "1 values beyond 1e+30" in notes
 
@@ -103,13 +103,13 @@ def test_a_land_mask_removes_land_from_a_sea_quantity(grid_file, name, mask, att
     assert not any(
         (lon, lat) in {(5.0, 50.0), (7.0, 51.0)} for lon, lat in zip(field.sites.x, field.sites.y, strict=True)
     )
-    assert any("land by" in note for note in field.source["notes"])
+    assert any("land by" in note for note in field.origin.notes)
 
 
 def test_a_land_mask_leaves_the_air_alone(grid_file):
     field = read(grid_file(var="t2m", extra={"lsm": (("lat", "lon"), MASK.astype("f4"))}))
     assert len(field.sites) == 12
-    assert any("lsm is not applied" in note for note in field.source["notes"])
+    assert any("lsm is not applied" in note for note in field.origin.notes)
 
 
 def test_sea_and_air_in_one_file_are_masked_apart(grid_file):
@@ -125,7 +125,7 @@ def test_static_and_descriptive_variables_are_left_aside_and_named(grid_file):
     path = grid_file(extra={"orog": (("lat", "lon"), np.ones((3, 4))), "nobs": count, "quality": flag})
     field = read(path)
     assert [channel.name for channel in field.channels] == ["t"]
-    notes = " ".join(field.source["notes"])
+    notes = " ".join(field.origin.notes)
     assert all(name in notes for name in ("orog is not used", "nobs is not used", "quality is not used"))
     with pytest.raises(ConfigError, match="orog cannot be used: it is static"):
         read(path, observe=["orog"])
@@ -173,7 +173,7 @@ def test_variables_are_joined_on_the_times_they_share(weather, tmp_path):
     weather[["z"]].isel(time=slice(10, 60)).to_netcdf(tmp_path / "b.nc")
     field = read(str(tmp_path / "*.nc"))
     np.testing.assert_array_equal(field.time, weather.time.values[10:50])
-    assert any("10 of 50 steps of t2m are left out" in note for note in field.source["notes"])
+    assert any("10 of 50 steps of t2m are left out" in note for note in field.origin.notes)
 
 
 def test_files_in_any_order_and_flipped_apart_give_one_record(weather, tmp_path):
@@ -192,7 +192,7 @@ def test_unsorted_times_are_sorted_with_their_values(grid_file):
     order = np.random.default_rng(3).permutation(40)
     field = read(grid_file("mixed.nc", time=time[order], values=values[order]))
     np.testing.assert_array_equal(values_of(field), values_of(read(grid_file("plain.nc", time=time, values=values))))
-    assert "the times were not in order and were sorted" in field.source["notes"]
+    assert "the times were not in order and were sorted" in field.origin.notes
     backwards = read(grid_file("back.nc", time=time[::-1], values=values[::-1]))
     np.testing.assert_array_equal(values_of(field), values_of(backwards))
 
@@ -202,7 +202,7 @@ def test_a_gap_in_time_cuts_the_record_into_runs(grid_file):
     field = read(grid_file(time=time))
     assert field.runs == [(0, 20), (20, 40)]
     assert field.cadence == "1 h"
-    assert any("1 gaps in time cut the record into 2 runs" in note for note in field.source["notes"])
+    assert any("1 gaps in time cut the record into 2 runs" in note for note in field.origin.notes)
 
 
 def test_curvilinear_cells_keep_their_neighbours(tmp_path):
@@ -261,7 +261,7 @@ def test_a_grid_in_metres_without_a_projection_is_planar(tmp_path):
     field = projected(tmp_path, None)
     assert field.sites.frame is Frame.PLANAR
     assert field.sites.longitude is None
-    assert any("no map projection" in note for note in field.source["notes"])
+    assert any("no map projection" in note for note in field.origin.notes)
 
 
 def test_a_projection_that_nobody_knows_is_one_clear_line(tmp_path):
@@ -298,4 +298,4 @@ def test_a_calendar_without_civil_dates_counts_steps(grid_file):
     field = read(grid_file(time=time))
     np.testing.assert_array_equal(field.time, np.arange(40))
     assert field.cadence == "1 day"
-    assert any("360_day" in note for note in field.source["notes"])
+    assert any("360_day" in note for note in field.origin.notes)

@@ -18,7 +18,7 @@ from dynst.readers import gridded, inspect, inspection, list_samples, read
 def test_samples_are_read_and_inspected(name):
     field, found = read(f"sample:{name}"), inspect(f"sample:{name}")
     assert (found.sites, found.steps, found.cadence) == (len(field.sites), field.steps, field.cadence)
-    assert found.fingerprint == field.source["fingerprint"]
+    assert found.fingerprint == field.origin.fingerprint
     assert field.name in (name, f"{name}-0")  # made records are named with their seed
     json.dumps(found.as_dict())
     assert all(isinstance(text, str) for row in found.rows() for text in row)
@@ -27,7 +27,7 @@ def test_samples_are_read_and_inspected(name):
 def test_made_records_are_listed_under_the_name_that_takes_a_seed():
     for name in ("planted", "white_noise"):
         assert f"synthetic:{name}[:SEED]" in list_samples()[name]
-    assert read("sample:planted:7").source["fingerprint"] == read("synthetic:planted:7").source["fingerprint"]
+    assert read("sample:planted:7").origin.fingerprint == read("synthetic:planted:7").origin.fingerprint
 
 
 def test_the_default_sample_is_what_its_card_says():

@@ -92,7 +92,7 @@ def test_large_records_are_converted_to_the_same_values(tree, tmp_path, monkeypa
     large = read(str(tree[0]), hints=Hints(sites=60), cache_dir=tmp_path)
     np.testing.assert_array_equal(small.series.read(0, 36), large.series.read(0, 36))
     assert small.sites.fingerprint == large.sites.fingerprint
-    assert small.source["missing_share"] == pytest.approx(large.source["missing_share"])
+    assert small.origin == large.origin
 
 
 def test_the_lists_of_the_makers_split_the_runs(tmp_path):
@@ -253,12 +253,12 @@ def test_a_node_without_values_in_no_triangle_is_no_site_and_is_said(tmp_path):
     values[:, 3] = np.nan
     field = read(cloud(tmp_path / "m.npz", triangles=np.array([[0, 1, 2]]), t2m=values))
     assert len(field.sites) == 3
-    assert "nodes outside every triangle are no sites: 1 of 4" in field.source["notes"]
+    assert "nodes outside every triangle are no sites: 1 of 4" in field.origin.notes
 
 
 def test_hdf5_and_npz_of_the_same_arrays_are_the_same_record(tmp_path):
     packed, store = read(cloud(tmp_path / "m.npz")), read(cloud(tmp_path / "m.h5"))
-    assert store.source["reader"] == packed.source["reader"] == "mesh"
+    assert store.origin.reader == packed.origin.reader == "mesh"
     assert store.layout.triangles.tolist() == packed.layout.triangles.tolist() == [[0, 1, 2], [1, 3, 2]]
     np.testing.assert_array_equal(store.series.read(0, 9), packed.series.read(0, 9))
 
@@ -427,7 +427,7 @@ def test_ugrid_values_that_are_fill_are_missing_and_packed_ones_are_unpacked(tmp
     field = read(remade(ugrid(tmp_path / "x.nc", at="node"), s=(packed, attrs)))
     values = field.series.read(0, 8)[..., 0]
     np.testing.assert_array_equal(values, np.where(packed == -999, np.nan, 10 + 0.5 * packed).astype("f4"))
-    assert field.source["missing_share"] == pytest.approx(6 / 48)
+    assert f"{6 / 48:.2%} of the values at the sites are missing" in field.origin.notes
 
 
 @pytest.mark.parametrize(("lowest", "missing"), [(-1.0, 5), (0.0, 4)])
@@ -454,7 +454,7 @@ def test_ugrid_times_that_are_nearly_even_are_put_on_even_ones_in_order(tmp_path
     field = read(remade(ugrid(tmp_path / "x.nc"), time=(hours, {})))
     assert (field.runs, field.cadence) == ([(0, 8)], "1 h")
     assert field.series.read(0, 8)[:, 0, 0].tolist() == [0, 1, 2, 3, 4, 5, 7, 6]
-    assert any(note.startswith("uneven times were put on even ones") for note in field.source["notes"])
+    assert any(note.startswith("uneven times were put on even ones") for note in field.origin.notes)
 
 
 @pytest.mark.parametrize(
@@ -483,9 +483,9 @@ def test_real_clouds_and_meshes(shared_data):
     heat = read(str(shared_data / "heat_mesh/unsteady_heat_10cases.npz"))
     assert (len(heat.cases), heat.steps, heat.sites.area.sum()) == (10, 1000, pytest.approx(1.0))
     step = read(str(shared_data / "backstep_flow_mesh/backstep_flow.npz"))
-    assert any(note.startswith("THERE IS NO TIME") for note in step.source["notes"])
+    assert any(note.startswith("THERE IS NO TIME") for note in step.origin.notes)
     bay = read(str(shared_data / "sandiego_depth_mesh/ADH_SanDiego.nc"))
     assert (len(bay.sites), bay.covariates[0].name) == (8731, "elevation")
     assert np.nanmin(bay.series.read(0, bay.steps)) > 0
     assert (bay.cadence, bay.runs) == ("30 min", [(0, 49)])  # its own are up to 225 s beside half hours
-    assert "uneven times were put on even ones, 1800 s apart and at most 150 s away" in bay.source["notes"]
+    assert "uneven times were put on even ones, 1800 s apart and at most 150 s away" in bay.origin.notes

@@ -175,7 +175,7 @@ def test_urls(reference, weather, tmp_path, scheme):
     for url in urls:
         field = read(url, cache_dir=tmp_path / "cache")
         assert_same(reference, field)
-        assert field.source["path"] == url
+        assert field.origin.path == url
 
 
 def test_the_fingerprint_sees_content_and_not_the_clock(weather, tmp_path):
@@ -183,10 +183,10 @@ def test_the_fingerprint_sees_content_and_not_the_clock(weather, tmp_path):
 
     path = tmp_path / "a.nc"
     weather.to_netcdf(path, format="NETCDF3_64BIT")  # its last bytes are plain values
-    before = read(str(path)).source["fingerprint"]
+    before = read(str(path)).origin.fingerprint
     os.utime(path, (1, 1))
-    assert read(str(path)).source["fingerprint"] == before
+    assert read(str(path)).origin.fingerprint == before
     content = bytearray(path.read_bytes())
     content[-100] ^= 1
     path.write_bytes(content)
-    assert read(str(path)).source["fingerprint"] != before
+    assert read(str(path)).origin.fingerprint != before

@@ -15,7 +15,7 @@ def values(field):
 
 
 def notes(field):
-    return " | ".join(field.source["notes"])
+    return " | ".join(field.origin.notes)
 
 
 def inside(field, west, east, south, north):
@@ -77,7 +77,7 @@ def test_german_air_is_half_missing_and_keeps_steps_at_which_few_report(shared_d
     assert field.channels[0].units == "ug m-3"
     assert inside(field, 5.5, 15.5, 47, 55.2)
     assert 0.51 < np.isnan(values(field)).mean() < 0.52
-    assert field.source["missing_share"] == pytest.approx(np.isnan(values(field)).mean())
+    assert f"{np.isnan(values(field)).mean():.2%} of the values at the sites are missing" in field.origin.notes
     assert len(field.runs) == 1
     assert field.cadence == "1 day"
     assert field.sites.name[0] == "DESH001"

@@ -48,7 +48,7 @@ def record(field):
 
 
 def notes(field):
-    return " | ".join(field.source["notes"])
+    return " | ".join(field.origin.notes)
 
 
 def long(values=VALUES, keep=None):
@@ -91,7 +91,7 @@ def test_the_same_record_however_it_is_written(style, write, hints):
     assert field.sites.name == NAMES
     assert field.sites.y.tolist() == [50, 51, 52]
     assert field.cadence == "1 day"
-    assert (field.source["reader"], field.name) == ("stations", "wind")
+    assert (field.origin.reader, field.name) == ("stations", "wind")
 
 
 def test_parquet_is_read_like_any_table(tmp_path, hints, monkeypatch):
@@ -379,10 +379,10 @@ def test_identifiers_heights_and_forgotten_fill_values_of_netcdf(tmp_path):
 
 def test_the_fingerprint_is_of_the_content_of_all_files(write):
     data, places = write("wind.csv", wide()), write("stations.csv", PLACES)
-    first = read(data, hints=Hints(stations=places)).source["fingerprint"]
-    assert read(data, hints=Hints(stations=places)).source["fingerprint"] == first
+    first = read(data, hints=Hints(stations=places)).origin.fingerprint
+    assert read(data, hints=Hints(stations=places)).origin.fingerprint == first
     write("stations.csv", PLACES.replace("52", "53"))
-    assert read(data, hints=Hints(stations=places)).source["fingerprint"] != first
+    assert read(data, hints=Hints(stations=places)).origin.fingerprint != first
 
 
 def test_a_json_graph_gives_its_nodes_names_places_and_links(write):

@@ -5,7 +5,7 @@ import pytest
 
 from dynst.domain import Curve, GridLayout, Plan, Sites
 from dynst.domain.curve import FRAMES
-from dynst.domain.stability import Stability
+from dynst.domain.stability import Stability, Variant
 from dynst.reports.page import Page
 
 EVIL = (
@@ -85,7 +85,7 @@ def evil_page():
         layout=GridLayout((5, 8), np.arange(40)),
         plans=plans,
         curves={"linear judge": curve, EVIL[4]: curve_of(planners, budgets=(10,))},
-        stability=Stability("dynst", sites, np.arange(10), (EVIL[0], "seed 2"), others, 0.0),
+        stability=Stability("dynst", sites, np.arange(10), (Variant("seeds", EVIL[0]), Variant.seed(2)), others, 0.0),
         training=tuple(log),
         costs=({"planner": EVIL[0], EVIL[1]: 1.5},),
         facts=((EVIL[0], EVIL[1]), ("path", '/data/it\'s "here".nc')),

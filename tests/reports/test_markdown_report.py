@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dynst.domain import Curve, Plan, Sites
-from dynst.domain.stability import Stability
+from dynst.domain.stability import Stability, Variant
 from dynst.reports.evidence_tables import budget_rows, curve_rows, figure_rows, lead_rows, region_rows
 from dynst.reports.markdown_report import page_markdown
 from dynst.reports.page import Page
@@ -189,7 +189,8 @@ def test_skill_is_one_minus_the_ratio_of_mean_squares_and_none_against_itself():
 def test_stability_is_told_in_words_and_graded_sensor_by_sensor():
     plan = plan_of(("a", "b|c", "d", "e"), budget=2)
     others = np.array([[1, 1, 0, 0], [1, 0, 1, 0], [1, 0, 0, 1]], bool)
-    found = Stability("mine", plan.sites, plan.selected, ("seed 1", "seed 2", "seed 3"), others, 120.0)
+    seeds = tuple(Variant.seed(seed) for seed in (1, 2, 3))
+    found = Stability("mine", plan.sites, plan.selected, seeds, others, 120.0)
     text = page_markdown(page_of(plan=plan, stability=found))
     assert markdown_text(found.words()) in text
     assert "| 1 | a | always | 100 % |" in text

@@ -9,7 +9,7 @@ import vl_convert
 
 from dynst.domain import Frame, GridLayout, Role, Sites
 from dynst.domain.graphs import nearest_neighbours
-from dynst.domain.stability import Stability
+from dynst.domain.stability import Stability, Variant
 from dynst.reports.stability_chart import _share_near, stability_map
 
 LAT, LON = np.meshgrid(np.linspace(50, 46, 5), np.linspace(0, 7, 8), indexing="ij")
@@ -23,9 +23,8 @@ def found_on(sites=SITES, radius=120.0, selected=(0, 20, 39)):
     others[:, 0] = True
     others[:2, 20] = others[2:3, 21] = True
     others[3, 4] = True
-    return Stability(
-        "by_hand", sites, np.array(selected), ("seed 1", "seed 2", "first half", "second half"), others, radius
-    )
+    variants = (Variant.seed(1), Variant.seed(2), Variant.half(1), Variant.half(2))
+    return Stability("by_hand", sites, np.array(selected), variants, others, radius)
 
 
 def rows_by(chart, column):
@@ -105,9 +104,9 @@ def test_names_with_markup_commas_and_quotes_come_through_as_they_are():
 def test_more_than_thirty_sensors_are_smaller_and_carry_no_numbers():
     others = np.zeros((1, 40), bool)
     others[0, :35] = True
-    chart = stability_map(Stability("by_hand", SITES, np.arange(35), ("seed 1",), others, 0.0), GRID)
+    chart = stability_map(Stability("by_hand", SITES, np.arange(35), (Variant.seed(1),), others, 0.0), GRID)
     assert len(rows_by(chart, "grade")) == 1  # the marks, and no numbers
-    few = stability_map(Stability("by_hand", SITES, np.arange(30), ("seed 1",), others, 0.0), GRID)
+    few = stability_map(Stability("by_hand", SITES, np.arange(30), (Variant.seed(1),), others, 0.0), GRID)
     size, numbered = (
         next(layer["mark"]["size"] for layer in drawn.to_dict()["layer"] if "shape" in layer["encoding"])
         for drawn in (chart, few)

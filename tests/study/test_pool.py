@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dynst.run_layout import RunLayout
 from dynst.study.cell import Cell, Gap
 from dynst.study.cells import Matrix
 from dynst.study.memory import affordable
@@ -110,4 +111,4 @@ def test_a_matrix_counts_random_plans_and_networks():
 
 def test_a_gap_is_a_reason():
     assert Gap("too many sites", final=True).reason == "too many sites"
-    assert Cell("floor", 0, 1, "network").file == Path("cells/network/floor-k0-s1.npz")
+    assert RunLayout(Path()).comparison.score("network", "floor", 0, 1) == Path("compare/cells/network/floor-k0-s1.npz")

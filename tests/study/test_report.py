@@ -18,6 +18,7 @@ FACTS = {
         "name": "lake",
         "sites": N,
         "layout": f"{N} of a 4 x 6 grid",
+        "on_grid": True,
         "covariates": [],
         "frame": "planar",
         "steps": 90,
@@ -37,7 +38,7 @@ FACTS = {
         "validation": {"steps": 16, "windows": 12},
         "test": {"steps": 16, "windows": 12},
         "how": "in time order",
-        "by_run": False,
+        "kind": "time",
     },
     "budget": {"sensors": BUDGET, "sparsity": 1 - BUDGET / N},
     "planner": {"name": "mine", "why": "as asked", "backbone": "stlight"},
@@ -241,6 +242,25 @@ def test_a_folder_of_an_older_form_has_a_page_too(folder):
         assert "no forecast was judged" in page.sentences[0]
         assert (page.curves, page.training, page.costs) == ({}, (), ())
     assert "does not know" in dict(page.facts)["data"]
+
+
+def test_facts_of_an_older_form_give_the_same_card(folder):
+    card = page_of(Run(folder)).facts
+    about = json.loads((folder / "provenance.json").read_text())
+    del about["facts"]["data"]["on_grid"], about["facts"]["split"]["kind"]
+    about["facts"]["split"]["by_run"] = False
+    (folder / "provenance.json").write_text(json.dumps(about))
+    assert page_of(Run(folder)).facts == card
+    assert dict(card)["sites"] == "24 of a 4 x 6 grid"
+
+
+@pytest.mark.parametrize("reason", [{"skipped": "not asked for"}, "skipped: not asked for"], ids=["now", "older form"])
+def test_a_step_that_was_left_out_is_a_caveat_and_one_that_was_made_is_none(folder, reason):
+    made = {"sweeps": 1, "swaps": 2}
+    save_plan(plan_of(polish=reason, exact_sweep=made), None, folder / "plan.nc")
+    notes = page_of(Run(folder)).notes
+    assert "polish: skipped: not asked for" in notes
+    assert not any("exact_sweep" in note for note in notes)
 
 
 @pytest.mark.parametrize("name", ["curve.nc", "plan.nc", "plans/other.nc", "provenance.json", "curve_refit.nc"])

@@ -8,9 +8,11 @@ import pytest
 from dynst.config import Study
 from dynst.domain import Field, GridLayout, Sites, Window
 from dynst.domain.split import split_by_time, split_record, window_starts
+from dynst.domain.stability import Variant
 from dynst.planners import PLANNERS
 from dynst.planners.base import PlannerSkipped, Task
 from dynst.readers.synthetic import planted, white_noise
+from dynst.run_layout import RunLayout
 from dynst.study import stability as study_stability
 from dynst.study.prepare import Prepared, prepare
 from dynst.study.stability import stability_of, worthwhile
@@ -61,7 +63,7 @@ def test_planted_sites_always_stay():
     assert set(found.selected.tolist()) == set(sources.tolist())
     assert found.grade == ("always",) * 3
     assert found.overlap("halves") == found.overlap("quarters") == 1.0
-    assert found.variants == ("first half", "second half", *(f"without quarter {q}" for q in (1, 2, 3, 4)))
+    assert found.variants == (Variant.half(1), Variant.half(2), *(Variant.without_quarter(q) for q in (1, 2, 3, 4)))
 
 
 def test_on_white_noise_the_halves_agree_no_more_than_chance_does():
@@ -113,23 +115,23 @@ def test_parts_are_whole_runs_where_runs_are_experiments(monkeypatch):
 @pytest.mark.parametrize(
     ("planner", "kinds"),
     [
-        ("dynst", {"seed", "half"}),
-        ("one_shot", {"seed", "half"}),
-        ("dynst_linear", {"half", "quarter"}),
-        ("forward", {"half", "quarter"}),
-        ("uniform_random", {"seed"}),
+        ("dynst", {"seeds", "halves"}),
+        ("one_shot", {"seeds", "halves"}),
+        ("dynst_linear", {"halves", "quarters"}),
+        ("forward", {"halves", "quarters"}),
+        ("uniform_random", {"seeds"}),
     ],
 )
 def test_only_what_a_planner_depends_on_is_varied(monkeypatch, planner, kinds):
     _, found = recorded(monkeypatch, prepared_of(planted_field()[0], planner))
-    assert {kind for kind in ("seed", "half", "quarter") for name in found.variants if kind in name} == kinds
+    assert {variant.kind for variant in found.variants} == kinds
 
 
 def test_a_part_too_short_for_the_planner_is_left_out_and_named(monkeypatch):
     events = []
     prepared = prepared_of(planted_field()[0], "forward")
     _, found = recorded(monkeypatch, prepared, least_steps=prepared.split.train.steps * 2 // 3, listen=events.append)
-    assert found.variants == tuple(f"without quarter {q}" for q in (1, 2, 3, 4))
+    assert found.variants == tuple(Variant.without_quarter(q) for q in (1, 2, 3, 4))
     assert [name for name, _ in found.left_out] == ["first half", "second half"]
     assert "too few" in found.left_out[0][1]
     assert any("first half" in event.note and "too few" in event.note for event in events)
@@ -150,21 +152,21 @@ def test_options_reach_the_planner(monkeypatch):
 
 def test_plans_known_or_kept_are_not_made_again(monkeypatch, tmp_path):
     prepared = prepared_of(planted_field()[0], "coverage")
-    planner, found = recorded(monkeypatch, prepared, keep=tmp_path / "variants")
+    planner, found = recorded(monkeypatch, prepared, keep=RunLayout(tmp_path))
     assert len(planner.calls) == 6
-    (tmp_path / "variants" / "first-half.nc").unlink()
-    planner, again = recorded(monkeypatch, prepared, keep=tmp_path / "variants")
+    RunLayout(tmp_path).variant("first half").unlink()
+    planner, again = recorded(monkeypatch, prepared, keep=RunLayout(tmp_path))
     assert len(planner.calls) == 1
     assert np.array_equal(again.others, found.others)
     task = Task.make(prepared.split.train, prepared.split.valid, WINDOW, prepared.budget)
-    known = {"second half": PLANNERS["coverage"].plan(task, seed=0)}
+    known = {Variant.half(2): PLANNERS["coverage"].plan(task, seed=0)}
     assert len(recorded(monkeypatch, prepared, known=known)[0].calls) == 5
 
 
 def test_a_kept_plan_of_another_size_is_left_out_and_named(monkeypatch, tmp_path):
     field = planted_field()[0]
-    recorded(monkeypatch, prepared_of(field, "coverage", budget=4), keep=tmp_path)
-    _, found = recorded(monkeypatch, prepared_of(field, "coverage", budget=3), keep=tmp_path)
+    recorded(monkeypatch, prepared_of(field, "coverage", budget=4), keep=RunLayout(tmp_path))
+    _, found = recorded(monkeypatch, prepared_of(field, "coverage", budget=3), keep=RunLayout(tmp_path))
     assert found.variants == ()
     assert "3 sensors by coverage" in found.left_out[0][1]
 

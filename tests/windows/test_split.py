@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dynst.domain import ArraySeries, Field, GridLayout, Sites, Window
+from dynst.domain import ArraySeries, Field, GridLayout, MakersSplit, Origin, Sites, Window
 from dynst.errors import ConfigError, DataError
 from dynst.windows import (
     forecast_origin_times,
@@ -29,12 +29,12 @@ def counting_field(steps, run=None, **options):
     return Field.of(values, sites, GridLayout((1, 2), np.arange(2)), run=run, **options)
 
 
-def cases_field(lengths, **source):
+def cases_field(lengths, makers=None):
     """Runs of these lengths, each an experiment, named r0, r1, ..."""
     field = counting_field(
         sum(lengths), np.repeat(np.arange(len(lengths)), lengths), cases=tuple(f"r{i}" for i in range(len(lengths)))
     )
-    return replace(field, source=source)
+    return replace(field, origin=Origin(makers_split=makers))
 
 
 def blocks_of(split):
@@ -198,23 +198,21 @@ def test_held_out_runs_are_spread_over_the_listing(count):
 
 
 def test_a_list_of_the_makers_holds_and_runs_it_does_not_name_are_left_out():
-    given = {"train": ["r3", "r0", "gone"], "valid": ["r2"], "test": ["r1"]}
-    split = split_by_run(cases_field([5] * 5, split=given), Window(2, 2))
+    given = MakersSplit(("r3", "r0", "gone"), ("r2",), ("r1",))
+    split = split_by_run(cases_field([5] * 5, makers=given), Window(2, 2))
     assert [block.cases for block in blocks_of(split)] == [("r0", "r3"), ("r2",), ("r1",)]
     assert "as its makers list them, 1 in no list left out" in split.how
 
 
 def test_a_list_that_judges_a_run_on_itself_is_refused():
-    given = {"train": ["r0", "r3"], "valid": ["r2"], "test": ["r3"]}
+    given = MakersSplit(("r0", "r3"), ("r2",), ("r3",))
     with pytest.raises(DataError, match='"r3" under train and under test'):
-        split_by_run(cases_field([5] * 4, split=given), Window(2, 2))
+        split_by_run(cases_field([5] * 4, makers=given), Window(2, 2))
 
 
-@pytest.mark.parametrize(
-    "given", [{"train": ["r0"], "valid": ["r1"]}, {"train": [], "valid": [], "test": []}, "no list"]
-)
+@pytest.mark.parametrize("given", [MakersSplit(("r0",), ("r1",), ()), MakersSplit((), (), ())])
 def test_a_list_that_leaves_a_part_empty_is_no_list(given):
-    split = split_by_run(cases_field([5] * 4, split=given), Window(2, 2))
+    split = split_by_run(cases_field([5] * 4, makers=given), Window(2, 2))
     assert "makers" not in split.how
     assert all(block.cases for block in blocks_of(split))
 

@@ -49,7 +49,7 @@ def test_each_part_holds_all_up_to_its_date_and_the_embargo_begins_the_next(trai
     assert (parts[0][0], parts[2][-1]) == (0, field.steps - 1)
     assert parts[1][0] - parts[0][-1] == parts[2][0] - parts[1][-1] == WINDOW.embargo + 1
     assert steps_in(before_test(field, WINDOW, split)) == list(range(parts[1][-1] + 1))
-    assert not split.by_run
+    assert split.kind == "time"
 
 
 def test_without_a_second_date_what_is_left_is_shared():
