@@ -288,8 +288,8 @@ def test_what_two_random_plans_share_is_found_under_the_rules_and_kept():
     rules = Rules(existing=np.arange(24) == 3, min_distance=Spacing(250.0, "km"))
     sites = rules.on(Sites(np.arange(24.0) % 6, np.arange(24.0) // 6))
     others = np.zeros((1, 24), bool)
-    others[0, [3, 14, 17]] = True
-    found = Stability("by_hand", sites, np.array([3, 14, 17]), (Variant.half(1),), others, 100.0)
-    free = Stability("by_hand", replace(sites, spacing=None), np.array([3, 14, 17]), (Variant.half(1),), others, 100.0)
+    others[0, [3, 14, 23]] = True
+    found = Stability("by_hand", sites, np.array([3, 14, 23]), (Variant.half(1),), others, 100.0)
+    free = Stability("by_hand", replace(sites, spacing=None), np.array([3, 14, 23]), (Variant.half(1),), others, 100.0)
     assert found.chance[0] > free.chance[0]  # fewer plans keep the distance, so two share more
     assert Stability.from_dataset(found.to_dataset()).chance == found.chance
