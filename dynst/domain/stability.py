@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -14,6 +15,7 @@ from numpy import ndarray
 
 from dynst.domain.matching import chance_overlap, matching
 from dynst.domain.plan import Plan
+from dynst.domain.room import Room, in_turn
 from dynst.domain.sites import Frame, Sites
 from dynst.domain.words import distance
 from dynst.errors import ConfigError, DataError, unknown_name
@@ -89,6 +91,8 @@ class Stability:
         unknown.
     left_out : tuple of (str, str)
         Variants that could not be planned, and why.
+    by_chance : tuple of (float, float) or None
+        `chance` where it was found before; it cannot be found again without the rules of the sites.
 
     Raises
     ------
@@ -114,6 +118,7 @@ class Stability:
     others: Bool[ndarray, "v n"]
     radius: float
     left_out: tuple[tuple[str, str], ...] = ()
+    by_chance: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         put, n = object.__setattr__, len(self.sites)
@@ -207,19 +212,34 @@ class Stability:
     def chance(self) -> tuple[float, float]:
         """What `overlap` and `near_overlap` of two random plans of this size are on average.
 
-        The first is exact, and the second where the radius is 0; else it is the mean of pairs drawn with a fixed seed,
-        right to about 0.01.
+        Random plans obey the same rules. The first is exact where sensors keep no distance, and so is the second where
+        the radius is 0; else they are means of pairs drawn with a fixed seed, right to about 0.01.
         """
+        if self.by_chance is not None:
+            return self.by_chance
         fixed, legal, k = self.sites.fixed, self.sites.legal, len(self.selected)
         exact = chance_overlap(len(legal), len(fixed), k)
-        if not self.radius:
+        if self.sites.spacing is None and not self.radius:
             return exact, (len(fixed) + (k - len(fixed)) ** 2 / max(1, len(legal) - len(fixed))) / k
-        rng, free = np.random.default_rng(0), np.setdiff1d(legal, fixed)
-        near = []
+        pairs = list(self._random_pairs())
+        if self.sites.spacing is not None:
+            exact = _mean([float((a & b).sum() / (a | b).sum()) for a, b in pairs])
+        return exact, _mean([self._near(a, b) for a, b in pairs])
+
+    def _random_pairs(self) -> Iterator[tuple[Bool[ndarray, " n"], Bool[ndarray, " n"]]]:
+        """Pairs of random plans of this size."""
+        rng, k = np.random.default_rng(0), len(self.selected)
         for _ in range(max(_LEAST_DRAWS, -(-_DRAWN // k))):
-            a, b = (self._mask(np.append(fixed, rng.choice(free, k - len(fixed), replace=False))) for _ in range(2))
-            near.append(self._near(a, b))
-        return exact, _mean(near)
+            yield self._mask(self._drawn(rng)), self._mask(self._drawn(rng))
+
+    def _drawn(self, rng: np.random.Generator) -> Int[ndarray, " k"]:
+        """A random plan of this size."""
+        fixed, k = self.sites.fixed, len(self.selected)
+        free = np.setdiff1d(self.sites.legal, fixed)
+        if self.sites.spacing is None:
+            return np.append(fixed, rng.choice(free, k - len(fixed), replace=False))
+        room = Room(self.sites, fixed, budget=k)
+        return np.append(fixed, in_turn(rng.permutation(free), room, k - len(fixed)))
 
     def words(self) -> str:
         """What stays, in sentences.
@@ -263,6 +283,7 @@ class Stability:
         data["frequency"] = ("site", self.frequency, {"long_name": "share of all plans that chose the site"})
         data["radius"] = ((), float(self.radius), {"units": unit, "long_name": "what counts as the same place"})
         data.attrs |= {"title": "dynst stability of a plan", "left_out": json.dumps(self.left_out)}
+        data.attrs["overlap_by_chance"] = list(self.chance)
         return data
 
     @classmethod
@@ -284,11 +305,13 @@ class Stability:
             words = [str(word) for word in data["kind"].values] if "kind" in data else _words_of(names)
             variants = tuple(Variant(_kind(word), name) for word, name in zip(words, names, strict=True))
             radius = float(data["radius"])
-        except (KeyError, AttributeError, TypeError, ValueError) as error:
+            drawn = [float(share) for share in data.attrs.get("overlap_by_chance", ())]
+            by_chance = (drawn[0], drawn[1]) if drawn else None
+        except (KeyError, AttributeError, TypeError, ValueError, IndexError) as error:
             if isinstance(error, DataError):
                 raise
             raise DataError(f"this is no stability of a plan that dynst wrote ({error}).") from error
-        found = cls(plan.planner, plan.sites, plan.selected, variants, chosen.astype(bool), radius, left)
+        found = cls(plan.planner, plan.sites, plan.selected, variants, chosen.astype(bool), radius, left, by_chance)
         if not np.allclose(found.frequency, data["frequency"].values):
             raise DataError("the selections in the file do not give its frequencies: it was changed after it was made.")
         return found

@@ -13,6 +13,7 @@ from dynst.domain.graphs import drawing, of_edges
 from dynst.domain.room import Room, in_turn
 from dynst.domain.rules import Rules
 from dynst.domain.spacing import HOPS
+from dynst.domain.stability import Stability, Variant
 from dynst.errors import BudgetError
 from dynst.evaluation import LinearJudge
 from dynst.evaluation.network import review_network
@@ -281,3 +282,14 @@ def test_a_network_larger_than_the_rules_allow_is_judged_without_rivals():
     assert found.rivals == ()
     assert any("no other network of 10 stations" in note for note in found.notes)
     assert {step.site for step in found.added} <= {0, 1, 2}
+
+
+def test_what_two_random_plans_share_is_found_under_the_rules_and_kept():
+    rules = Rules(existing=np.arange(24) == 3, min_distance=Spacing(250.0, "km"))
+    sites = rules.on(Sites(np.arange(24.0) % 6, np.arange(24.0) // 6))
+    others = np.zeros((1, 24), bool)
+    others[0, [3, 14, 23]] = True
+    found = Stability("by_hand", sites, np.array([3, 14, 23]), (Variant.half(1),), others, 100.0)
+    free = Stability("by_hand", replace(sites, spacing=None), np.array([3, 14, 23]), (Variant.half(1),), others, 100.0)
+    assert found.chance[0] > free.chance[0]  # fewer plans keep the distance, so two share more
+    assert Stability.from_dataset(found.to_dataset()).chance == found.chance
