@@ -285,7 +285,7 @@ def test_a_network_larger_than_the_rules_allow_is_judged_without_rivals():
 
 
 def test_what_two_random_plans_share_is_found_under_the_rules_and_kept():
-    rules = Rules(existing=np.arange(24) == 3, min_distance=Spacing(250.0, "km"))
+    rules = Rules(existing=np.arange(24) == 3, min_distance=Spacing(240.0, "km"))
     sites = rules.on(Sites(np.arange(24.0) % 6, np.arange(24.0) // 6))
     others = np.zeros((1, 24), bool)
     others[0, [3, 14, 23]] = True
