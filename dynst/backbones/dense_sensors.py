@@ -119,6 +119,31 @@ class DenseForecaster:
         """How it was made."""
         return {"noise": self.form.noise, "sensors_in_the_system": len(self._used)}
 
+    @property
+    def steps(self) -> int:
+        """Steps of a history that are used, the last ones."""
+        return self._steps
+
+    @property
+    def used(self) -> Int[ndarray, " u"]:
+        """Places in `sites` of the sensors of the system."""
+        return self._used
+
+    @property
+    def bound(self) -> Float[ndarray, " q"]:
+        """Size beyond which a reading counts as this size."""
+        return self._bound
+
+    @property
+    def misfit(self) -> Misfit | None:
+        """What is carried on, from lead 0."""
+        return self._misfit
+
+    def operator(self) -> Float[ndarray, "p F N"]:
+        """What each input of the system says of each target at lead 0 and later."""
+        solved = cho_solve(self._solver, np.eye(len(self.system), dtype=self.system.dtype), check_finite=False)
+        return self._by_lead(solved, self._columns, range(self.leads + 1))
+
     def forecast(self, readings: Float[ndarray, "b t k ci"]) -> Float[ndarray, "b p s co"]:
         """The present field, then the field at each lead; a missing reading is NaN."""
         if self._misfit is None:

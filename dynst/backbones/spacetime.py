@@ -159,6 +159,37 @@ class SpaceTimeForecaster:
         damped[0] = unchanged[0] = hybrid[0]
         return self._shaped(hybrid), self._shaped(damped), self._shaped(unchanged)
 
+    def operator(self) -> Float[ndarray, "p F N"]:
+        """What each input says of each target at lead 0 and later, by the hybrid covariance."""
+        shape = (self.sensors.leads + 1, len(self.system), len(self.sensors.record.variance))
+        made = np.empty(shape, self.system.dtype)
+        for lead in self._every:
+            cross = self._cross(lead).astype(self.system.dtype, copy=False)
+            made[lead] = cho_solve(self._solver, cross, check_finite=False)
+        return made
+
+    def mixed_operator(self, hybrid: Float[ndarray, "p F N"]) -> tuple[Float[ndarray, "p F N"], Float[ndarray, "p m"]]:
+        """The same with persistence, and what of its misfit now a measured target takes over at each lead.
+
+        `hybrid` is what `operator` gives.
+        """
+        share, (_, columns) = self.form.persistence, self.sensors.measured
+        step_in = np.zeros((len(hybrid), len(columns)))
+        if share == 0:
+            return hybrid, step_in
+        made = (1 - share) * hybrid
+        made[0] = hybrid[0]
+        if not self.form.damped:
+            made[1:] += share * hybrid[0]
+            step_in[1:] = share
+            return made, step_in
+        ridge = np.asarray(cho_solve(self.sensors.ridge, np.eye(len(self.system), dtype=self._type)))
+        start = hybrid[0] - ridge @ self._with_present
+        for lead in self._every[1:]:
+            made[lead] += share * (ridge @ self.sensors.out[lead] + self._factors[lead] * start)
+            step_in[lead] = share * self._factors[lead][columns]
+        return made, step_in
+
     def deviation(self, missing: Bool[ndarray, "t k ci"] | None = None) -> Float[ndarray, "p n co"]:
         """Standard deviation of the error of the hybrid forecast at lead 0 and later; needs no reading.
 
