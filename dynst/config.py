@@ -54,7 +54,7 @@ _TABLES: dict[str, dict[str, str]] = {
         **{key: key for key in _NETWORK},
     },
     "judge": {key: key for key in ("compare", "ladder", "seeds", "regions", "stability", "tolerance")},
-    "run": {key: key for key in ("seed", "device", "precision", "workers", "out")},
+    "run": {key: key for key in ("seed", "device", "precision", "workers", "refit_all", "out")},
 }
 """Tables of a study file: key in the file -> field of `Study`. ``[planner]`` takes the planner's own options too."""
 
@@ -158,8 +158,9 @@ class Study(BaseModel):
     compare, ladder, seeds, regions, stability, tolerance
         ``[judge]``: ``quick``, ``full`` or ``none``; further sparsities; plans of a planner that draws lots; file of
         regions; whether to plan again on parts of the record; percent within which a smaller plan is enough.
-    seed, device, precision, workers, out
-        ``[run]``: seed of all that is random, where and how networks compute, processes, folder of the run.
+    seed, device, precision, workers, refit_all, out
+        ``[run]``: seed of all that is random, where and how networks compute, processes, whether to keep a second
+        forecaster that is fitted to all data, folder of the run.
 
     Raises
     ------
@@ -228,6 +229,7 @@ class Study(BaseModel):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Annotated[str, BeforeValidator(str)] = "32"
     workers: Count | None = None
+    refit_all: bool = False
     out: str | None = None
 
     @model_validator(mode="before")

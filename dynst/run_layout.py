@@ -145,6 +145,16 @@ class RunLayout(_Layout):
         return self.path / "rules.json"
 
     @property
+    def forecaster(self) -> Path:
+        """The forecaster of the plan, as it was judged."""
+        return self.path / "forecaster.safetensors"
+
+    @property
+    def refitted(self) -> Path:
+        """The same form fitted to all data."""
+        return self.path / "forecaster_all_data.safetensors"
+
+    @property
     def checkpoint(self) -> Path:
         """A folder for the state of a training that was stopped."""
         return self.path / "checkpoint"

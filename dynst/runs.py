@@ -29,6 +29,8 @@ except ImportError:  # Windows has no flock; there the folder's name alone keeps
 if TYPE_CHECKING:
     import xarray as xr
 
+    from dynst.forecasting.forecaster import Forecaster
+
 __all__ = [
     "RUNS",
     "Draft",
@@ -142,6 +144,20 @@ class Run:
         """How firm the choice of each site is, if that was looked at."""
         path = self.files.stability
         return _loaded(path, "stability", Stability.from_dataset) if path.is_file() else None
+
+    @property
+    def forecaster(self) -> Forecaster:
+        """The forecaster of the plan, as it was judged; one fitted to all data where the study asked for that.
+
+        Raises
+        ------
+        CheckpointError
+            If the run keeps none, as those of older versions do.
+        """
+        from dynst.forecasting.store import load_forecaster  # noqa: PLC0415  # only who forecasts needs it
+
+        path = self.files.refitted if self.files.refitted.is_file() else self.files.forecaster
+        return load_forecaster(path, self.plan, self.layout)
 
     @property
     def price(self) -> PriceOfRules | None:

@@ -20,6 +20,7 @@ FLOORS = [
     {"domain", "sparsity"},
     {"readers", "windows", "backbones", "reports", "run_layout"},
     {"training", "export"},
+    {"forecasting"},
     {"planners"},
     {"evaluation", "config", "runs"},
     {"study"},
@@ -36,9 +37,9 @@ HOUSED = {  # third party -> rooms or modules (path prefixes inside the package)
         "evaluation",
     },
     "torch_geometric": {"backbones/gnn.py"},
-    "xarray": {"domain", "readers", "evaluation", "reports", "export", "runs"},
+    "xarray": {"domain", "forecasting", "readers", "evaluation", "reports", "export", "runs"},
     "netCDF4": {"readers", "export"},
-    "pandas": {"readers"},
+    "pandas": {"readers", "forecasting"},
     "zarr": {"readers"},
     "fsspec": {"readers"},
     "geopandas": {"readers", "export", "reports"},
@@ -50,7 +51,7 @@ HOUSED = {  # third party -> rooms or modules (path prefixes inside the package)
     "pydantic": {"config.py"},
     "typer": {"cli"},
     "rich": {"cli"},
-    "safetensors": {"training"},
+    "safetensors": {"training", "forecasting"},
 }
 
 MODULES = sorted(
@@ -80,6 +81,7 @@ LOOKED_INTO = {  # module that asks how a text begins or ends -> what that text 
     "domain/words.py": "a unit in the plural",
     "evaluation/score.py": "keys of arrays in a file",
     "training/checkpoint.py": "keys of tensors in a file",
+    "forecasting/store.py": "keys of arrays in a file",
     "training/recipe.py": "a device of torch",
     "study/caveats.py": "a plan of an older form",
     "study/score.py": "the name of a file, as typed",

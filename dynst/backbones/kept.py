@@ -20,7 +20,7 @@ from numpy import ndarray
 from scipy.linalg import cho_factor, solve_triangular
 
 from dynst.backbones.covariance import history_inputs
-from dynst.backbones.dense_sensors import DenseForecaster, at_targets
+from dynst.backbones.dense_sensors import DenseForecaster, at_targets, persisting
 from dynst.backbones.error_bar import ErrorBar
 from dynst.backbones.spacetime import SpaceTimeForecaster, completed
 from dynst.errors import CheckpointError
@@ -114,12 +114,12 @@ class KeptForecaster:
         Place among the sensors of the one nearest to each site, where misfits are carried; empty where they are not.
     own : Bool[ndarray, "n"]
         Which sites carry that sensor themselves.
+    persistence : Float[ndarray, ""]
+        Weight of the present field at each lead after it, where misfits are carried.
     doubt : Float[ndarray, "N"]
         Variance of each target without any reading.
     scale, reach : Float[ndarray, "p co"]
         Calibration of the error bars, see `ErrorBar`.
-    leads, channels : int
-        Leads after the present, and channels that are forecast.
     """
 
     system: Float[ndarray, "F F"]
@@ -134,6 +134,7 @@ class KeptForecaster:
     share: Float[ndarray, "p two"]
     nearest: Int[ndarray, " n"]
     own: Bool[ndarray, " n"]
+    persistence: Float[ndarray, ""]
     doubt: Float[ndarray, " N"]
     scale: Float[ndarray, "p co"]
     reach: Float[ndarray, "p co"]
@@ -170,7 +171,9 @@ class KeptForecaster:
         if len(self.column):
             self._step_in(made, readings)
         fields = made.reshape(*made.shape[:2], -1, self.channels)
-        return self._carried(fields, readings) if len(self.nearest) else fields
+        if not len(self.nearest):
+            return fields
+        return persisting(self._carried(fields, readings), float(self.persistence))
 
     def deviation(self, missing: Bool[ndarray, "t k ci"] | None = None) -> Float[ndarray, "p n co"]:
         """Standard deviation of the error at lead 0 and later, for the readings that come."""
@@ -185,6 +188,8 @@ class KeptForecaster:
         made: dict[str, ndarray] = {}
         for field in fields(self):
             value = getattr(self, field.name)
+            if field.name == "mixed" and value is self.hybrid:
+                continue
             if not isinstance(value, Product):
                 made[field.name] = value
                 continue
@@ -203,9 +208,9 @@ class KeptForecaster:
             If a part is missing.
         """
         try:
-            parts: dict[str, Any] = {
-                name: Product(arrays.get(f"{name}.left"), arrays[f"{name}.right"]) for name in ("hybrid", "mixed")
-            }
+            hybrid = Product(arrays.get("hybrid.left"), arrays["hybrid.right"])
+            mixed = Product(arrays.get("mixed.left"), arrays["mixed.right"]) if "mixed.right" in arrays else hybrid
+            parts: dict[str, Any] = {"hybrid": hybrid, "mixed": mixed}
             parts |= {field.name: arrays[field.name] for field in fields(cls) if field.name not in parts}
         except KeyError as error:
             raise CheckpointError(f"the forecaster lacks its part {error}. Make the run again.") from error
@@ -283,19 +288,21 @@ def _of_few(solved: SpaceTimeForecaster, bar: ErrorBar) -> KeptForecaster:
     used = np.arange(len(sensors.sites))
     if form.persistence == 0:
         reading, column, step_in = nothing, nothing, np.zeros((len(hybrid), 0))
+    product = Product.of(hybrid)
     return KeptForecaster(
         system=solved.system,
         filters=sensors.filters,
         used=used,
         bound=sensors.bound,
-        hybrid=Product.of(hybrid),
-        mixed=Product.of(mixed),
+        hybrid=product,
+        mixed=product if mixed is hybrid else Product.of(mixed),
         reading=reading,
         column=column,
         step_in=step_in.astype(np.float32),
         share=np.zeros((len(hybrid), 2)),
         nearest=nothing,
         own=np.zeros(0, bool),
+        persistence=np.zeros(()),
         doubt=np.asarray(sensors.record.doubt, float),
         scale=bar.scale,
         reach=bar.reach,
@@ -304,12 +311,9 @@ def _of_few(solved: SpaceTimeForecaster, bar: ErrorBar) -> KeptForecaster:
 
 def _of_many(solved: DenseForecaster, bar: ErrorBar) -> KeptForecaster:
     """Of a plan of very many sensors, of which some stand for all."""
-    hybrid, weight = solved.operator(), solved.form.persistence
-    mixed = (1 - weight) * hybrid + weight * hybrid[:1]
-    mixed[0] = hybrid[0]
-    share = np.zeros((len(hybrid), 2)) if solved.misfit is None else np.asarray(solved.misfit, float)
-    later = (1 - weight) * share + weight * share[:1]
-    later[0] = share[0]
+    product = Product.of(solved.operator())
+    leads = solved.leads + 1
+    share = np.zeros((leads, 2)) if solved.misfit is None else np.asarray(solved.misfit, float)
     record = solved.record
     sensor, channel = np.nonzero(np.ones((len(solved.sites), len(record.predicted)), bool))
     observed = {int(name): place for place, name in enumerate(record.observed)}
@@ -321,14 +325,15 @@ def _of_many(solved: DenseForecaster, bar: ErrorBar) -> KeptForecaster:
         filters=np.eye(solved.steps),
         used=solved.used,
         bound=solved.bound,
-        hybrid=Product.of(hybrid),
-        mixed=Product.of(mixed),
+        hybrid=product,
+        mixed=product,
         reading=(sensor * len(record.observed) + places)[measured],
         column=(solved.sites[sensor] * len(record.predicted) + channel)[measured],
-        step_in=np.zeros((len(hybrid), int(measured.sum())), np.float32),
-        share=later,
-        nearest=nearest if solved.misfit is not None else np.zeros(0, np.int64),
-        own=own if solved.misfit is not None else np.zeros(0, bool),
+        step_in=np.zeros((leads, int(measured.sum())), np.float32),
+        share=share,
+        nearest=nearest,
+        own=own,
+        persistence=np.array(solved.form.persistence),
         doubt=np.asarray(record.doubt, float),
         scale=bar.scale,
         reach=bar.reach,

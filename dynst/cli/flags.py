@@ -91,6 +91,7 @@ _PLANNING = (
     Flag("stride", int, _RARE, "Steps between windows. Default: 1."),
     Flag("ladder", str, _RARE, "Sparsities to compare, in addition to the chosen one.", "S,S,..."),
     Flag("tolerance", float, _RARE, "Enough sensors win all but so much of what one at every site wins.", "%"),
+    Flag("refit_all", bool, _RARE, "Keep a second forecaster, fitted to all data, for `dynst forecast`."),
     Flag("workers", int, _RARE, "Processes that judge at a time. Default: one a core."),
     Flag("dim", int, _RESEARCH, "Width of the network."),
     Flag("depth", int, _RESEARCH, "Blocks of the network."),

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from dynst.errors import ConfigError
 
-__all__ = ["is_duration", "said_span", "steps_of", "window_words"]
+__all__ = ["is_duration", "length_of", "said_span", "steps_of", "window_words"]
 
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "day": 86_400, "week": 604_800}
 _MONTHS = {"month": 1, "year": 12}
@@ -32,7 +32,7 @@ def is_duration(text: str) -> bool:
     >>> [is_duration(text) for text in ("12h", "2 days", "0.5 d", "12", "soon")]
     [True, True, True, False, False]
     """
-    return _parsed(text) is not None
+    return length_of(text) is not None
 
 
 def steps_of(duration: str, cadence: str, *, option: str = "horizon") -> int:
@@ -48,7 +48,7 @@ def steps_of(duration: str, cadence: str, *, option: str = "horizon") -> int:
     >>> steps_of("2d", "6 h"), steps_of("1 year", "1 month")
     (8, 12)
     """
-    asked, step = _parsed(duration), _parsed(cadence)
+    asked, step = length_of(duration), length_of(cadence)
     if asked is None:
         raise ConfigError(f'{option}: "{duration}" came; a number of steps or a time like 12h or 2d is expected.')
     if step is None or step[1] != asked[1]:
@@ -69,7 +69,7 @@ def said_span(steps: int, cadence: str) -> str:
     >>> said_span(4, "6 h"), said_span(6, "6 h"), said_span(12, "1 month"), said_span(4, "1 step")
     ('1 day', '36 h', '1 year', '')
     """
-    step = _parsed(cadence)
+    step = length_of(cadence)
     if step is None:
         return ""
     length, table = step[0] * steps, _MONTHS if step[1] else _SECONDS
@@ -82,8 +82,14 @@ def said_span(steps: int, cadence: str) -> str:
     return f"{count} {unit}{many}"
 
 
-def _parsed(text: str) -> tuple[Fraction, bool] | None:
-    """Length in seconds, or in months; and whether it is in months."""
+def length_of(text: str) -> tuple[Fraction, bool] | None:
+    """Length in seconds, or in months, and whether it is in months; None of what is no duration.
+
+    Examples
+    --------
+    >>> length_of("6 h"), length_of("1 year")
+    ((Fraction(21600, 1), False), (Fraction(12, 1), True))
+    """
     found = _SHAPE.fullmatch(text.strip().lower())
     if found is None:
         return None

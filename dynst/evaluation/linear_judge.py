@@ -137,6 +137,10 @@ class LinearJudge(ClosedFormJudge):
             self._choices[size] = self._chosen(size)
         return self._choices[size]
 
+    def adopt(self, other: LinearJudge) -> None:
+        """Take over the forms that another judge has chosen, instead of choosing them again."""
+        self._choices.update(other._choices)
+
     def facts(self) -> dict[str, object]:
         """The forms that were chosen so far, as JSON types."""
         return {"forms": [choice.facts() for choice in self._choices.values()]}

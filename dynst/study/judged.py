@@ -30,7 +30,7 @@ __all__ = ["judged", "save_curve"]
 
 _COSTS = ("plan_seconds", "judge_seconds", "plan_peak_mb")
 
-_FREE = {"sparsity", "sensors", "compare", "ladder", "seeds", "stability", "tolerance", "workers", "out"}
+_FREE = {"sparsity", "sensors", "compare", "ladder", "seeds", "stability", "tolerance", "workers", "refit_all", "out"}
 # Options that change which cells there are, or what is said of them, but no cell.
 
 

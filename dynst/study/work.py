@@ -16,9 +16,10 @@ from dynst.domain import RANDOM, Plan
 from dynst.domain.judges import DEFAULT, JUDGES, SECOND
 from dynst.domain.stability import Variant
 from dynst.errors import BudgetError, CheckpointError, ConfigError, DataError, DynstError
-from dynst.evaluation import LADDER, judge_ladder, ladder
+from dynst.evaluation import LADDER, LinearJudge, judge_ladder, ladder
 from dynst.evaluation.price import price_of_rules
 from dynst.export import load_plan, save_plan, write_netcdf
+from dynst.forecasting.store import save_forecaster
 from dynst.planners import PLANNERS, row_of
 from dynst.planners.base import PlannerSkipped, Task
 from dynst.runs import Draft, Run, whole
@@ -28,6 +29,7 @@ from dynst.study.cells import Matrix, Store
 from dynst.study.event import Event, Listener, nobody
 from dynst.study.given import Source, asked
 from dynst.study.judged import judged, save_curve
+from dynst.study.kept import judged_forecaster, refitted_forecaster
 from dynst.study.log import Log, read_log
 from dynst.study.measure import Cost, measured
 from dynst.study.prepare import PLANNED_ON, Prepared, prepare
@@ -268,9 +270,19 @@ class _Work:
             made = self.relaxed
             price = price_of_rules(judge, made.selected, made.without, planner=made.planner, reasons=made.reasons)
             self._write_json(self.files.price, price.to_json())
+        if isinstance(judge, LinearJudge):
+            self._keep_forecaster(judge, plans[self.prepared.planner][0])
         save_curve(curve, self.files, name)
         if facts := judge.facts():
             self._write_json(self.files.judge_facts(JUDGES[name]), facts)
+
+    def _keep_forecaster(self, judge: LinearJudge, plan: Plan) -> None:
+        """The forecaster that was judged, and the same form fitted to all data if that was asked for."""
+        with whole(self.files.forecaster) as part:
+            save_forecaster(judged_forecaster(judge, self.prepared, plan), part)
+        if self.study.refit_all:
+            with whole(self.files.refitted) as part:
+                save_forecaster(refitted_forecaster(judge, self.prepared, plan), part)
 
     def _costs(self) -> dict[str, dict[tuple[str, int], list[float]]]:
         """What each plan cost, at the budget that it was made for."""
