@@ -32,8 +32,8 @@ def test_help_loads_nothing_heavy(arguments, environment):
 def test_help_does_not_show_what_does_not_work_yet(dynst_main):
     _, out, _ = dynst_main("fit", "--help")
     assert "--sensors" in out
-    assert all(rule in out for rule in ("--existing", "--allow", "--forbid"))
-    for later in ("--fixed", "--min-distance", "--cost", "--quota"):
+    assert all(rule in out for rule in ("--existing", "--allow", "--forbid", "--min-distance", "--new"))
+    for later in ("--fixed", "--cost", "--quota"):
         assert later not in out
 
 
