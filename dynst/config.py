@@ -173,10 +173,11 @@ class Study(BaseModel):
     history, horizon, stride, climatology, cycle
         ``[window]``: steps read and forecast (or times such as ``"12h"``), steps between windows; what is usual, such
         as ``"year+day"``, and the steps of a cycle.
-    sparsity, sensors
-        ``[budget]``: share of the sites without a sensor, or the number of sensors; one of them.
-    existing, allow, forbid
-        ``[rules]``: files of stations that stay, and of where alone, or not at all, a new sensor may stand.
+    sparsity, sensors, new
+        ``[budget]``: share of the sites without a sensor, number of sensors, or of new ones; one of them.
+    existing, allow, forbid, min_distance
+        ``[rules]``: files of stations that stay, and of where alone, or not at all, a new sensor may stand;
+        the distance that sensors keep, such as ``"30km"``.
     planner, options
         ``[planner]``: a name in `PLANNERS`, and its own options by name (``PLANNERS[name].options`` documents them);
         an option may also be given as a keyword: ``Study(planner="forward", penalty=0.1)``.

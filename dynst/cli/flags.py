@@ -6,7 +6,7 @@ import inspect
 import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -30,13 +30,15 @@ class Flag:
     name : str
         Of the field; the flag is the same with dashes, and ``--no-...`` besides for a switch.
     kind : type
-        Of the value; a list for a flag that may be repeated.
+        Of the value.
     panel : str
         Under which heading the help shows it.
     help : str
         One line.
     metavar : str or None
         What stands for the value in the help; the type's own word if None.
+    repeats : bool
+        Whether it may be given several times.
     """
 
     name: str
@@ -44,12 +46,14 @@ class Flag:
     panel: str
     help: str
     metavar: str | None = None
+    repeats: bool = False
 
     @property
     def parameter(self) -> inspect.Parameter:
         """The flag as typer reads it: a keyword that is None where nobody gave it."""
         option = typer.Option(metavar=self.metavar, help=self.help, rich_help_panel=self.panel)
-        kind = Annotated[self.kind | None, option]  # type: ignore[name-defined]  # made while running
+        value: Any = list[self.kind] if self.repeats else self.kind  # type: ignore[name-defined]  # made while running
+        kind = Annotated[value | None, option]
         return inspect.Parameter(self.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
 
 
@@ -60,9 +64,9 @@ READING = (
     Flag("graph", str, "Data", "Edges between stations: a list from,to[,weight], or a weight matrix.", "FILE"),
     Flag("train_until", str, "Data", "End of training, all included: 2015, 2015-12, 2015-12-31T18:00.", "DATE"),
     Flag("valid_until", str, "Data", "End of validation; test follows. Default: what is left, by shares.", "DATE"),
-    Flag("existing", list[str], "Rules", "Stations that stand and stay: a table, points or names; repeatable.", "FILE"),
-    Flag("allow", list[str], "Rules", 'Polygons, or sites, for new sensors alone; "FILE buffer=5" adds 5 km.', "FILE"),
-    Flag("forbid", list[str], "Rules", "The same, where no new sensor may stand. Both are repeatable.", "FILE"),
+    Flag("existing", str, "Rules", "Stations that stand and stay: a table, points or names; repeatable.", "FILE", True),
+    Flag("allow", str, "Rules", 'Polygons, or sites, for new sensors alone; "FILE buffer=5" adds 5 km.', "FILE", True),
+    Flag("forbid", str, "Rules", "The same, where no new sensor may stand. Both are repeatable.", "FILE", True),
     Flag("min_distance", str, "Rules", "Sensors keep this distance: km, m, the plane's unit, 3hops.", "30km"),
     Flag("layout", str, _RARE, "Axes of a stack of frames: e event, t time, c channel, h, w.", "LETTERS"),
     Flag("sites", int, _RARE, "Reference sites of meshes that move or differ. Default: 2000."),

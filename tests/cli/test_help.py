@@ -46,7 +46,7 @@ def test_the_ordinary_panels_of_fit_are_short_and_the_research_switches_come_las
     assert [title.strip("╭─╮+- ") for title in titles][-2:] == list(FINE)
     ordinary = out.split(FINE[0])[0]
     flags = re.findall(r"^[│|] (--[a-z-]+)", ordinary, re.MULTILINE)
-    assert 20 <= len(flags) <= 28, flags
+    assert 20 <= len(flags) <= 30, flags
     assert "--set" in flags
 
 
