@@ -18,11 +18,13 @@ from dynst.domain import Field as Record
 from dynst.domain import Sites, Window
 from dynst.domain.calendar import Calendar
 from dynst.domain.dates import Date, Until
+from dynst.domain.distances import Length
 from dynst.domain.durations import is_duration, steps_of
 from dynst.domain.split import Split, split_record
 from dynst.errors import ConfigError, OptionError, unknown_name
 from dynst.planners import DEFAULT, NETWORK, PLANNERS, all_options, takers
 from dynst.readers import DEFAULT_SAMPLE, Hints
+from dynst.readers.rule_files import RuleFile
 
 __all__ = ["FROM_PYTHON", "Study", "is_path"]
 
@@ -40,6 +42,12 @@ _NETWORK = ("backbone", "dim", "depth", "patch", "steps", "batch")
 _SHARED = (*_NETWORK, "device", "precision")
 """Fields that a planner is told if it has an option of that name."""
 
+_BUDGETS = ("sparsity", "sensors", "new")
+"""Options that say how many sensors: at most one of them is given."""
+
+_FILES = ("existing", "allow", "forbid")
+"""Rules that files give."""
+
 _TABLES: dict[str, dict[str, str]] = {
     "data": {
         "path": "data",
@@ -47,8 +55,8 @@ _TABLES: dict[str, dict[str, str]] = {
         **{key: key for key in ("train_until", "valid_until")},
     },
     "window": {key: key for key in ("history", "horizon", "stride", "climatology", "cycle")},
-    "budget": {"sparsity": "sparsity", "sensors": "sensors"},
-    "rules": {key: key for key in ("existing", "allow", "forbid")},
+    "budget": {"sparsity": "sparsity", "sensors": "sensors", "new": "new"},
+    "rules": {key: key for key in ("existing", "allow", "forbid", "min_distance")},
     "planner": {
         "name": "planner",
         **{key: key for key in _NETWORK},
@@ -117,6 +125,25 @@ def _date(value: object) -> object:
         raise ValueError(str(error).rstrip(".")) from None
 
 
+def _files(value: object) -> object:
+    """Files of a rule: one, or a list; an empty text takes back what a file says."""
+    parts = value if isinstance(value, list | tuple) else [value]
+    try:
+        return tuple(RuleFile.parse(part) for part in parts if part not in ("", None))
+    except ConfigError as error:
+        raise ValueError(str(error).rstrip(".")) from None
+
+
+def _length(value: object) -> object:
+    if value in ("", None):
+        return None
+    try:
+        return str(Length.parse(value))
+    except ConfigError as error:
+        raise ValueError(str(error).rstrip(".")) from None
+
+
+Files = Annotated[tuple[RuleFile, ...], BeforeValidator(_files)]
 Steps = Annotated[Annotated[int, Field(ge=1)] | str, BeforeValidator(_steps_or_time)]
 Said = Annotated[str | None, BeforeValidator(lambda value: None if value == "" else value)]  # "" takes it back
 IsoDate = Annotated[str | None, BeforeValidator(_date)]
@@ -146,10 +173,11 @@ class Study(BaseModel):
     history, horizon, stride, climatology, cycle
         ``[window]``: steps read and forecast (or times such as ``"12h"``), steps between windows; what is usual, such
         as ``"year+day"``, and the steps of a cycle.
-    sparsity, sensors
-        ``[budget]``: share of the sites without a sensor, or the number of sensors; one of them.
-    existing, allow, forbid
-        ``[rules]``: files of stations that stay, and of where alone, or not at all, a new sensor may stand.
+    sparsity, sensors, new
+        ``[budget]``: share of the sites without a sensor, number of sensors, or of new ones; one of them.
+    existing, allow, forbid, min_distance
+        ``[rules]``: files of stations that stay, and of where alone, or not at all, a new sensor may stand;
+        the distance that sensors keep, such as ``"30km"``.
     planner, options
         ``[planner]``: a name in `PLANNERS`, and its own options by name (``PLANNERS[name].options`` documents them);
         an option may also be given as a keyword: ``Study(planner="forward", penalty=0.1)``.
@@ -204,10 +232,12 @@ class Study(BaseModel):
 
     sparsity: Share | None = None
     sensors: Count | None = None
+    new: Count | None = None
 
-    existing: Said = None
-    allow: Said = None
-    forbid: Said = None
+    existing: Files = ()
+    allow: Files = ()
+    forbid: Files = ()
+    min_distance: Annotated[str | None, BeforeValidator(_length)] = None
 
     planner: str = "auto"
     options: dict[str, Any] = {}
@@ -248,8 +278,11 @@ class Study(BaseModel):
 
     @model_validator(mode="after")
     def _no_contradiction(self) -> Study:
-        if self.sparsity is not None and self.sensors is not None:
-            raise ValueError("sparsity and sensors exclude each other: give one of them")
+        asked = [name for name in _BUDGETS if getattr(self, name) is not None]
+        if len(asked) > 1:
+            raise ValueError(f"{' and '.join(asked)} exclude each other: give one of them")
+        if any(one.buffer for one in self.existing):
+            raise ValueError("existing stations take no buffer: to keep others away from them give min_distance")
         if self.valid_until is not None and self.train_until is None:
             raise ValueError("valid_until needs train_until: give both, or train_until alone")
         if self.until is not None and self.split == "run":
@@ -395,9 +428,9 @@ class Study(BaseModel):
         return None if self.train_until is None else Until.parse(self.train_until, self.valid_until)
 
     @property
-    def rules(self) -> dict[str, str | None]:
-        """File of each rule of deployment; None where there is none."""
-        return {rule: getattr(self, rule) for rule in _TABLES["rules"]}
+    def rules(self) -> dict[str, tuple[RuleFile, ...]]:
+        """Files of each rule of deployment that files give; empty where there is none."""
+        return {rule: getattr(self, rule) for rule in _FILES}
 
     @property
     def from_python(self) -> bool:
@@ -476,6 +509,8 @@ class Study(BaseModel):
         n = len(sites)
         if self.sensors is not None:
             return self.sensors
+        if self.new is not None:
+            return len(sites.fixed) + self.new
         if self.sparsity is not None:
             return max(1, round((1 - self.sparsity) * n))
         usual = max(min(_DEFAULT_SENSORS, n // 10), len(sites.fixed) + 1)
@@ -582,8 +617,7 @@ def is_path(data: str) -> bool:
 
 def _over(fields: Mapping[str, object], given: Mapping[str, object]) -> dict[str, object]:
     """The fields with `given` ones in their place; a budget replaces a budget, in whichever form it comes."""
-    budget = {"sparsity", "sensors"}
-    dropped = budget if budget & given.keys() else set()
+    dropped = set(_BUDGETS) if given.keys() & set(_BUDGETS) else set()
     return {name: value for name, value in fields.items() if name not in dropped} | dict(given)
 
 
@@ -616,9 +650,9 @@ def _read(path: Path, *, sample: bool) -> tuple[dict[str, object], dict[str, str
             if table != "sample" or sample:
                 origin[field] = f"{path}, [{table}] {key}"
     fields = _over(parts[False], parts[True]) if sample else parts[False]
-    for name in ("data", "stations", "graph", "regions", *_TABLES["rules"]):
-        if isinstance(place := fields.get(name), str) and place:
-            fields[name] = _beside(path, place)
+    for name in ("data", "stations", "graph", "regions", *_FILES):
+        if name in fields:
+            fields[name] = _all_beside(path, fields[name])
     return fields, origin
 
 
@@ -638,6 +672,15 @@ def _unknown_table(table: str, content: object) -> str:
     if homes and not isinstance(content, dict):
         return f'key "{table}" stands outside a table: move it under [{homes[0]}].'
     return unknown_name("table", table, _TABLES)
+
+
+def _all_beside(path: Path, value: object) -> object:
+    """One path or a list of them, each maybe a table with the key ``file``; see `_beside`."""
+    if isinstance(value, list):
+        return [_all_beside(path, part) for part in value]
+    if isinstance(value, dict) and "file" in value:
+        return value | {"file": _all_beside(path, value["file"])}
+    return _beside(path, value) if isinstance(value, str) and value else value
 
 
 def _beside(path: Path, data: str) -> str:
@@ -692,6 +735,8 @@ _MENDED: dict[str, Callable[[dict[str, Any]], str]] = {
 
 
 def _toml(value: object) -> str:
+    if isinstance(value, RuleFile):
+        return f"{{file = {_toml(value.file)}, buffer = {_toml(value.buffer)}}}" if value.buffer else _toml(value.file)
     if isinstance(value, tuple):
         return f"[{', '.join(_toml(part) for part in value)}]"
     return json.dumps(value, ensure_ascii=False)  # JSON's strings, numbers and booleans are TOML's

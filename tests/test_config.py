@@ -376,3 +376,52 @@ precision = "bf16"
         "polish": False,
     }
     assert Study.load(write(tmp_path, study.toml())) == study.model_copy(update={"data": str(tmp_path / study.data)})
+
+
+def test_rules_are_files_with_buffers_in_every_form(tmp_path):
+    (tmp_path / "study.toml").write_text(
+        '[budget]\nnew = 4\n[rules]\nexisting = "mine.csv"\nallow = ["a.gpkg", "/abs/b.shp buffer=500m"]\n'
+        'forbid = [{file = "airports.geojson", buffer = 5}, "towns.geojson"]\nmin_distance = "30 km"\n'
+    )
+    study = Study.load(tmp_path / "study.toml")
+    files = {rule: [str(named) for named in named_files] for rule, named_files in study.rules.items()}
+    assert files == {
+        "existing": [str(tmp_path / "mine.csv")],
+        "allow": [str(tmp_path / "a.gpkg"), "/abs/b.shp buffer=500m"],
+        "forbid": [f"{tmp_path / 'airports.geojson'} buffer=5", str(tmp_path / "towns.geojson")],
+    }
+    assert (study.min_distance, study.new) == ("30km", 4)
+    (tmp_path / "again.toml").write_text(study.toml())
+    assert Study.load(tmp_path / "again.toml") == study
+    assert Study.load(None, study.model_dump()) == study
+    over = Study.load(tmp_path / "study.toml", {"forbid": ["x.geojson buffer=2km"], "sensors": 9, "allow": [""]})
+    assert [str(named) for named in over.forbid] == ["x.geojson buffer=2km"]
+    assert (over.allow, over.new, over.sensors) == ((), None, 9)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"new": 3, "sensors": 4}, "sensors and new exclude each other"),
+        ({"new": 3, "sparsity": 0.5}, "sparsity and new exclude each other"),
+        ({"new": 0}, "--new: 0 came; at least 1"),
+        ({"min_distance": "soon"}, '--min-distance: "soon" came; a distance like 30km'),
+        ({"min_distance": -2}, '--min-distance: "-2" came; a distance of more than 0'),
+        ({"forbid": "a.geojson buffer=much"}, '--forbid: buffer: "much" came'),
+        ({"forbid": [{"file": "a.geojson", "bufer": 3}]}, '--forbid: key "bufer" is unknown. Did you mean "buffer"'),
+        ({"forbid": [{"buffer": 3}]}, "--forbid: a zone needs a file"),
+        ({"forbid": [3]}, "--forbid: 3 came; the name of a file is expected"),
+        ({"existing": "a.csv buffer=3"}, "existing stations take no buffer"),
+    ],
+)
+def test_a_rule_that_cannot_be_meant_is_one_line(given, says):
+    with pytest.raises(ConfigError) as stop:
+        Study.load(None, given)
+    assert says in str(stop.value)
+    assert "\n" not in str(stop.value)
+
+
+def test_new_sensors_come_besides_the_fixed_sites():
+    sites = Sites(np.arange(9.0), np.zeros(9), role=np.array([1, 1, 0, 0, 0, 0, 0, 0, 2]))
+    assert Study(new=3).budget(sites) == 5
+    assert Study(new=3).budget(sites.with_role(np.zeros(9, int))) == Study(sensors=3).budget(sites) == 3

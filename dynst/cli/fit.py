@@ -51,7 +51,7 @@ def fit(
 
     With no option at all it runs on a real sample that ships with dynst.
     """
-    given = {name: value for name, value in asked.items() if value is not None}
+    given = {name: value for name, value in asked.items() if value not in (None, [])}
     from dynst.cli.console import Watcher, told_how_to_go_on
 
     with Watcher(quiet=quiet or as_json) as watcher, told_how_to_go_on(watcher, lambda: _again(watcher)):

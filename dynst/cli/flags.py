@@ -6,7 +6,7 @@ import inspect
 import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -37,6 +37,8 @@ class Flag:
         One line.
     metavar : str or None
         What stands for the value in the help; the type's own word if None.
+    repeats : bool
+        Whether it may be given several times.
     """
 
     name: str
@@ -44,25 +46,28 @@ class Flag:
     panel: str
     help: str
     metavar: str | None = None
+    repeats: bool = False
 
     @property
     def parameter(self) -> inspect.Parameter:
         """The flag as typer reads it: a keyword that is None where nobody gave it."""
         option = typer.Option(metavar=self.metavar, help=self.help, rich_help_panel=self.panel)
-        kind = Annotated[self.kind | None, option]  # type: ignore[name-defined]  # made while running
+        value: Any = list[self.kind] if self.repeats else self.kind  # type: ignore[name-defined]  # made while running
+        kind = Annotated[value | None, option]
         return inspect.Parameter(self.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
 
 
 READING = (
     Flag("observe", str, "Data", "What a sensor measures. Default: all.", "A,B"),
     Flag("predict", str, "Data", "What is forecast. Default: all.", "A,B"),
-    Flag("stations", str, "Data", "Positions of stations: a table of names, longitudes, latitudes.", "FILE"),
+    Flag("stations", str, "Data", "Positions of stations: a table, or points in GeoJSON and alike.", "FILE"),
     Flag("graph", str, "Data", "Edges between stations: a list from,to[,weight], or a weight matrix.", "FILE"),
     Flag("train_until", str, "Data", "End of training, all included: 2015, 2015-12, 2015-12-31T18:00.", "DATE"),
     Flag("valid_until", str, "Data", "End of validation; test follows. Default: what is left, by shares.", "DATE"),
-    Flag("existing", str, "Rules", "Stations that stand and stay: a table, points or names; they count.", "FILE"),
-    Flag("allow", str, "Rules", "Polygons, or a list of sites, where alone a new sensor may stand.", "FILE"),
-    Flag("forbid", str, "Rules", "Polygons, or a list of sites, where no new sensor may stand.", "FILE"),
+    Flag("existing", str, "Rules", "Stations that stand and stay: a table, points or names; repeatable.", "FILE", True),
+    Flag("allow", str, "Rules", 'Polygons, or sites, for new sensors alone; "FILE buffer=5" adds 5 km.', "FILE", True),
+    Flag("forbid", str, "Rules", "The same, where no new sensor may stand. Both are repeatable.", "FILE", True),
+    Flag("min_distance", str, "Rules", "Sensors keep this distance: km, m, the plane's unit, 3hops.", "30km"),
     Flag("layout", str, _RARE, "Axes of a stack of frames: e event, t time, c channel, h, w.", "LETTERS"),
     Flag("sites", int, _RARE, "Reference sites of meshes that move or differ. Default: 2000."),
     Flag("spacing", float, _RARE, "Metres between the cells of a stack of frames.", "M"),
@@ -78,6 +83,7 @@ _PLANNING = (
     Flag("horizon", str, "Data", "Steps forecast, or a time: 12h. Default: from the record's length.", "STEPS"),
     Flag("sparsity", float, "Budget", "Share of the sites without a sensor, from 0 to below 1."),
     Flag("sensors", int, "Budget", "The same budget as a count. Default: 20, at most a tenth of the sites."),
+    Flag("new", int, "Budget", "So many new sensors besides the existing ones."),
     Flag("planner", str, "Method", f"One of {', '.join(PLANNERS)}. Default: by the other options.", "NAME"),
     Flag("backbone", str, "Method", "Network to train, or linear for none. Default: by the layout.", "NAME"),
     Flag("steps", int, _RESEARCH, "Training steps."),

@@ -35,7 +35,7 @@ def inspect(
     from dynst.study.facts import rule_rows
     from dynst.windows.choice import climatology_words
 
-    study = Study.load(None, {"data": data, **asked})
+    study = Study.load(None, {"data": data} | {name: value for name, value in asked.items() if value not in (None, [])})
     found = look(
         data,
         observe=study.observe or None,

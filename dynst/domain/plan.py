@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
-from dynst.domain.sites import Frame, Role, Sites
+from dynst.domain.sites import Frame, Role, Sites, Stations
 from dynst.domain.spacing import Spacing
 from dynst.errors import DataError
 
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     import xarray as xr
 
 __all__ = ["Plan"]
+
+_ROLES = {
+    "long_name": "what a plan may do with the site: an existing station stays, a forbidden site holds no new sensor",
+    "flag_values": np.array([role.value for role in Role], np.int8),
+    "flag_meanings": "candidate existing forbidden",
+}
+_AXES = ("x", "y", "away", "longitude", "latitude")
+"""What the file holds of each existing station besides its name and its site, see `Stations`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,12 +147,14 @@ class Plan:
             "x": ("site", sites.x),
             "y": ("site", sites.y),
             "site_name": ("site", np.array(sites.name, dtype=object)),
-            "role": ("site", np.asarray(sites.role, np.int8)),
+            "role": ("site", np.asarray(sites.role, np.int8), _ROLES),
             "area": ("site", sites.area),
         }
         if sites.longitude is not None and sites.frame is not Frame.GEOGRAPHIC:
             data["longitude"] = ("site", sites.longitude)
             data["latitude"] = ("site", sites.latitude)
+        if sites.stations is not None:
+            data |= _stations_out(sites.stations)
         attributes = {
             "title": "dynst sensor plan",
             "planner": self.planner,
@@ -174,6 +184,7 @@ class Plan:
             longitude=data["longitude"].values if "longitude" in data else None,
             latitude=data["latitude"].values if "latitude" in data else None,
             unit=str(data.attrs.get("unit", "")),
+            stations=_stations_in(data) if "station_site" in data else None,
         )
         if sites.fingerprint != data.attrs["fingerprint"]:
             raise DataError(
@@ -188,3 +199,23 @@ class Plan:
             importance_is=data.attrs["importance_is"],
             provenance=json.loads(data.attrs["provenance"]),
         )
+
+
+def _stations_out(stations: Stations) -> dict[str, object]:
+    """Variables that describe the existing stations."""
+    data: dict[str, object] = {
+        "station_site": (
+            "station",
+            np.asarray(stations.site, np.int64),
+            {"long_name": "site of each existing station"},
+        ),
+        "station_name": ("station", np.array(stations.name, dtype=object)),
+    }
+    values = {axis: getattr(stations, axis) for axis in _AXES}
+    return data | {f"station_{axis}": ("station", there) for axis, there in values.items() if there is not None}
+
+
+def _stations_in(data: xr.Dataset) -> Stations:
+    """The existing stations that `_stations_out` described."""
+    axes = {axis: data[f"station_{axis}"].values for axis in _AXES if f"station_{axis}" in data}
+    return Stations(data["station_site"].values, tuple(str(name) for name in data["station_name"].values), **axes)

@@ -71,12 +71,11 @@ class Rules:
         closed = self.closed(sites) & (sites.role != Role.FIXED)
         role = np.where(closed, Role.FORBIDDEN, sites.role)
         role = np.where(_mask(self.existing, sites), Role.FIXED, role)
-        return replace(
-            sites,
-            role=role.astype(np.int8),
-            spacing=self.min_distance or sites.spacing,
-            stations=self.stations or sites.stations,
-        )
+        spacing = self.min_distance or sites.spacing
+        stations = self.stations or sites.stations
+        if spacing is sites.spacing and stations is sites.stations and (role == sites.role).all():
+            return sites  # with what it has found already, such as how many sensors fit
+        return replace(sites, role=role.astype(np.int8), spacing=spacing, stations=stations)
 
     def closed(self, sites: Sites) -> Bool[ndarray, " n"]:
         """Sites where a zone lets no new sensor stand."""
@@ -97,7 +96,9 @@ class Rules:
             stay = "existing station stays" if count == 1 else "existing stations stay"
             parts.insert(0, f"{count} {stay}")
         if self.min_distance is not None:
-            parts.append(f"sensors stand at least {self.min_distance.words} apart")
+            room = ruled.packing(0)
+            fit = f"at most {len(room)} fit" if room.exact else f"room was found for {len(room)}"
+            parts.append(f"sensors stand at least {self.min_distance.words} apart: {fit}")
         return "; ".join(parts)
 
     def check_budget(self, budget: int, sites: Sites) -> None:
@@ -123,7 +124,7 @@ class Rules:
             included = f", existing stations ({fixed}) included" if fixed else ""
             raise BudgetError(
                 f"{who}: {legal} of {len(sites)} sites can be in a plan{included}; {budget} sensors came. "
-                f"Ask for {legal} or fewer, or widen the zones."
+                f"Ask for {_or_fewer(legal, fixed)}, or widen the zones."
             )
         if self.min_distance is not None and fixed < budget <= legal:
             self._check_distance(budget, ruled, self.min_distance)
@@ -132,15 +133,20 @@ class Rules:
         room = ruled.packing(budget)
         if len(room) >= budget:
             return
-        found = "at most" if room.exact else "room was found for"
+        found = f"at most {len(room)} sensors fit" if room.exact else f"room was found for {len(room)} sensors"
         fixed = f", {len(ruled.fixed)} existing stations included" if len(ruled.fixed) else ""
         where = " in the zones" if {"allow", "forbid"} & set(self.given) else ""
         shorter = _fitting(budget, ruled, spacing)
         fits = f", or for {shorter.words}, at which {budget} fit" if shorter else ""
         raise BudgetError(
-            f"rule min_distance: at {spacing.words} {found} {len(room)} sensors{where}{fixed}; {budget} came. "
-            f"Ask for {len(room)} or fewer{fits}."
+            f"rule min_distance: at {spacing.words} {found}{where}{fixed}; {budget} came. "
+            f"Ask for {_or_fewer(len(room), len(ruled.fixed))}{fits}."
         )
+
+
+def _or_fewer(most: int, fixed: int) -> str:
+    """The largest number of sensors, and how many of them are new."""
+    return f"{most} or fewer" + (f" ({most - fixed} new)" if fixed else "")
 
 
 def _fitting(budget: int, ruled: Sites, spacing: Spacing) -> Spacing | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -69,6 +70,26 @@ class Stations:
 
     def __len__(self) -> int:
         return len(self.site)
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that change when a station, its name or its place (to 1e-5) does."""
+        digest = hashlib.sha256("\n".join(self.name).encode())
+        digest.update(np.asarray(self.site, np.int64).tobytes())
+        for axis in (self.x, self.y):
+            digest.update((np.round(axis, 5) + 0.0).tobytes())
+        return digest.hexdigest()[:16]
+
+    @staticmethod
+    def joined(parts: Sequence[Stations]) -> Stations:
+        """The stations of all parts, in their order; degrees only where all parts have them."""
+        degrees = bool(parts) and all(part.longitude is not None and part.latitude is not None for part in parts)
+        axes: dict[str, ndarray] = {
+            axis: np.concatenate([np.zeros(0), *(getattr(part, axis) for part in parts)])
+            for axis in ("x", "y", "away", *(("longitude", "latitude") if degrees else ()))
+        }
+        site = np.concatenate([np.zeros(0, np.int64), *(part.site for part in parts)])
+        return Stations(site, tuple(name for part in parts for name in part.name), **axes)
 
 
 @dataclass(frozen=True, eq=False)

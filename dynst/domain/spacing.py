@@ -33,7 +33,7 @@ class Spacing:
     least : float
         Two sensors at exactly this distance are far enough from each other.
     unit : str
-        ``hops``, or the `distance_unit` of the sites.
+        ``hops``, or the `distance_unit` of the sites; ``1`` for lengths without dimension.
     edges : Int[ndarray, "2 e"] or None
         Of the graph, for hops.
 
@@ -52,8 +52,10 @@ class Spacing:
     @property
     def words(self) -> str:
         """The distance as a user reads it."""
+        if self.unit == "1":
+            return f"{self.least:g}"
         unit = "hop" if (self.unit, self.least) == (HOPS, 1) else self.unit
-        return f"{self.least:g} {unit}".rstrip()
+        return f"{self.least:g} {unit}"
 
     @property
     def by_hops(self) -> bool:

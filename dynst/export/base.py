@@ -13,9 +13,10 @@ from jaxtyping import Int
 from numpy import ndarray
 
 from dynst.domain import Plan
+from dynst.domain.listing import Listed, listing
 from dynst.errors import BudgetError, ConfigError
 
-__all__ = ["made_by", "ranked", "replace_whole"]
+__all__ = ["listed", "made_by", "ranked", "replace_whole"]
 
 
 def ranked(plan: Plan, top: int | None) -> Int[ndarray, " k"]:
@@ -25,6 +26,11 @@ def ranked(plan: Plan, top: int | None) -> Int[ndarray, " k"]:
     if not 1 <= top <= len(plan.order):
         raise BudgetError(f"top {top} is impossible: the plan ranks {len(plan.order)} sites. Choose from 1 to that.")
     return plan.order[:top]
+
+
+def listed(plan: Plan, top: int | None) -> list[Listed]:
+    """The sensors to export, best first; on a site with several stations each of them."""
+    return listing(plan, ranked(plan, top))
 
 
 def made_by(plan: Plan) -> str:

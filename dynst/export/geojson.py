@@ -6,8 +6,9 @@ import json
 import math
 import re
 
-from dynst.domain import Layout, Plan, Role
-from dynst.export.base import made_by, ranked
+from dynst.domain import Layout, Plan
+from dynst.domain.listing import Listed
+from dynst.export.base import listed, made_by
 from dynst.export.places import Places, places_of
 
 __all__ = ["render"]
@@ -17,7 +18,7 @@ def render(plan: Plan, *, layout: Layout | None, top: int | None, title: str | N
     """A feature collection, in longitude and latitude wherever those are known."""
     places = places_of(plan, layout)
     line = made_by(plan)
-    features = [_feature(plan, places, rank, site, line) for rank, site in enumerate(ranked(plan, top).tolist(), 1)]
+    features = [_feature(plan, places, one, line) | {"id": i} for i, one in enumerate(listed(plan, top))]
     collection: dict[str, object] = {"type": "FeatureCollection", "name": title or "dynst sensor plan"}
     if not places.geographic:
         collection["crs"] = _plane(places) if places.known else None
@@ -50,25 +51,26 @@ def _coordinates(plan: Plan, places: Places) -> str:
     return f"{unit} in {plan.sites.crs or 'a local plane'}"
 
 
-def _feature(plan: Plan, places: Places, rank: int, site: int, line: str) -> dict[str, object]:
+def _feature(plan: Plan, places: Places, one: Listed, line: str) -> dict[str, object]:
     properties: dict[str, object] = {
-        "rank": rank,
-        "name": plan.sites.name[site],
-        "importance": float(plan.importance[rank - 1]),
-        "selected": rank <= plan.budget,
-        "fixed": bool(plan.sites.role[site] == Role.FIXED),
-        "site": site,
+        "rank": one.rank,
+        "name": one.name,
+        "importance": float(plan.importance[one.rank - 1]),
+        "selected": one.rank <= plan.budget,
+        "role": one.role,
+        "site": one.site,
+        **places.snapped(one),
     }
-    plane = places.on_plane(site)
+    plane = places.on_plane(one)
     if plane is not None:
         decimals = 3 if places.unit == "m" else 6
         properties |= {"x": round(plane[0], decimals), "y": round(plane[1], decimals), "xy_crs": plan.sites.crs}
         properties |= {} if places.unit == "m" else {"xy_unit": places.unit}
     if places.corners is not None:
-        properties |= {"cell": places.cell(site), "cell_bounds": places.bounds(site)}
+        properties |= {"cell": places.cell(one.site), "cell_bounds": places.bounds(one.site)}
     properties["provenance"] = line
-    point = {"type": "Point", "coordinates": places.position(site)} if places.known else None
-    return {"type": "Feature", "id": site, "geometry": point, "properties": properties}
+    point = {"type": "Point", "coordinates": places.position(one)} if places.known else None
+    return {"type": "Feature", "geometry": point, "properties": properties}
 
 
 def _strict(value: object) -> object:

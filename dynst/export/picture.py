@@ -7,7 +7,7 @@ import html
 import vl_convert
 
 from dynst.domain import Layout, Plan
-from dynst.export.base import made_by, ranked
+from dynst.export.base import listed, made_by
 from dynst.export.places import places_of
 from dynst.reports.embedded import chart_for_script, vega
 from dynst.reports.map_chart import importance_map
@@ -62,7 +62,7 @@ def render_html(plan: Plan, *, layout: Layout | None, top: int | None, title: st
     """The map as a page that needs no network."""
     chart = importance_map(plan, layout, top=top, title=title or "Sensor plan")
     header, rows = _table(plan, layout, top)
-    left = len(ranked(plan, top)) - _ROWS
+    left = len(listed(plan, top)) - _ROWS
     more = f"The first {_ROWS} of {left + _ROWS} sensors; a CSV export has all. " if left > 0 else ""
     page = _PAGE.format(
         title=html.escape(title or "Sensor plan"),
@@ -79,8 +79,10 @@ def _table(plan: Plan, layout: Layout | None, top: int | None) -> tuple[str, str
     places = places_of(plan, None)
     axes = places.axes if places.known else ()
     rows = []
-    for rank, site in enumerate(ranked(plan, top).tolist()[:_ROWS], 1):
-        place = [f"{value:.3f}" for value in places.position(site)] if places.known else []
-        cells = (str(rank), plan.sites.name[site], *place, f"{plan.importance[rank - 1]:.4g}")
+    for one in listed(plan, top)[:_ROWS]:
+        place = [f"{value:.3f}" for value in places.position(one)] if places.known else []
+        cells = (str(one.rank), one.name, one.role, *place, f"{plan.importance[one.rank - 1]:.4g}")
         rows.append("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>")
-    return "".join(f"<th>{html.escape(name)}</th>" for name in ("rank", "name", *axes, "importance")), "\n".join(rows)
+    return "".join(
+        f"<th>{html.escape(name)}</th>" for name in ("rank", "name", "role", *axes, "importance")
+    ), "\n".join(rows)

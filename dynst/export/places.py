@@ -10,7 +10,8 @@ from jaxtyping import Float
 from numpy import ndarray
 from shapely.geometry import mapping
 
-from dynst.domain import Frame, GridLayout, Layout, Plan
+from dynst.domain import Frame, GridLayout, Layout, Plan, Stations
+from dynst.domain.listing import Listed
 from dynst.reports.cells import cell_corners
 from dynst.reports.view import lonlat
 
@@ -39,6 +40,8 @@ class Places:
         Unit of `plane`: ``m``, or what the data name; ``1`` for lengths without dimension.
     known : bool
         Whether anybody knows the positions; if not, `x` and `y` only draw the graph and belong in no file.
+    stations : Stations or None
+        Existing stations, which have places of their own.
     """
 
     x: Float[ndarray, " n"]
@@ -48,6 +51,7 @@ class Places:
     plane: tuple[Float[ndarray, " n"], Float[ndarray, " n"]] | None
     unit: str
     known: bool
+    stations: Stations | None = None
 
     @property
     def axes(self) -> tuple[str, str]:
@@ -60,13 +64,41 @@ class Places:
     def _decimals(self) -> int:
         return _DECIMALS if self.geographic else _DECIMALS_METRES if self.unit == "m" else _DECIMALS_OTHER
 
-    def position(self, site: int) -> list[float]:
-        """Position of a site, rounded."""
-        return [round(float(self.x[site]), self._decimals), round(float(self.y[site]), self._decimals)]
+    def position(self, one: Listed) -> list[float]:
+        """Position of a sensor, rounded: an existing station's own, or that of the site."""
+        x, y, at = self.x, self.y, one.site
+        if self.stations is not None and one.station is not None:
+            x, y = self._own(self.stations)
+            at = one.station
+        return [round(float(x[at]), self._decimals), round(float(y[at]), self._decimals)]
 
-    def on_plane(self, site: int) -> tuple[float, float] | None:
-        """Place of a site in the plane of the data, as they came."""
-        return None if self.plane is None else (float(self.plane[0][site]), float(self.plane[1][site]))
+    def _own(self, stations: Stations) -> tuple[Float[ndarray, " k"], Float[ndarray, " k"]]:
+        """Own places of the stations, in the coordinates of `x` and `y`."""
+        if not self.geographic:
+            return stations.x, stations.y
+        if stations.longitude is not None and stations.latitude is not None:
+            return stations.longitude, stations.latitude
+        return self.x[stations.site], self.y[stations.site]
+
+    def on_plane(self, one: Listed) -> tuple[float, float] | None:
+        """Place of a sensor in the plane of the data, as they came."""
+        if self.plane is None:
+            return None
+        if self.stations is not None and one.station is not None:
+            return float(self.stations.x[one.station]), float(self.stations.y[one.station])
+        return float(self.plane[0][one.site]), float(self.plane[1][one.site])
+
+    def snapped(self, one: Listed) -> dict[str, float]:
+        """How far a sensor stands from the middle of its site, under a key with the unit; nothing without positions."""
+        if not self.known:
+            return {}
+        away = 0.0 if self.stations is None or one.station is None else float(self.stations.away[one.station])
+        return {self.snapped_key: round(away, _DECIMALS)}
+
+    @property
+    def snapped_key(self) -> str:
+        """Name of the distance to the site: in km on the Earth and for metres, else in the unit of the plane."""
+        return "snapped_km" if self.geographic or self.unit == "m" else "snapped"
 
     def cell(self, site: int) -> dict[str, object] | None:
         """GeoJSON geometry of the cell: a polygon, or two where the date line cuts it (RFC 7946, 3.1.9)."""
@@ -96,7 +128,7 @@ def places_of(plan: Plan, layout: Layout | None) -> Places:
     corners = None if grid is None else cell_corners(x, y, grid, geographic=known is not None)
     schematic = sites.frame is Frame.SCHEMATIC
     plane = None if schematic or sites.frame is Frame.GEOGRAPHIC else (sites.x, sites.y)
-    return Places(x, y, known is not None, corners, plane, sites.unit, not schematic)
+    return Places(x, y, known is not None, corners, plane, sites.unit, not schematic, sites.stations)
 
 
 def _within_the_turn(polygon: shapely.Polygon) -> list[shapely.Polygon]:

@@ -20,7 +20,7 @@ class Hints:
     Parameters
     ----------
     stations : str or None
-        Table with the positions of stations.
+        Positions of stations: a table, or points (GeoJSON, GeoPackage, shapefile).
     graph : str or None
         File with the edges between stations: a list ``from, to[, weight]`` or a dense matrix of weights.
     layout : str or None

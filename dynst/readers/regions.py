@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import geopandas
@@ -17,12 +18,13 @@ from dynst.errors import DataError
 from dynst.readers.siting_files import plain
 from dynst.readers.tables import one_line, some
 
-__all__ = ["read_regions", "read_zone"]
+__all__ = ["Placed", "holding", "placed", "read_area", "read_layer", "read_regions"]
 
 _NAMES = ("name", "region", "name_en", "admin", "label", "title", "basin", "zone", "id", "code")
 _LONGEST = 60  # characters of a name: it heads a column
 _MOST = 40  # regions: more are no table that anybody reads
 _EARTH = "OGC:CRS84"
+_AREAS = ("Polygon", "MultiPolygon")
 
 
 def read_regions(path: Path, sites: Sites, notes: list[str] | None = None) -> dict[str, Bool[ndarray, " n"]]:
@@ -65,7 +67,7 @@ def read_regions(path: Path, sites: Sites, notes: list[str] | None = None) -> di
     return {name: mine for name, mine in regions.items() if name in kept}
 
 
-def read_zone(path: Path, sites: Sites, notes: list[str]) -> Bool[ndarray, " n"]:
+def read_area(path: Path, sites: Sites, notes: list[str]) -> Bool[ndarray, " n"]:
     """Which sites lie in any polygon of a file, or on its border; files, `notes` and errors as for `read_regions`."""
     _, inside = _held(path, sites, notes)
     empty = int((~inside.any(axis=1)).sum())
@@ -76,17 +78,25 @@ def read_zone(path: Path, sites: Sites, notes: list[str]) -> Bool[ndarray, " n"]
 
 def _held(path: Path, sites: Sites, notes: list[str]) -> tuple[geopandas.GeoDataFrame, Bool[ndarray, "r n"]]:
     """The polygons of a file, and which sites each holds."""
-    frame = _polygons(path, notes)
-    shapes, points = _in_one_system(path, frame, sites, notes)
-    shapes = shapely.make_valid(shapes)
-    inside = _members(shapes, points)
+    frame = read_layer(path, notes, _AREAS)
+    if frame is None:
+        raise DataError(
+            f"{path.name}: it holds no polygon. Give polygons; points and lines are zones with a buffer in km, "
+            f'"{path.name} buffer=5".'
+        )
+    areas = frame.geometry.geom_type.isin(_AREAS).to_numpy()
+    if not areas.all():
+        notes.append(f"{path.name}: {int((~areas).sum())} of {len(areas)} features are no polygons: left out")
+    frame = frame[areas]
+    found = placed(path, frame, sites, notes)
+    inside = holding(found)
     if not inside.any():
-        raise DataError(_nowhere(path, shapes, points))
+        raise DataError(_nowhere(path, found))
     return frame, inside
 
 
-def _polygons(path: Path, notes: list[str]) -> geopandas.GeoDataFrame:
-    """The first layer with polygons."""
+def read_layer(path: Path, notes: list[str], kinds: Sequence[str]) -> geopandas.GeoDataFrame | None:
+    """The first layer that holds a geometry of one of these kinds; None without one."""
     if not path.is_file():
         what = "a folder" if path.is_dir() else "no such file"
         raise DataError(f"{path}: {what}. Give a file with polygons, such as GeoJSON or a GeoPackage.")
@@ -95,71 +105,107 @@ def _polygons(path: Path, notes: list[str]) -> geopandas.GeoDataFrame:
         found = []
         for layer in layers:
             frame = geopandas.read_file(path, layer=layer)
-            if "geometry" in frame and frame.geometry.geom_type.isin(("Polygon", "MultiPolygon")).any():
+            if "geometry" in frame and frame.geometry.geom_type.isin(kinds).any():
                 found.append((layer, frame))
     except Exception as error:  # the library below raises many kinds
         first = one_line((str(error).strip().splitlines() or [type(error).__name__])[0])
         raise DataError(f"{path.name}: cannot be read: {first}. Expected GeoJSON, GeoPackage or shapefile.") from error
-    if not found:
-        raise DataError(f"{path.name}: it holds no polygon. Regions are areas: give polygons with a name each.")
     if len(found) > 1:
         notes.append(f"{path.name}: only layer {one_line(found[0][0])} is read, not {some([n for n, _ in found[1:]])}")
-    frame = found[0][1]
-    areas = frame.geometry.geom_type.isin(("Polygon", "MultiPolygon")).to_numpy()
-    if not areas.all():
-        notes.append(f"{path.name}: {int((~areas).sum())} of {len(areas)} features are no polygons: left out")
-    return frame[areas]
+    return found[0][1] if found else None
 
 
-def _in_one_system(
-    path: Path, frame: geopandas.GeoDataFrame, sites: Sites, notes: list[str]
-) -> tuple[ndarray, Float[ndarray, "n 2"]]:
-    """Polygons and sites in the same coordinates."""
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """Shapes of a file and the sites in the same coordinates.
+
+    Parameters
+    ----------
+    shapes : ndarray
+        As the file has them, valid; where the sites have no degrees, in their plane.
+    sites : Float[ndarray, "n 2"]
+        The sites in the coordinates of the shapes; NaN where these have no such place.
+    crs : pyproj.CRS or None
+        Of both, where it is another than degrees; None for degrees, and in the plane of the sites.
+    degrees : bool
+        Whether both are degrees, of which a turn later is the same place.
+    """
+
+    shapes: ndarray
+    sites: Float[ndarray, "n 2"]
+    crs: pyproj.CRS | None = None
+    degrees: bool = False
+
+
+def placed(path: Path, frame: geopandas.GeoDataFrame, sites: Sites, notes: list[str]) -> Placed:
+    """Shapes and sites in the same coordinates.
+
+    Sites go into the reference system of the file, so that no shape is torn at the date line or at a pole.
+    """
     if sites.frame is Frame.SCHEMATIC:
         raise DataError(f"{path.name}: nobody knows where the sites are, so no polygon can hold one. Leave it out.")
     shapes = np.asarray(frame.geometry.values, object)
-    if sites.longitude is not None and sites.latitude is not None:
-        system, points = _EARTH, np.stack([sites.longitude, sites.latitude], axis=-1)
-    elif sites.crs is not None:
-        system, points = sites.crs, np.stack([sites.x, sites.y], axis=-1)
-    else:
-        notes.append(f"{path.name}: the sites lie in a local plane; the polygons are read in that plane")
-        return shapes, np.stack([sites.x, sites.y], axis=-1)
-    if frame.crs is None:
-        words = "degrees east and north" if system == _EARTH else "the coordinates of the sites"
-        notes.append(f"{path.name}: it names no reference system; read as {words}")
-        return shapes, points
+    plane = np.stack([sites.x, sites.y], axis=-1)
     try:
-        source = pyproj.CRS(frame.crs)
-        if system == _EARTH and source.is_geographic:
-            return shapes, points  # a datum shift is smaller than any cell; geopandas keeps longitude first
-        return np.asarray(frame.geometry.to_crs(system).values, object), points
+        if sites.longitude is not None and sites.latitude is not None:
+            return _on_earth(path, frame, shapes, np.stack([sites.longitude, sites.latitude], axis=-1), notes)
+        if sites.crs is None:
+            notes.append(f"{path.name}: the sites lie in a local plane; the polygons are read in that plane")
+        elif frame.crs is None:
+            notes.append(f"{path.name}: it names no reference system; read as the coordinates of the sites")
+        else:
+            shapes = np.asarray(frame.geometry.to_crs(sites.crs).values, object)
     except pyproj.exceptions.ProjError as error:
         said = one_line(str(error).splitlines()[0])[:_LONGEST]
         raise DataError(f"{path.name}: its reference system cannot be used: {said}. Write it in WGS 84.") from error
+    return Placed(shapely.make_valid(shapes), plane)
 
 
-def _members(shapes: ndarray, points: Float[ndarray, "n 2"]) -> Bool[ndarray, "r n"]:
-    """Which point each polygon holds or touches; longitudes may count from 0 to 360 there."""
+def _on_earth(
+    path: Path, frame: geopandas.GeoDataFrame, shapes: ndarray, lonlat: Float[ndarray, "n 2"], notes: list[str]
+) -> Placed:
+    if frame.crs is None:
+        notes.append(f"{path.name}: it names no reference system; read as degrees east and north")
+    source = None if frame.crs is None else pyproj.CRS(frame.crs)
+    if source is None or source.is_geographic:  # a datum shift is smaller than any cell; geopandas has longitude first
+        return Placed(shapely.make_valid(shapes), lonlat, degrees=True)
+    step = pyproj.Transformer.from_crs(_EARTH, source, always_xy=True)
+    there = np.stack(step.transform(lonlat[:, 0], lonlat[:, 1]), axis=-1)
+    return Placed(shapely.make_valid(shapes), np.where(np.isfinite(there), there, np.nan), source)
+
+
+def holding(placed: Placed) -> Bool[ndarray, "r n"]:
+    """Which site each shape holds or touches."""
+    return _members(placed.shapes, placed.sites, turns=(0.0, 360.0, -360.0) if placed.degrees else (0.0,))
+
+
+def _members(shapes: ndarray, points: Float[ndarray, "n 2"], turns: Sequence[float]) -> Bool[ndarray, "r n"]:
+    """Which point each shape holds or touches, also where the shape counts its longitudes a turn further."""
     inside = np.zeros((len(shapes), len(points)), bool)
     tree = shapely.STRtree(shapes)
-    for turn in (0.0, 360.0):
-        which, where = tree.query(shapely.points(points[:, 0] + turn, points[:, 1]), predicate="intersects")
-        inside[where, which] = True
-        if not np.nanmax(shapely.bounds(shapes)[:, 2], initial=-np.inf) > 180:
-            break
+    there = np.flatnonzero(np.isfinite(points).all(axis=1))
+    shapely.prepare(shapes)
+    for turn in turns:
+        x, y = points[there, 0] + turn, points[there, 1]
+        which, where = tree.query(shapely.points(x, y))  # boxes alone: a prepared shape then answers far faster
+        order = np.argsort(where, kind="stable")
+        ends = np.flatnonzero(np.diff(where[order])) + 1
+        for near in np.split(order, ends) if len(order) else []:
+            at, mine = where[near[0]], which[near]
+            inside[at, there[mine]] |= shapely.intersects_xy(shapes[at], x[mine], y[mine])
     return inside
 
 
-def _nowhere(path: Path, shapes: ndarray, points: Float[ndarray, "n 2"]) -> str:
-    if _members(shapes, points[:, ::-1]).any():
+def _nowhere(path: Path, placed: Placed) -> str:
+    shapes, points = placed.shapes, placed.sites
+    if holding(replace(placed, sites=points[:, ::-1])).any():
         return (
             f"{path.name}: latitude and longitude of its polygons are swapped: only with x and y exchanged do they "
             "hold a site. Write longitude first."
         )
     west, south, _, _ = np.nanmin(shapely.bounds(shapes), axis=0)
     _, _, east, north = np.nanmax(shapely.bounds(shapes), axis=0)
-    low, high = points.min(axis=0), points.max(axis=0)
+    low, high = np.nanmin(points, axis=0), np.nanmax(points, axis=0)
     return (
         f"{path.name}: no polygon holds a site. The polygons span {west:g} to {east:g} and {south:g} to {north:g}, the "
         f"sites {low[0]:g} to {high[0]:g} and {low[1]:g} to {high[1]:g}. Give polygons of that area."

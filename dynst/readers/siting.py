@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pyproj
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from scipy.spatial import KDTree
 
-from dynst.domain import Frame, GraphLayout, GridLayout, Layout, Sites
-from dynst.domain.space import EARTH_RADIUS_KM, unit_vectors
+from dynst.domain import Frame, GraphLayout, GridLayout, Layout, Sites, Stations
+from dynst.domain.space import EARTH_RADIUS_KM, unit_vectors, wrap_longitude
 from dynst.errors import DataError, unknown_name
 from dynst.readers.siting_files import Given, plain, read_given
 from dynst.readers.tables import some
 
-__all__ = ["Siting", "stations_on"]
+__all__ = ["Siting", "Space", "space_of", "stations_on"]
 
 _ROUND = 1.001  # positions in files are rounded: a station on the corner of its cell is still on it
 _MESH = 0.6  # of the longest edge at a node: in a triangle of equal sides the middle is 0.577 of a side away
@@ -35,11 +36,15 @@ class Siting:
         What each station is called: as the record calls it where it was found by name, else as the file does.
     notes : tuple of str
         What was done, in words.
+    stations : Stations or None
+        All of them at their own places with their own names, also those that share a site; None where no file gave
+        them. A station that was found by name stands on its site.
     """
 
     selected: Int[ndarray, " k"]
     names: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    stations: Stations | None = None
 
     def __repr__(self) -> str:
         return f"Siting({len(self.selected)} stations)"
@@ -84,12 +89,68 @@ def stations_on(sites: Sites, layout: Layout, path: Path) -> Siting:
     elif (row >= 0).any() and len(given.called) > 1:
         notes.append(f"stations of {given.where} are found by name")
     missing = np.flatnonzero(row < 0)
-    if len(missing):
-        row = row.copy()
-        row[missing], said = _by_place(given, called, missing, sites, layout)
-        notes += said
-        called = tuple(name or given.names[i] for i, name in enumerate(called))
-    return _once(given.where, sites, row, called, placed=missing, notes=notes)
+    if not len(missing):
+        return _once(given.where, sites, row, called, placed=missing, notes=notes, stations=_on(sites, row, called))
+    found = _by_place(given, called, missing, sites, layout)
+    row = row.copy()
+    row[missing] = found.row
+    called = tuple(name or given.names[i] for i, name in enumerate(called))
+    notes.append(found.words(given.where))
+    stations = _moved(_on(sites, row, called), sites, missing, found)
+    return _once(given.where, sites, row, called, placed=missing, notes=notes, stations=stations)
+
+
+def _on(sites: Sites, row: Int[ndarray, " k"], called: Sequence[str]) -> Stations:
+    """Stations that stand on their sites."""
+    degrees = sites.longitude is not None and sites.latitude is not None
+    return Stations(
+        row,
+        tuple(map(plain, called)),
+        sites.x[row],
+        sites.y[row],
+        np.zeros(len(row)),
+        longitude=sites.longitude[row] if degrees and sites.longitude is not None else None,
+        latitude=sites.latitude[row] if degrees and sites.latitude is not None else None,
+    )
+
+
+def _moved(stations: Stations, sites: Sites, some: Int[ndarray, " j"], found: _Found) -> Stations:
+    """The same, but `some` of them at the places where they were found.
+
+    Where a plane and the Earth cannot be brought together, the place of the site stands in on the other of the two.
+    """
+    x, y, away = stations.x.copy(), stations.y.copy(), stations.away.copy()
+    lon, lat = (None if part is None else part.copy() for part in (stations.longitude, stations.latitude))
+    away[some] = found.away
+    flat = found.places if not found.earth else _between(_degrees_of(sites), sites.crs, found.places)
+    degrees = found.places if found.earth else _between(sites.crs, _degrees_of(sites), found.places)
+    if degrees is not None:
+        east = degrees[:, 0]
+        east = np.where((east >= -180) & (east < 180), east, wrap_longitude(east))  # as given, to the last digit
+        degrees = np.stack([east, degrees[:, 1]], axis=-1)
+    if sites.frame is Frame.GEOGRAPHIC:
+        flat = degrees
+    if flat is not None:
+        x[some], y[some] = flat[:, 0], flat[:, 1]
+    if degrees is not None and lon is not None and lat is not None:
+        lon[some], lat[some] = degrees[:, 0], degrees[:, 1]
+    return replace(stations, x=x, y=y, away=away, longitude=lon, latitude=lat)
+
+
+def _degrees_of(sites: Sites) -> pyproj.CRS | None:
+    """Longitude and latitude as the reference system of the sites counts them, on its own sphere or ellipsoid."""
+    return None if sites.crs is None else pyproj.CRS.from_user_input(sites.crs).geodetic_crs
+
+
+def _between(
+    source: pyproj.CRS | str | None, target: pyproj.CRS | str | None, places: Float[ndarray, "k 2"]
+) -> Float[ndarray, "k 2"] | None:
+    """Places in another reference system; None where one of the two is unknown."""
+    if source is None or target is None:
+        return None
+    step = pyproj.Transformer.from_crs(source, target, always_xy=True)
+    moved = np.stack(step.transform(places[:, 0], places[:, 1]), axis=-1)
+    return moved if np.isfinite(moved).all() else None
 
 
 def _by_name(called: Mapping[str, Sequence[str]], names: Sequence[str]) -> tuple[tuple[str, ...], Int[ndarray, " k"]]:
@@ -107,9 +168,7 @@ def _by_name(called: Mapping[str, Sequence[str]], names: Sequence[str]) -> tuple
     return best
 
 
-def _by_place(
-    given: Given, called: Sequence[str], missing: Int[ndarray, " j"], sites: Sites, layout: Layout
-) -> tuple[Int[ndarray, " j"], list[str]]:
+def _by_place(given: Given, called: Sequence[str], missing: Int[ndarray, " j"], sites: Sites, layout: Layout) -> _Found:
     """Nearest sites of the stations that no name places."""
     if not given.placed:
         raise DataError(_unknown(given.where, [called[i] for i in missing], sites))
@@ -118,7 +177,7 @@ def _by_place(
             f"{given.where}: nobody knows where the sites of the record are, so stations are found by name, and no "
             f"site is called {some([called[i] for i in missing], 3)}. Name them as the record does: {some(sites.name)}."
         )
-    space, places = _space(given, sites)
+    space, places = space_of(given, sites)
     places = places[missing]
     nowhere = [called[i] for i, there in zip(missing, np.isfinite(places).all(axis=1), strict=True) if not there]
     if nowhere:
@@ -134,14 +193,30 @@ def _by_place(
             raise DataError(_swapped(given.where, space, int(on.sum()), int(swapped.sum()), len(on)))
         raise DataError(_off(given.where, space, [called[i] for i in missing], places=places, gap=gap, on=on))
     kind = "cell" if isinstance(layout, GridLayout) else "site"
-    return row, [
-        f"{len(row)} station{'s' * (len(row) > 1)} of {given.where} stand{'s' * (len(row) == 1)} on the nearest "
-        f"{kind} of the record, at most {gap.max():.3g} {space.unit} from its middle"
-    ]
+    return _Found(row, gap, places, space.earth, kind, space.unit)
 
 
 @dataclass(frozen=True, eq=False)
-class _Space:
+class _Found:
+    """Stations on the nearest sites: those sites, how far away, and the places, in degrees or in the plane."""
+
+    row: Int[ndarray, " j"]
+    away: Float[ndarray, " j"]
+    places: Float[ndarray, "j 2"]
+    earth: bool
+    kind: str
+    unit: str
+
+    def words(self, where: str) -> str:
+        one = len(self.row) == 1
+        return (
+            f"{len(self.row)} station{'' if one else 's'} of {where} stand{'s' if one else ''} on the nearest "
+            f"{self.kind} of the record, at most {self.away.max():.3g} {self.unit} from its middle"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Space:
     """Where sites and stations can be compared: on the Earth, or in the plane of the record."""
 
     points: Float[ndarray, "n d"]
@@ -150,17 +225,21 @@ class _Space:
 
     @property
     def unit(self) -> str:
+        """Unit of distances here."""
         return "km" if self.earth else self.sites.distance_unit
+
+    def points_of(self, places: Float[ndarray, "k 2"]) -> Float[ndarray, "k d"]:
+        """Places among the `points`."""
+        return unit_vectors(places[:, 0], np.clip(places[:, 1], -90, 90)) if self.earth else places
 
     def nearest(
         self, places: Float[ndarray, "k 2"], reach: Float[ndarray, " n"]
     ) -> tuple[Int[ndarray, " k"], Float[ndarray, " k"], Bool[ndarray, " k"]]:
         """Nearest site of each place, its distance in `unit` (infinite off the globe), whether it is near enough."""
-        points, possible = places, np.ones(len(places), bool)
+        possible = np.ones(len(places), bool)
         if self.earth:
             possible = (np.abs(places[:, 1]) <= 90) & (places[:, 0] >= -360) & (places[:, 0] <= 360)
-            points = unit_vectors(places[:, 0], np.clip(places[:, 1], -90, 90))
-        chord, row = KDTree(self.points).query(points)
+        chord, row = KDTree(self.points).query(self.points_of(places))
         chord, row = np.asarray(chord, float), np.asarray(row, np.int64)
         way = 2 * EARTH_RADIUS_KM * np.arcsin(np.clip(chord / 2, 0, 1)) if self.earth else self.sites.distance(chord)
         return row, np.where(possible, way, np.inf), possible & (chord <= _ROUND * reach[row] + 1e-9)
@@ -197,14 +276,14 @@ def _half_diagonal(points: Float[ndarray, "n d"], layout: GridLayout) -> Float[n
     return half
 
 
-def _space(given: Given, sites: Sites) -> tuple[_Space, Float[ndarray, "k 2"]]:
+def space_of(given: Given, sites: Sites) -> tuple[Space, Float[ndarray, "k 2"]]:
     """Where to compare, and the places of the stations there."""
     on_earth = sites.longitude is not None and sites.latitude is not None and np.isfinite(sites.longitude).all()
     loose = given.loose
     if on_earth:
         assert sites.longitude is not None
         assert sites.latitude is not None
-        earth = _Space(unit_vectors(sites.longitude, sites.latitude), sites, True)
+        earth = Space(unit_vectors(sites.longitude, sites.latitude), sites, True)
         if given.lonlat is not None:
             return earth, given.lonlat
         if loose is not None and np.nanmax(np.abs(loose)) <= 360:
@@ -221,7 +300,7 @@ def _space(given: Given, sites: Sites) -> tuple[_Space, Float[ndarray, "k 2"]]:
             f"{_unit(sites)}, and nobody knows where that plane lies. Give x and y, or the names of sites."
         )
     scale = 1000.0 if given.unit == "km" and sites.unit == "m" else 1.0
-    return _Space(np.stack([sites.x, sites.y], axis=-1), sites, False), flat * scale
+    return Space(np.stack([sites.x, sites.y], axis=-1), sites, False), flat * scale
 
 
 def _unit(sites: Sites) -> str:
@@ -235,7 +314,7 @@ def _unknown(where: str, lost: Sequence[str], sites: Sites) -> str:
     return f"{where}: {first}{known}{more} Name stations as the record does, or give their positions in a table."
 
 
-def _swapped(where: str, space: _Space, on: int, swapped: int, total: int) -> str:
+def _swapped(where: str, space: Space, on: int, swapped: int, total: int) -> str:
     what = "latitude and longitude" if space.earth else "x and y"
     order = " (in GeoJSON: longitude first)" if where.lower().endswith("json") and space.earth else ""
     return (
@@ -246,7 +325,7 @@ def _swapped(where: str, space: _Space, on: int, swapped: int, total: int) -> st
 
 def _off(
     where: str,
-    space: _Space,
+    space: Space,
     called: Sequence[str],
     *,
     places: Float[ndarray, "k 2"],
@@ -273,7 +352,7 @@ def _off(
     )
 
 
-def _at(x: float, y: float, space: _Space) -> str:
+def _at(x: float, y: float, space: Space) -> str:
     return f"longitude {x:g}, latitude {y:g}" if space.earth else f"x {x:g}, y {y:g}"
 
 
@@ -285,6 +364,7 @@ def _once(
     *,
     placed: Int[ndarray, " j"],
     notes: list[str],
+    stations: Stations,
 ) -> Siting:
     """Each site once, and who was merged; names that would be alike are told apart by those of their sites."""
     by_place = set(placed.tolist())
@@ -307,4 +387,4 @@ def _once(
     if alike:
         notes.append(f"stations of {where} at different places share a name, all are counted: {some(sorted(alike))}")
     names = tuple(f"{name[i]} ({plain(sites.name[row[i]])})" if name[i] in alike else plain(name[i]) for i in kept)
-    return Siting(np.array(list(first), np.int64), names, tuple(notes))
+    return Siting(np.array(list(first), np.int64), names, tuple(notes), stations)

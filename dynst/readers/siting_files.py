@@ -15,15 +15,14 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from dynst.errors import DataError
-from dynst.readers.station_tables import find_roles
+from dynst.readers.station_tables import NO_PLACE, Places, find_roles, place, read_places
 from dynst.readers.tables import SUFFIXES, Table, one_line, read_table, some, words_of
 
-__all__ = ["Given", "plain", "read_given"]
+__all__ = ["Given", "plain", "read_given", "read_positions"]
 
 _GEOMETRY = (".gpkg", ".shp", ".fgb")
 _JSON = (".geojson", ".json")
 _NAMES = ("name", "station", "sensor", "site", "id", "code", "label", "title", "stop", "device", "node", "wmo")
-_NOWHERE = (-999.0, -9999.0, -99999.0)  # written where a longitude or latitude is unknown
 _LONGEST = 60  # characters of a reference system that a message shows
 
 
@@ -109,6 +108,29 @@ def read_given(path: Path, known: Sequence[str] = ()) -> Given:
     raise DataError(f"{path.name}: no file of stations by its name. Expected one of {expected}.")
 
 
+def read_positions(path: Path) -> Places:
+    """Where the stations of a record stand: by a table, or by the points of any file that `read_given` reads.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, or gives no positions.
+    """
+    if path.suffix.lower() not in (*_GEOMETRY, *_JSON):
+        return read_places(path)
+    given = read_given(path)
+    there = given.lonlat if given.lonlat is not None else given.loose
+    if there is None and given.plane is None:
+        raise DataError(f"{path.name}: its features have no positions. Give points.")
+    if there is not None:
+        columns = {"lon": there[:, 0], "lat": there[:, 1]}
+    else:
+        assert given.plane is not None
+        columns = {"x": given.plane[:, 0], "y": given.plane[:, 1]}
+    found = place(given.where, given.called, columns, {"x": "m", "y": "m"})
+    return replace(found, notes=(*given.notes, *found.notes))
+
+
 def _from_text(path: Path, known: Sequence[str]) -> Given:
     """A table with positions or names, or a list of names."""
     if path.suffix.lower() != ".parquet":
@@ -156,7 +178,7 @@ def _from_table(path: Path, table: Table) -> Given:
     loose, unit = (None, "") if plane is None else plane
     if lonlat is None and loose is None and not called:
         raise DataError(f"{path.name}: neither names nor positions. Expected columns name, lon and lat (or x and y).")
-    places = None if lonlat is None else np.where(np.isin(lonlat[0], _NOWHERE), np.nan, lonlat[0])
+    places = None if lonlat is None else np.where(np.isin(lonlat[0], NO_PLACE), np.nan, lonlat[0])
     there = np.zeros((0, 2)) if places is None else places[np.isfinite(places).all(axis=1)]
     if len(there) and (np.abs(there).max(axis=1) > 360).all():
         places, loose, unit = None, places, ""  # lengths that are called lon and lat

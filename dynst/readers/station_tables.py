@@ -14,7 +14,7 @@ from dynst.domain import Frame
 from dynst.errors import DataError
 from dynst.readers.tables import Table, columns_of, quantity_of, read_table, some, words_of
 
-__all__ = ["Places", "find_roles", "holds_places", "place", "read_places"]
+__all__ = ["NO_PLACE", "Places", "find_roles", "holds_places", "place", "read_places"]
 
 _LATITUDE = {"lat", "lats", "latitude", "latitudes"}
 _LONGITUDE = {"lon", "lons", "long", "lng", "longitude", "longitudes"}
@@ -34,7 +34,7 @@ _NAMES = (
     "wmo",
     "location",
 )
-_NO_PLACE = (-999.0, -9999.0, -99999.0)  # written where a position is unknown,
+NO_PLACE = (-999.0, -9999.0, -99999.0)  # written where a position is unknown,
 _LEVEL = ("lon", "lat", "height")  # in these columns; in a plane it may be one
 
 
@@ -213,7 +213,7 @@ def place(
     >>> found.frame, found.notes
     (<Frame.PLANAR: 'planar'>, ('lon and lat of bus.json are no degrees and are taken as metres in a plane',))
     """
-    columns = {k: np.where(np.isin(v, _NO_PLACE), np.nan, v) if k in _LEVEL else v for k, v in columns.items()}
+    columns = {k: np.where(np.isin(v, NO_PLACE), np.nan, v) if k in _LEVEL else v for k, v in columns.items()}
     height, high, notes = columns.get("height"), units.get("height") or "m", list[str]()
     if "lat" in columns and "lon" in columns:
         lon, lat = columns["lon"], columns["lat"]

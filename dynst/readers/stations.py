@@ -21,8 +21,9 @@ from dynst.readers.edges import holds_links, read_links
 from dynst.readers.joined import joined
 from dynst.readers.records import Record, Wanted
 from dynst.readers.series_tables import LONG_NAMES, record_of
+from dynst.readers.siting_files import read_positions
 from dynst.readers.station_files import holds_stations, read_json, read_netcdf
-from dynst.readers.station_tables import Places, holds_places, read_places
+from dynst.readers.station_tables import Places, holds_places
 from dynst.readers.tables import SUFFIXES, read_table, some
 from dynst.readers.times import Runs
 
@@ -91,7 +92,7 @@ def read(
     told = [None if file is None else _helper(file) for file in (hints.stations, hints.graph)]
     files, told = _sorted_out(path, _files(path, [file for file in told if file is not None]), told)
     helpers = [file for file in told if file is not None]
-    places = None if told[0] is None else read_places(told[0])
+    places = None if told[0] is None else read_positions(told[0])
     if len(files) == 1:
         record, runs, cases = joined([_record(files[0], wanted)], files, places)
     else:  # files may be quantities, so what they offer together is known only once they are joined

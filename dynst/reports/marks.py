@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import altair as alt
@@ -14,14 +14,18 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from dynst.domain import GraphLayout, Plan
+from dynst.domain import GraphLayout, Plan, Sites
+from dynst.domain.listing import EXISTING, Listed, listing
 from dynst.reports.raster import COLOURS, UNRANKED, usual_gap
 from dynst.reports.shades import Shades
 from dynst.reports.view import View
 
 __all__ = [
+    "EXISTING_COLOUR",
     "SENSOR_COLOUR",
+    "Mark",
     "drawn_links",
+    "drawn_marks",
     "importance_scale",
     "links_of",
     "ringed",
@@ -33,6 +37,10 @@ __all__ = [
 SENSOR_COLOUR = "#d55e00"
 """Vermilion of the colour-blind safe palette of Okabe and Ito (2008): far from every shade of the map."""
 
+EXISTING_COLOUR = "#000000"
+"""Black of the same palette, for stations that stand already."""
+
+_EXISTING = "existing station"  # in the legend
 _LABELLED = 20  # up to so many sensors carry their rank on a dot; chosen: more numbers hide the map
 _NAMED = 30  # up to so many sensors that stand among dots carry rank and name; chosen likewise
 _LETTERS = 22  # of a name beside a dot; chosen
@@ -74,9 +82,10 @@ def sensor_dots(plan: Plan, sensors: Int[ndarray, " k"], view: View, x: alt.X, y
     """A dot for each sensor, the first rank on top; ranks on the dots if they are few."""
     labelled = len(sensors) <= _LABELLED
     size = 16.0 if labelled else _dot_size(view, len(sensors))
-    values = _sensor_rows(plan, sensors, view, "sensor, rank" if labelled else "sensor")
+    marks = drawn_marks(plan, sensors, view)
+    values = _sensor_rows(plan, marks, view, "sensor, rank" if labelled else "sensor")
     encoding: dict[str, Any] = {"x": x, "y": y, "tooltip": _tooltip(view, ranked=True)}
-    kind = alt.Fill("kind:N", scale=alt.Scale(range=[SENSOR_COLOUR]), legend=_KEY)
+    kind = alt.Fill("kind:N", scale=_kinds(values), legend=_KEY)
     dots = (
         alt.Chart(table(values[::-1]))
         .mark_circle(
@@ -86,7 +95,7 @@ def sensor_dots(plan: Plan, sensors: Int[ndarray, " k"], view: View, x: alt.X, y
     )
     if not labelled:
         return [dots]
-    shown = (row for row, covered in zip(values, _hidden(view, sensors, size), strict=True) if not covered)
+    shown = (row for row, covered in zip(values, _hidden(view, marks, size), strict=True) if not covered)
     numbers = (
         alt.Chart(table(shown))
         .mark_text(fontSize=9, fontWeight="bold", color="#ffffff", dy=0.5, aria=False)
@@ -122,7 +131,7 @@ def site_dots(plan: Plan, shades: Shades, view: View, x: alt.X, y: alt.Y) -> alt
     """Every site as a dot in the shade of its importance, the most important on top; grey if it is not ranked."""
     order = np.argsort(np.nan_to_num(shades.level, nan=-1.0), kind="stable").tolist()
     rows = (
-        _row(plan, site, view, f"{plan.importance_map[site]:.4g}")
+        _row(plan.sites.name[site], view.x[site], view.y[site], view, f"{plan.importance_map[site]:.4g}")
         | {"shade": "" if np.isnan(shades.level[site]) else f"{shades.level[site]:.4g}"}
         for site in order
     )
@@ -141,9 +150,10 @@ def ringed(
     """The sensors among `site_dots`: larger, in their shade, ringed; rank and name beside them if they are few."""
     named = len(sensors) <= _NAMED
     size = _site_size(view) + (5.0 if named else 2.5)
-    values = _sensor_rows(plan, sensors, view, "sensor, rank" if named else "sensor")
-    for row, level in zip(values, shades.level[sensors].tolist(), strict=True):
-        row["shade"] = f"{level:.4g}"
+    marks = drawn_marks(plan, sensors, view)
+    values = _sensor_rows(plan, marks, view, "sensor, rank" if named else "sensor")
+    for row, mark in zip(values, marks, strict=True):
+        row["shade"] = f"{shades.level[mark.one.site]:.4g}"
     key = alt.Legend(title=None, symbolSize=110, symbolStrokeWidth=2.5, symbolFillColor="#ffffff", offset=14)
     rings = (
         alt.Chart(table(values[::-1]))
@@ -152,24 +162,22 @@ def ringed(
             x=axes[0],
             y=axes[1],
             color=importance_scale(shades, view),
-            stroke=alt.Stroke("kind:N", scale=alt.Scale(range=[SENSOR_COLOUR]), legend=key),
+            stroke=alt.Stroke("kind:N", scale=_kinds(values), legend=key),
             tooltip=_tooltip(view, ranked=True),
         )
     )
-    return [rings, *(_labels(plan, view, sensors, size, axes) if named else [])]
+    return [rings, *(_labels(plan, view, marks, size, axes) if named else [])]
 
 
-def _labels(
-    plan: Plan, view: View, sensors: Int[ndarray, " k"], size: float, axes: tuple[alt.X, alt.Y]
-) -> list[alt.Chart]:
+def _labels(plan: Plan, view: View, marks: Sequence[Mark], size: float, axes: tuple[alt.X, alt.Y]) -> list[alt.Chart]:
     """Rank and name of each sensor where they cover no other; the rank alone where the name does not fit."""
     generated = replace(plan.sites, name=()).name == plan.sites.name
     placed = _placed(
         [
-            (f"{rank}" if generated else f"{rank}: {_short(plan.sites.name[site])}", f"{rank}")
-            for rank, site in enumerate(sensors.tolist(), 1)
+            (f"{one.rank}" if generated and one.station is None else f"{one.rank}: {_short(one.name)}", f"{one.rank}")
+            for one in (mark.one for mark in marks)
         ],
-        view.pixels[sensors],
+        _pixels(view, marks),
         size,
         view,
     )
@@ -253,20 +261,66 @@ def _tooltip(view: View, *, ranked: bool, what: str = "importance") -> list[alt.
     return [alt.Tooltip(f"{key}:N", title=title) for key, title in titles.items()]
 
 
-def _row(plan: Plan, site: int, view: View, importance: str) -> dict[str, object]:
-    row: dict[str, object] = {"x": f"{view.x[site]:.6g}", "y": f"{view.y[site]:.6g}"}
-    row |= {"name": plan.sites.name[site], "importance": importance}
+def _row(name: str, x: float, y: float, view: View, importance: str) -> dict[str, object]:
+    row: dict[str, object] = {"x": f"{x:.6g}", "y": f"{y:.6g}", "name": name, "importance": importance}
     if view.geographic:
-        longitude = (view.x[site] + 180.0) % 360.0 - 180.0
-        row |= {"longitude": f"{longitude:.3f}°", "latitude": f"{view.y[site]:.3f}°"}
+        longitude = (x + 180.0) % 360.0 - 180.0
+        row |= {"longitude": f"{longitude:.3f}°", "latitude": f"{y:.3f}°"}
     return row
 
 
-def _sensor_rows(plan: Plan, sensors: Int[ndarray, " k"], view: View, kind: str) -> list[dict[str, object]]:
+@dataclass(frozen=True)
+class Mark:
+    """A sensor, and where it stands in the coordinates of the drawing.
+
+    Parameters
+    ----------
+    one : Listed
+        The sensor.
+    x, y : float
+        As in `View`.
+    """
+
+    one: Listed
+    x: float
+    y: float
+
+
+def drawn_marks(plan: Plan, sensors: Int[ndarray, " k"], view: View) -> list[Mark]:
+    """Where the sensors stand: existing stations at their own places."""
+    return [Mark(one, *_place(plan.sites, one, view)) for one in listing(plan, sensors)]
+
+
+def _place(sites: Sites, one: Listed, view: View) -> tuple[float, float]:
+    x, y = float(view.x[one.site]), float(view.y[one.site])
+    own = sites.stations
+    if own is None or one.station is None or view.schematic:
+        return x, y
+    if not view.geographic:
+        scale = 1000.0 if (sites.unit, view.unit) == ("m", "km") else 1.0
+        return float(own.x[one.station]) / scale, float(own.y[one.station]) / scale
+    if own.longitude is None or own.latitude is None:
+        return x, y
+    east = float(own.longitude[one.station]) - x  # the drawing may count its longitudes a turn further
+    return x + (east + 180.0) % 360.0 - 180.0, float(own.latitude[one.station])
+
+
+def _sensor_rows(plan: Plan, marks: Sequence[Mark], view: View, kind: str) -> list[dict[str, object]]:
     return [
-        _row(plan, site, view, f"{plan.importance[rank - 1]:.4g}") | {"rank": rank, "kind": kind}
-        for rank, site in enumerate(sensors.tolist(), 1)
+        _row(mark.one.name, mark.x, mark.y, view, f"{plan.importance[mark.one.rank - 1]:.4g}")
+        | {"rank": mark.one.rank, "kind": _EXISTING if mark.one.role == EXISTING else kind}
+        for mark in marks
     ]
+
+
+def _kinds(rows: Sequence[Mapping[str, object]]) -> alt.Scale:
+    """Colours of new sensors and of existing stations; of what there is."""
+    kinds = sorted({str(row["kind"]) for row in rows}, key=lambda kind: kind == _EXISTING)
+    return alt.Scale(domain=kinds, range=[EXISTING_COLOUR if kind == _EXISTING else SENSOR_COLOUR for kind in kinds])
+
+
+def _pixels(view: View, marks: Sequence[Mark]) -> Float[ndarray, "k 2"]:
+    return view.pixels_of(np.array([mark.x for mark in marks]), np.array([mark.y for mark in marks]))
 
 
 def _dot_size(view: View, count: int) -> float:
@@ -280,8 +334,8 @@ def _dot_size(view: View, count: int) -> float:
     return float(np.clip(math.sqrt(area / 8 / count * 4 / math.pi), 1.5, 10.0))
 
 
-def _hidden(view: View, sensors: Int[ndarray, " k"], size: float) -> list[bool]:
+def _hidden(view: View, marks: Sequence[Mark], size: float) -> list[bool]:
     """Whether the number on a dot would be covered by a dot of better rank."""
-    places = view.pixels[sensors]
+    places = _pixels(view, marks)
     apart = np.linalg.norm(places[:, None] - places[None], axis=-1)
-    return [bool((apart[i, :i] < 0.8 * size).any()) for i in range(len(sensors))]
+    return [bool((apart[i, :i] < 0.8 * size).any()) for i in range(len(marks))]

@@ -7,20 +7,21 @@ from collections.abc import Iterator
 
 import altair as alt
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from dynst.domain import Plan, Role
+from dynst.domain.listing import EXISTING
 from dynst.domain.space import EARTH_RADIUS_KM
 from dynst.domain.spacing import HOPS
 from dynst.domain.words import distance
-from dynst.reports.marks import table
+from dynst.reports.marks import EXISTING_COLOUR, Mark, drawn_marks, table
 from dynst.reports.view import View
 
 __all__ = ["RULE_COLOUR", "closed_sites", "rule_marks", "rule_words"]
 
 RULE_COLOUR = "#111111"
-"""Of existing stations and circles: dark, so that they stand out from sensors and shades."""
+"""Of circles and crosses: dark, so that they stand out from sensors and shades."""
 
 _CIRCLES = 200  # sensors that get a circle; chosen: more of them hide the map
 _CORNERS = 48  # of a circle
@@ -37,7 +38,7 @@ def rule_words(plan: Plan, *, shaded: bool) -> list[str]:
     words = []
     if closed_sites(plan).any():
         words.append(f"{'hatched' if shaded else 'crossed'}: no new sensor may stand there")
-    if len(_stations(plan)):
+    if len(plan.sites.fixed):
         words.append("squares: existing stations")
     least = _least(plan)
     if least is not None and plan.budget <= _CIRCLES:
@@ -71,40 +72,18 @@ def _least(plan: Plan) -> float | None:
     return float(kept["least"])
 
 
-def _stations(plan: Plan) -> Float[ndarray, "k 2"]:
-    """Places of existing stations, in the frame of the sites: their own where these are known."""
-    stations, fixed = plan.sites.stations, plan.sites.fixed
-    if stations is not None:
-        return np.stack([stations.x, stations.y], axis=-1)
-    return np.stack([plan.sites.x[fixed], plan.sites.y[fixed]], axis=-1)
-
-
-def _on_map(plan: Plan, places: Float[ndarray, "k 2"], sites: Int[ndarray, " k"], view: View) -> Float[ndarray, "k 2"]:
-    """Places in the coordinates of the drawing, each beside its site."""
-    shift = places - np.stack([plan.sites.x[sites], plan.sites.y[sites]], axis=-1)
-    if view.geographic:
-        shift[:, 0] = (shift[:, 0] + 180.0) % 360.0 - 180.0
-    else:
-        shift = shift * _scale(plan, view)
-    drawn: ndarray = np.stack([view.x[sites], view.y[sites]], axis=-1) + shift
-    return drawn
-
-
-def _scale(plan: Plan, view: View) -> float:
-    """Length on the drawing of a length of the sites."""
-    return 0.001 if (plan.sites.unit, view.unit) == ("m", "km") else 1.0
+def _existing(plan: Plan, view: View) -> list[Mark]:
+    """Stations that exist, where they stand on the drawing."""
+    return [mark for mark in drawn_marks(plan, plan.selected, view) if mark.one.role == EXISTING]
 
 
 def _squares(plan: Plan, view: View, x: alt.X, y: alt.Y) -> list[alt.Chart]:
-    stations = plan.sites.stations
-    sites = plan.sites.fixed if stations is None else stations.site
-    if not len(sites):
+    stations = _existing(plan, view)
+    if not stations:
         return []
-    names = [plan.sites.name[site] for site in sites.tolist()] if stations is None else stations.name
-    places = _on_map(plan, _stations(plan), sites, view).tolist()
-    rows = ({"x": f"{a:.6g}", "y": f"{b:.6g}", "name": name} for (a, b), name in zip(places, names, strict=True))
+    rows = ({"x": f"{mark.x:.6g}", "y": f"{mark.y:.6g}", "name": mark.one.name} for mark in stations)
     squares = alt.Chart(table(rows)).mark_point(
-        shape="square", size=90, stroke=RULE_COLOUR, strokeWidth=2.2, fillOpacity=0, clip=True
+        shape="square", size=90, stroke=EXISTING_COLOUR, strokeWidth=2.2, fillOpacity=0, clip=True
     )
     return [squares.encode(x=x, y=y, tooltip=[alt.Tooltip("name:N", title="existing station")])]
 
@@ -121,28 +100,22 @@ def _circles(plan: Plan, view: View, x: alt.X, y: alt.Y) -> list[alt.Chart]:
 
 def _circle_rows(plan: Plan, view: View, radius: float) -> Iterator[dict[str, object]]:
     """Corners of the circle around each sensor; an existing station has its own place."""
-    places = np.stack([plan.sites.x, plan.sites.y], axis=-1)
-    stations = plan.sites.stations
-    if stations is not None:
-        places[stations.site] = np.stack([stations.x, stations.y], axis=-1)
-    sites = plan.selected
-    for path, (site, place) in enumerate(zip(sites.tolist(), places[sites], strict=True)):
-        ring = _ring(plan, place, radius, view)
-        drawn = _on_map(plan, ring, np.full(_CORNERS, site), view)
-        for i, (a, b) in enumerate(drawn.tolist()):
+    for path, mark in enumerate(drawn_marks(plan, plan.selected, view)):
+        for i, (a, b) in enumerate(_ring(plan, mark, radius, view).tolist()):
             yield {"x": f"{a:.6g}", "y": f"{b:.6g}", "path": path, "i": i}
 
 
-def _ring(plan: Plan, place: Float[ndarray, " 2"], radius: float, view: View) -> Float[ndarray, "c 2"]:
-    """Places at one distance from a place, all around."""
+def _ring(plan: Plan, mark: Mark, radius: float, view: View) -> Float[ndarray, "c 2"]:
+    """Places on the drawing at one distance from a sensor, all around."""
     bearing = np.arange(_CORNERS) * 2 * math.pi / _CORNERS
+    ring: ndarray
     if not view.geographic:
-        length = radius * (1000.0 if plan.sites.unit == "m" else 1.0)
-        ring: ndarray = place + length * np.stack([np.sin(bearing), np.cos(bearing)], axis=-1)
+        length = radius * (1000.0 if (plan.sites.unit, view.unit) == ("m", "m") else 1.0)
+        ring = np.array([mark.x, mark.y]) + length * np.stack([np.sin(bearing), np.cos(bearing)], axis=-1)
         return ring
-    east, north = np.radians(place)
+    east, north = np.radians([mark.x, mark.y])
     angle = radius / EARTH_RADIUS_KM
     up = np.arcsin(np.sin(north) * np.cos(angle) + np.cos(north) * np.sin(angle) * np.cos(bearing))
     across = np.arctan2(np.sin(bearing) * np.sin(angle) * np.cos(north), np.cos(angle) - np.sin(north) * np.sin(up))
-    turned: ndarray = np.degrees(np.stack([east + across, up], axis=-1))
-    return turned
+    ring = np.degrees(np.stack([east + across, up], axis=-1))
+    return ring

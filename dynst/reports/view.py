@@ -69,8 +69,12 @@ class View:
     @property
     def pixels(self) -> Float[ndarray, "n 2"]:
         """Where on the plotting area the sites are, right and down from its upper left corner."""
-        across = (self.x - self.west) / (self.east - self.west) * self.width
-        return np.stack([across, (self.north - self.y) / (self.north - self.south) * self.height], axis=-1)
+        return self.pixels_of(self.x, self.y)
+
+    def pixels_of(self, x: Float[ndarray, " k"], y: Float[ndarray, " k"]) -> Float[ndarray, "k 2"]:
+        """Where on the plotting area places in the coordinates of the drawing are."""
+        across = (x - self.west) / (self.east - self.west) * self.width
+        return np.stack([across, (self.north - y) / (self.north - self.south) * self.height], axis=-1)
 
     def axis(self, name: str) -> str:
         """Name of a planar axis with its unit."""

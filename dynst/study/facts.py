@@ -9,7 +9,7 @@ from dynst.domain.durations import window_words
 from dynst.planners import row_of
 from dynst.windows.choice import climatology_words
 
-__all__ = ["data_card", "fact_rows", "rule_rows", "window_words"]
+__all__ = ["budget_words", "data_card", "fact_rows", "rule_rows", "window_words"]
 
 
 def fact_rows(found: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -40,12 +40,26 @@ def fact_rows(found: Mapping[str, Any]) -> list[tuple[str, str]]:
                 ", ".join(f"{name} {split[name]['windows']}" for name in ("train", "validation", "test"))
                 + f" windows, {split['how']}",
             ),
-            ("budget", f"{budget['sensors']} sensors (sparsity {budget['sparsity']:.4g})"),
+            ("budget", budget_words(budget)),
             *rule_rows(found.get("rules")),
             ("planner", f"{planner['name']} ({planner['why']})"),
             *([("backbone", planner["backbone"])] if row_of(planner["name"]).trains else []),
         ]
     return rows
+
+
+def budget_words(budget: Mapping[str, Any]) -> str:
+    """How many sensors, and how many of them are new where some stand already.
+
+    Examples
+    --------
+    >>> budget_words({"sensors": 32, "sparsity": 0.9, "new": 20, "existing": 12})
+    '32 sensors: 20 new sensors beside 12 existing (sparsity 0.9)'
+    """
+    sensors = f"{budget['sensors']} sensors"
+    if budget.get("existing"):
+        sensors += f": {budget['new']} new sensor{'s' * (budget['new'] != 1)} beside {budget['existing']} existing"
+    return f"{sensors} (sparsity {budget['sparsity']:.4g})"
 
 
 def rule_rows(found: Mapping[str, Any] | None) -> list[tuple[str, str]]:

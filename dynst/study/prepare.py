@@ -18,6 +18,7 @@ from dynst.errors import ConfigError, DataError
 from dynst.evaluation.window_choice import WindowChoice, choose_window
 from dynst.planners import find_planner
 from dynst.planners.base import Task
+from dynst.readers.rule_files import RuleFile
 from dynst.study.event import Event, Listener, nobody
 from dynst.study.given import made_in_python
 from dynst.study.rules import Ruled, rules_of
@@ -132,13 +133,13 @@ class Prepared:
                 "stations": self.study.stations and _absolute(self.study.stations),
                 "graph": self.study.graph and _absolute(self.study.graph),
                 "regions": self.study.regions and _absolute(self.study.regions),
-                **{rule: path and _absolute(path) for rule, path in self.study.rules.items()},
+                **{rule: tuple(map(_absolute_file, files)) for rule, files in self.study.rules.items()},
                 "observe": tuple(channel.name for channel in self.field.channels if channel.observe),
                 "predict": tuple(channel.name for channel in self.field.channels if channel.predict),
                 "history": self.window.history,
                 "horizon": self.window.prediction,
                 "climatology": str(self.climatology.calendar),
-                "sensors": self.budget if self.study.sparsity is None else None,
+                "sensors": self.budget if self.study.sparsity is None and self.study.new is None else None,
                 "planner": self.planner,
                 "out": None,
             }
@@ -147,6 +148,7 @@ class Prepared:
     def facts(self) -> dict[str, object]:
         """What was found in the data and decided from it, as JSON types."""
         window, split = self.window, self.split
+        fixed = len(self.field.sites.fixed)
         blocks = {"train": split.train, "validation": split.valid, "test": split.test}
         return {
             "data": describe(self.field),
@@ -158,7 +160,8 @@ class Prepared:
                 for name, block in blocks.items()
             }
             | {"how": split.how, "kind": split.kind},
-            "budget": {"sensors": self.budget, "sparsity": 1 - self.budget / len(self.field.sites)},
+            "budget": {"sensors": self.budget, "sparsity": 1 - self.budget / len(self.field.sites)}
+            | ({"existing": fixed, "new": self.budget - fixed} if fixed else {}),
             "planner": {"name": self.planner, "why": self.why, "backbone": self.backbone},
         } | ({"rules": dict(self.ruled.facts)} if self.ruled.facts else {})
 
@@ -185,7 +188,7 @@ def prepare(study: Study, record: Field | None = None, *, listen: Listener = nob
     listen(Event("read", study.data))
     field = _read(study) if record is None else made_in_python(study, record)
     ruled, bare = rules_of(study, field), field.sites
-    field = replace(field, sites=ruled.rules.on(bare))
+    field = replace(field, sites=bare if ruled.sites is None else ruled.sites)
     ruled.rules.check_budget(study.wanted(field.sites), field.sites)
     try:
         found = choose(study, field)
@@ -276,6 +279,10 @@ def _missing_share(field: Field) -> float:
 
 def _absolute(path: str) -> str:
     return str(Path(path).expanduser().resolve()) if is_path(path) else path
+
+
+def _absolute_file(named: RuleFile) -> RuleFile:
+    return replace(named, file=_absolute(named.file))
 
 
 def _instant(time: object) -> str:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool
 from numpy import ndarray
 
 from dynst.config import Study
-from dynst.domain import Field, Role, Sites
-from dynst.domain.rules import Rules
-from dynst.errors import DataError
+from dynst.domain import Field, Role, Rules, Sites, Stations
+from dynst.domain.distances import Length, spacing_on
+from dynst.errors import ConfigError, DataError
+from dynst.readers.rule_files import RuleFile
 
 __all__ = ["Ruled", "roles_of", "rules_of"]
 
-_LISTS = ("", ".list")  # endings of lists of names, besides those of tables
 _SHOWN = 5  # names in a note
 
 
@@ -32,10 +32,13 @@ class Ruled:
         What a plan may do with each site.
     facts : dict
         Files, counts, words and notes, as JSON types; empty without rules.
+    sites : Sites or None
+        The sites of the record under the rules; None without rules.
     """
 
     rules: Rules = Rules()  # noqa: RUF009 - frozen
     facts: Mapping[str, object] = field(default_factory=dict)
+    sites: Sites | None = None
 
 
 def rules_of(study: Study, record: Field) -> Ruled:
@@ -43,17 +46,23 @@ def rules_of(study: Study, record: Field) -> Ruled:
 
     Raises
     ------
-    DataError
-        If a file cannot be read, a zone holds no site, or a station stands on no site; the rule is named.
+    DataError, ConfigError
+        If a file cannot be read, a zone holds no site, a station stands on no site, or the sites have no such
+        distance; the rule is named.
     """
-    files = {rule: path for rule, path in study.rules.items() if path is not None}
-    if not files:
+    files = {rule: named for rule, named in study.rules.items() if named}
+    if not files and study.min_distance is None:
         return Ruled()
     notes: list[str] = []
-    masks = {rule: _mask(rule, Path(path).expanduser(), record, notes) for rule, path in files.items()}
-    rules = Rules(existing=masks.get("existing"), allow=masks.get("allow"), forbid=masks.get("forbid"))
-    notes += _overruled(rules, record.sites)
-    return Ruled(rules, _facts(files, masks, rules, record.sites) | {"notes": notes})
+    rules = _of_files(files, record, notes)
+    if study.min_distance is not None:
+        with _named("min_distance"):
+            spacing = spacing_on(record.sites, record.layout, Length.parse(study.min_distance))
+            rules = replace(rules, min_distance=spacing)
+    sites = rules.on(record.sites)
+    notes += _overruled(rules, sites)
+    notes += _crowded(rules, sites)
+    return Ruled(rules, _facts(files, rules, sites) | {"notes": notes}, sites)
 
 
 def roles_of(facts: object) -> object:
@@ -62,23 +71,37 @@ def roles_of(facts: object) -> object:
     return rules.get("roles") if isinstance(rules, dict) else None
 
 
-def _mask(rule: str, path: Path, record: Field, notes: list[str]) -> Bool[ndarray, " n"]:
-    """Sites that the file of a rule names, or that its polygons hold."""
-    # half a second of imports that a study without rules does not need
-    from dynst.readers.regions import read_zone  # noqa: PLC0415
-    from dynst.readers.siting import stations_on  # noqa: PLC0415
-    from dynst.readers.tables import SUFFIXES  # noqa: PLC0415
-
+@contextmanager
+def _named(rule: str) -> Iterator[None]:
+    """Says in an error which rule it is about."""
     try:
-        if rule != "existing" and path.suffix.lower() not in {*SUFFIXES, *_LISTS}:
-            return read_zone(path, record.sites, notes)
-        found = stations_on(record.sites, record.layout, path)
-    except DataError as error:
-        raise DataError(f"rule {rule}: {error}") from error
-    notes += found.notes
-    mask = np.zeros(len(record.sites), bool)
-    mask[found.selected] = True
-    return mask
+        yield
+    except (DataError, ConfigError) as error:
+        raise type(error)(f"rule {rule}: {error}") from error
+
+
+def _of_files(files: Mapping[str, Sequence[RuleFile]], record: Field, notes: list[str]) -> Rules:
+    """Rules that files give."""
+    # half a second of imports that a study without rules does not need
+    from dynst.readers.siting import stations_on  # noqa: PLC0415
+    from dynst.readers.zones import read_zone  # noqa: PLC0415
+
+    sites, layout = record.sites, record.layout
+    zones: dict[str, ndarray] = {}
+    for rule in [rule for rule in ("allow", "forbid") if rule in files]:
+        with _named(rule):
+            zones[rule] = np.any([read_zone(named, sites, layout, notes) for named in files[rule]], axis=0)
+    rules = Rules(allow=zones.get("allow"), forbid=zones.get("forbid"))
+    if "existing" not in files:
+        return rules
+    found: list[Stations] = []
+    with _named("existing"):
+        for named in files["existing"]:
+            siting = stations_on(sites, layout, Path(named.file).expanduser())
+            notes += siting.notes
+            found += [] if siting.stations is None else [siting.stations]
+    stations = Stations.joined(found)
+    return replace(rules, existing=np.isin(np.arange(len(sites)), stations.site), stations=stations)
 
 
 def _overruled(rules: Rules, sites: Sites) -> list[str]:
@@ -91,15 +114,32 @@ def _overruled(rules: Rules, sites: Sites) -> list[str]:
     return [f"the zones let no new sensor stand at {who}, which stay{'s' * (len(kept) == 1)}: {named}"]
 
 
-def _facts(
-    files: Mapping[str, str], masks: Mapping[str, Bool[ndarray, " n"]], rules: Rules, sites: Sites
-) -> dict[str, object]:
-    """Files and counts, words, and digits that change when a role does."""
-    role = rules.on(sites).role
-    told = {rule: {"file": path, "sites": int(masks[rule].sum())} for rule, path in files.items()}
+def _crowded(rules: Rules, sites: Sites) -> list[str]:
+    """A note on existing stations that are nearer to each other than sensors may be."""
+    if rules.min_distance is None:
+        return []
+    fixed = sites.role == Role.FIXED
+    close = sum(int(fixed[sites.near(site)].sum()) > 1 for site in sites.fixed.tolist())
+    if not close:
+        return []
+    return [f"{close} existing stations stand nearer to another than {rules.min_distance.words}, and stay"]
+
+
+def _facts(files: Mapping[str, Sequence[RuleFile]], rules: Rules, sites: Sites) -> dict[str, object]:
+    """Files and counts, words, and digits that change when a role or a station does; the sites are under the rules."""
+    role = sites.role
+    told: dict[str, object] = {
+        rule: {"files": [str(named) for named in named_files], "sites": int(getattr(rules, rule).sum())}
+        for rule, named_files in files.items()
+    }
+    if rules.min_distance is not None:
+        room = sites.packing(0)
+        told["min_distance"] = {"least": rules.min_distance.least, "unit": rules.min_distance.unit}
+        told["room"] = {"sensors": len(room), "exact": room.exact}
+    stations = "" if rules.stations is None else rules.stations.fingerprint
     return told | {
         "words": rules.words(sites),
         "fixed": int((role == Role.FIXED).sum()),
         "free": int((role == Role.CANDIDATE).sum()),
-        "roles": hashlib.sha256(role.tobytes()).hexdigest()[:16],
+        "roles": hashlib.sha256(role.tobytes() + stations.encode()).hexdigest()[:16],
     }

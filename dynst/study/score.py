@@ -14,7 +14,7 @@ from numpy import ndarray
 
 from dynst import runs
 from dynst.config import Study, is_path
-from dynst.domain import Plan
+from dynst.domain import Plan, Role
 from dynst.errors import CheckpointError, ConfigError
 from dynst.evaluation import LinearJudge
 from dynst.evaluation.network import review_network
@@ -72,7 +72,7 @@ def score(
     if any(value is not None for value in given.values()):
         study = Study.load(None, study.model_dump() | {key: value for key, value in given.items() if value is not None})
     if stations is not None:  # they are what exists; zones still say where the next ones may stand
-        study = study.model_copy(update={"existing": None, "sensors": None, "sparsity": None})
+        study = study.model_copy(update={"existing": (), "sensors": None, "sparsity": None, "new": None})
     prepared = prepare(study, listen=_on_data(listen))
     plan = None if run is None else _plan_of(run, prepared)
     siting = _network(prepared, plan, stations)
@@ -209,7 +209,9 @@ def _csv_text(review: NetworkReview) -> str:
 def _geojson_text(review: NetworkReview) -> str:
     """As `dynst export-map` writes a plan; the best next stations are marked as not selected."""
     order = sorted(review.stations, key=lambda station: -station.without.percent)
-    sites = review.sites.with_role(np.zeros(len(review.sites), np.int8))
+    role = np.zeros(len(review.sites), np.int8)
+    role[[station.site for station in order]] = Role.FIXED
+    sites = replace(review.sites, role=role, spacing=None, stations=None)
     ranked = [station.site for station in order] + [step.site for step in review.added]
     worth = [station.without.percent for station in order] + [-gain for gain in _gains(review.added)]
     plan = Plan(

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 import dynst
-from dynst.domain import Plan, Role
+from dynst.domain import Plan, Role, Spacing
+from dynst.domain.space import distance_km
+from dynst.domain.spacing import HOPS
 from dynst.export import load_plan
 from dynst.planners import PLANNERS
 from dynst.study.prepare import prepare
@@ -23,6 +25,12 @@ def polygon(path, west=WEST, south=SOUTH, east=EAST, north=NORTH):
     shape = {"type": "Polygon", "coordinates": [ring]}
     feature = {"type": "Feature", "properties": {"name": "zone"}, "geometry": shape}
     path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+
+
+def towns(path):
+    """A town 11 km north of a site."""
+    shape = {"type": "Point", "coordinates": [-5.0, 50.1]}
+    path.write_text(json.dumps({"type": "Feature", "properties": {}, "geometry": shape}))
 
 
 @pytest.fixture
@@ -80,12 +88,19 @@ def test_rules_are_said_on_terminal_page_and_in_provenance(folder, dynst_main):
     assert said in page
     assert "stand on the nearest cell of the record" in page
     assert "the zones let no new sensor stand at 2 existing stations, which stay" in page
-    assert (told["words"], told["existing"]) == (said, {"file": "stations.csv", "sites": 3})
+    assert (told["words"], told["existing"]) == (said, {"files": ["stations.csv"], "sites": 3})
     assert (told["fixed"], told["free"]) == (fixed, free)
     code, out, _ = dynst_main("export-map", "run", "--format", "geojson", "-o", "-")
     features = json.loads(out)["features"]
     assert code == 0
-    assert [feature["properties"]["fixed"] for feature in features].count(True) == 3
+    existing = [feature for feature in features if feature["properties"]["role"] == "existing"]
+    assert {feature["properties"]["name"] for feature in existing} == {"Reykjavik", "Valentia", "Azores"}
+    assert {tuple(feature["geometry"]["coordinates"]) for feature in existing} == {
+        (-21.9, 64.1),
+        (-10.2, 51.9),
+        (-27.2, 38.7),
+    }
+    assert all(0 < feature["properties"]["snapped_km"] < 200 for feature in existing)
 
 
 def test_inspect_says_what_the_rules_leave(folder, dynst_main):
@@ -93,7 +108,7 @@ def test_inspect_says_what_the_rules_leave(folder, dynst_main):
     assert code == 0
     assert "3 existing stations stay; 3 of 864 sites may carry a new sensor" in " ".join(out.split())
     code, out, _ = dynst_main("inspect", WINTER, "--json", "--allow", "tiny.geojson")
-    assert json.loads(out)["rules"]["allow"] == {"file": "tiny.geojson", "sites": 3}
+    assert json.loads(out)["rules"]["allow"] == {"files": ["tiny.geojson"], "sites": 3}
 
 
 def test_a_study_file_has_rules_beside_it_and_lists_of_names_are_zones(folder, dynst_main):
@@ -111,7 +126,8 @@ def test_a_study_file_has_rules_beside_it_and_lists_of_names_are_zones(folder, d
     assert len(chosen) == 2
     assert chosen <= set(names)
     again = dynst.Study.load(folder / "run" / "study.toml")
-    assert again.rules == {"existing": str(folder / "stations.csv"), "allow": str(folder / "names.txt"), "forbid": None}
+    files = {rule: [named.file for named in files] for rule, files in again.rules.items()}
+    assert files == {"existing": [str(folder / "stations.csv")], "allow": [str(folder / "names.txt")], "forbid": []}
 
 
 def test_rules_that_exclude_nothing_change_nothing(folder, dynst_main):
@@ -149,6 +165,90 @@ def test_what_cannot_be_is_one_line_that_names_the_rule(folder, dynst_main, opti
     assert says in err
     assert len(err.strip().splitlines()) == 1
     assert not (folder / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--min-distance", "30"), "rule min_distance: 30 has no unit. Positions are degrees, so write 30km."),
+        (("--min-distance", "0km"), "--min-distance:"),
+        (("--min-distance", "3hops"), "rule min_distance: 3hops came, but the sites form a grid"),
+        (("--min-distance", "30miles"), 'the unit "miles" is unknown'),
+        (
+            ("--min-distance", "3000km", "--sensors", "20"),
+            "rule min_distance: at 3000 km room was found for 8 sensors; 20 came. Ask for 8 or fewer, or for 1500 km,",
+        ),
+        (
+            ("--min-distance", "3000km", "--existing", "stations.csv", "--new", "20"),
+            "sensors fit, 3 existing stations included; 23 came. Ask for",
+        ),
+        (
+            ("--min-distance", "300km", "--allow", "tiny.geojson", "--sensors", "3"),
+            "rule min_distance: at 300 km at most 2 sensors fit in the zones; 3 came. Ask for 2 or fewer, or for ",
+        ),
+        (("--existing", "stations.csv", "--allow", "tiny.geojson", "--new", "4"), "Ask for 6 or fewer (3 new)"),
+        (("--new", "4", "--sparsity", "0.9"), "sparsity and new exclude each other"),
+        (("--forbid", "towns.geojson"), '"towns.geojson buffer=5"'),
+        (("--forbid", "towns.geojson buffer=1"), "no site lies within 1 km"),
+        (("--forbid", "towns.geojson buffer=-1"), "--forbid: buffer:"),
+        (("--existing", "stations.csv buffer=5"), "existing stations take no buffer"),
+    ],
+)
+def test_an_infeasible_distance_buffer_or_number_is_one_line_with_the_way_out(folder, dynst_main, options, says):
+    towns(folder / "towns.geojson")
+    code, out, err = fit(dynst_main, *options, "-q")
+    assert (code, out) == (2, "")
+    assert says in err
+    assert len(err.strip().splitlines()) == 1
+    assert not (folder / "runs").exists()
+
+
+def test_new_sensors_keep_their_distance_and_stay_out_of_all_zones(folder, dynst_main):
+    towns(folder / "towns.geojson")
+    polygon(folder / "south.geojson", south=20, north=35)
+    (folder / "more.csv").write_text("name,lon,lat\nKeflavik,-22.6,64.0\n")  # on the site of Reykjavik
+    rules = ("--existing", "stations.csv", "--existing", "more.csv", "--min-distance", "600km")
+    rules += ("--forbid", "towns.geojson buffer=400", "--forbid", "south.geojson")
+    code, _, err = fit(dynst_main, *rules, "--new", "6", "--compare", "none", "--out", "run")
+    assert code == 0, err
+    assert "9 sensors: 6 new sensors beside 3 existing" in " ".join(err.split())
+    run = dynst.find("run")
+    plan, sites = run.plan, run.plan.sites
+    new = plan.selected[3:]
+    assert places(sites, plan.selected[:3]) == CELLS
+    own = sites.stations
+    assert sorted(own.name) == ["Azores", "Keflavik", "Reykjavik", "Valentia"]
+    for site in new.tolist():
+        others = new[new != site]
+        east = np.concatenate([sites.x[others], own.x, [-5.0]])
+        north = np.concatenate([sites.y[others], own.y, [50.1]])
+        way = distance_km(sites.x[[site]], sites.y[[site]], east, north)
+        assert way[:-1].min() >= 600 * (1 - 1e-9)
+        assert way[-1] > 400 * 0.99
+    assert not ((sites.x[new] >= WEST) & (sites.x[new] <= EAST) & (sites.y[new] <= 35)).any()
+    study = dynst.Study.load(run.path / "study.toml")
+    assert (study.new, study.sensors, study.min_distance) == (6, None, "600km")
+    assert [str(named) for named in study.forbid] == [
+        f"{folder / 'towns.geojson'} buffer=400",
+        str(folder / "south.geojson"),
+    ]
+    assert prepare(study).budget == plan.budget
+    code, out, _ = dynst_main("export-map", "run", "--format", "csv", "-o", "-")
+    assert [line.split(",")[1] for line in out.splitlines()[1:5]].count("Keflavik") == 1
+    code, out, _ = dynst_main("inspect", WINTER, *rules, "--json")
+    told = json.loads(out)["rules"]
+    assert told["min_distance"] == {"least": 600.0, "unit": "km"}
+    assert told["room"]["sensors"] >= 9
+
+
+def test_hops_keep_sensors_apart_on_a_mesh(folder, dynst_main):
+    asked = ("--data", "sample:heat_mesh", "--min-distance", "3hops", "--sensors", "5", "--compare", "none", "-q")
+    code, _, err = dynst_main("fit", *asked, "--out", "run")
+    assert code == 0, err
+    plan, layout = load_plan(dynst.find("run").path / "plan.nc")
+    near = Spacing(3.0, HOPS, layout.edge_index)
+    for site in plan.selected.tolist():
+        assert set(near.within_hops(site).tolist()) & set(plan.selected.tolist()) == {site}
 
 
 def test_a_network_is_scored_without_existing_stations_and_its_next_ones_keep_the_zones(folder, dynst_main):

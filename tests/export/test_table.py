@@ -37,7 +37,7 @@ def test_numbers_survive_the_way_out_and_back():
     assert table["importance"].tolist() == plan.importance.tolist()
     assert table["longitude"].tolist() == plan.sites.x[plan.order].tolist()
     assert table["latitude"].tolist() == plan.sites.y[plan.order].tolist()
-    assert table["fixed"].tolist() == [1, 0, 0, 0, 0, 0, 0, 0]
+    assert table["role"].tolist() == ["existing", *["new"] * 7]
 
 
 def test_cells_are_given_where_the_grid_is_known_and_only_there():

@@ -4,11 +4,13 @@ import json
 
 import geopandas
 import numpy as np
+import pyproj
 import pytest
 import shapely
 
 from dynst.domain import Frame, GraphLayout, GridLayout, Plan, Sites
 from dynst.domain.graphs import nearest_neighbours
+from dynst.domain.space import distance_km
 from dynst.errors import DataError
 from dynst.export import EXPORTERS
 from dynst.readers.siting import stations_on
@@ -238,3 +240,36 @@ def test_degrees_do_not_place_a_station_on_a_plane(tmp_path, towns):
 def test_names_cannot_steer_a_terminal(tmp_path):
     found = stations_on(GRID, CELLS, points(tmp_path / "evil.geojson", [("\x1b[2JDub\nlin", -6.25, 53.43)]))
     assert found.names == ("[2JDub lin",)
+
+
+def test_stations_keep_their_names_and_places_also_those_that_share_a_site(tmp_path):
+    rows = [*(town[:3] for town in TOWNS), ("Airport", -6.1, 53.4)]
+    own = stations_on(GRID, CELLS, points(tmp_path / "more.geojson", rows)).stations
+    assert own.name == ("Dublin", "Cork", "York", "Airport")
+    assert own.site.tolist() == [64, 74, 57, 64]
+    assert list(zip(own.x.tolist(), own.y.tolist(), strict=True)) == [row[1:] for row in rows]
+    assert (own.longitude == own.x).all()
+    east, north = GRID.x[own.site], GRID.y[own.site]
+    every = [distance_km(own.x[[i]], own.y[[i]], east[[i]], north[[i]])[0] for i in range(4)]
+    np.testing.assert_allclose(own.away, every, rtol=1e-6)
+
+
+def test_a_station_that_is_found_by_name_stands_on_its_site(tmp_path):
+    (tmp_path / "list.txt").write_text(f"{GRID.name[3]}\n{GRID.name[50]}\n")
+    own = stations_on(GRID, CELLS, tmp_path / "list.txt").stations
+    assert own.name == (GRID.name[3], GRID.name[50])
+    assert (own.x.tolist(), own.away.tolist()) == (GRID.x[[3, 50]].tolist(), [0.0, 0.0])
+
+
+def test_stations_of_a_projected_record_stand_at_their_place_in_metres_and_in_degrees(tmp_path):
+    x, y = np.meshgrid(500_000 + 2500.0 * np.arange(4), 5_000_000 - 2500.0 * np.arange(3))
+    step = pyproj.Transformer.from_crs("EPSG:32631", "EPSG:4326", always_xy=True)
+    lon, lat = step.transform(x.ravel(), y.ravel())
+    sites = Sites(x.ravel(), y.ravel(), frame=Frame.PROJECTED, crs="EPSG:32631", longitude=lon, latitude=lat)
+    place = step.transform(502_600.0, 4_997_300.0)
+    file = points(tmp_path / "a.geojson", [("mast", *place)])
+    own = stations_on(sites, GridLayout((3, 4), np.arange(12)), file).stations
+    np.testing.assert_allclose([own.x[0], own.y[0]], [502_600.0, 4_997_300.0], atol=0.01)
+    np.testing.assert_allclose([own.longitude[0], own.latitude[0]], place)
+    assert own.site.tolist() == [5]
+    assert own.away[0] == pytest.approx(np.hypot(0.1, 0.2), rel=0.01)

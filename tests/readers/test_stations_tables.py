@@ -2,9 +2,11 @@
 
 import json
 
+import geopandas
 import numpy as np
 import pandas as pd
 import pytest
+import shapely
 import xarray as xr
 
 from dynst.domain import Frame
@@ -513,3 +515,23 @@ def test_months_written_as_one_number_pass_the_end_of_the_year(write, hints):
     found = read(write("w.csv", wide(head="month", days=[str(m).replace("-", "") for m in months])), hints=hints)
     assert (found.time == months).all()
     assert len(found.runs) == 1
+
+
+@pytest.mark.parametrize("suffix", [".geojson", ".gpkg", ".shp"])
+def test_positions_are_read_from_points_in_any_reference_system(write, hints, tmp_path, suffix):
+    where = geopandas.GeoDataFrame(
+        {"name": ["A", "B", "C"]}, geometry=shapely.points([4, 5, 6], [50, 51, 52]), crs="EPSG:4326"
+    )
+    path = tmp_path / f"places{suffix}"
+    (where if suffix == ".geojson" else where.to_crs("EPSG:3035")).to_file(path)
+    found = read(write("w.csv", wide()), hints=Hints(stations=str(path)))
+    table = read(write("w.csv", wide()), hints=hints)
+    assert found.sites.name == table.sites.name
+    np.testing.assert_allclose(found.sites.x, table.sites.x, atol=1e-6)
+    np.testing.assert_allclose(found.sites.y, table.sites.y, atol=1e-6)
+
+
+def test_features_without_places_give_no_positions(write):
+    text = '{"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {"name": "A"}}]}'
+    with pytest.raises(DataError, match="have no positions"):
+        read(write("w.csv", wide()), hints=Hints(stations=write("places.geojson", text)))
