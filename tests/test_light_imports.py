@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 CHARTS = {"altair", "vl_convert", "matplotlib"}
-NETWORKS = {"torch", "torch_geometric", "safetensors"}
+NETWORKS = {"torch", "torch_geometric"}
 FILES = {"xarray", "pandas", "netCDF4", "zarr", "h5py", "fsspec", "geopandas", "shapely", "pyproj"}
 SLOW = NETWORKS | CHARTS | {"scipy.stats", "jinja2"}
 
