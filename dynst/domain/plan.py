@@ -49,6 +49,9 @@ class Plan:
         Name of the planner.
     importance_is : str
         What `importance` measures, with its unit.
+    worth : Float[ndarray, "n"] or None
+        Value of every site, where a distance between sensors keeps some of them out of the ranking; NaN at forbidden
+        sites.
     provenance : dict
         How the plan came to be: seed, options, timings. JSON types only.
 
@@ -68,6 +71,7 @@ class Plan:
     planner: str
     importance_is: str = "rank"
     provenance: dict[str, object] = field(default_factory=dict)
+    worth: Float[ndarray, " n"] | None = None
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -120,8 +124,8 @@ class Plan:
 
     @cached_property
     def importance_map(self) -> Float[ndarray, " n"]:
-        """Importance of each site in the order of the sites; NaN where a site is not ranked."""
-        values = np.full(len(self.sites), np.nan)
+        """Importance of each site in the order of the sites; NaN where it is not known."""
+        values = np.full(len(self.sites), np.nan) if self.worth is None else self.worth.copy()
         values[self.order] = self.importance
         return values
 
@@ -150,6 +154,8 @@ class Plan:
             "role": ("site", np.asarray(sites.role, np.int8), _ROLES),
             "area": ("site", sites.area),
         }
+        if self.worth is not None:
+            data["worth"] = ("site", self.worth, {"long_name": f"{self.importance_is}, also of sites not ranked"})
         if sites.longitude is not None and sites.frame is not Frame.GEOGRAPHIC:
             data["longitude"] = ("site", sites.longitude)
             data["latitude"] = ("site", sites.latitude)
@@ -198,6 +204,7 @@ class Plan:
             planner=data.attrs["planner"],
             importance_is=data.attrs["importance_is"],
             provenance=json.loads(data.attrs["provenance"]),
+            worth=data["worth"].values if "worth" in data else None,
         )
 
 

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from dynst.backbones.spacetime import Form
-from dynst.domain import Field, Layout, Plan, Sites, Window
+from dynst.domain import Field, Layout, Plan, Role, Sites, Window
 from dynst.domain.calendar import MEAN, Calendar
 from dynst.domain.room import Room, in_turn
 from dynst.domain.split import window_starts
@@ -327,7 +327,9 @@ def finish_plan(
     silent = int((task.scaling.share.sum(axis=1) == 0).sum())
     facts: dict[str, object] = {"sites_silent_in_training": silent} if silent else {}
     spacing = task.sites.spacing
+    worth = None
     if spacing is not None:
+        worth = np.where(task.sites.role == Role.FORBIDDEN, np.nan, importance)
         facts["min_distance"] = {"least": spacing.least, "unit": spacing.unit}
     return Plan(
         order=order,
@@ -337,4 +339,5 @@ def finish_plan(
         planner=planner,
         importance_is=importance_is,
         provenance={"seed": seed, "ranked_by_method": len(chosen)} | facts | (provenance or {}),
+        worth=worth,
     )
