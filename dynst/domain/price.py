@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from dynst.domain.change import Change
-from dynst.domain.words import vague
+from dynst.domain.words import UNCLEAR, vague
 from dynst.errors import DataError
 
 __all__ = ["ALL_RULES", "PriceOfRules", "RulePrice"]
@@ -41,6 +41,13 @@ class RulePrice:
         return self.rule.replace("_", " ")
 
     @property
+    def price(self) -> str:
+        """The price with its interval; the reason where there is none."""
+        if self.change is None:
+            return self.reason
+        return "?" if self.verdict == UNCLEAR else str(self.change)
+
+    @property
     def verdict(self) -> str:
         """What is known of the price.
 
@@ -52,7 +59,7 @@ class RulePrice:
         if self.change is None:
             return "not known"
         if vague(self.change.low, self.change.high):
-            return "cannot be judged"
+            return UNCLEAR
         return {"worse": "costs", "better": "lowers the error", "tie": "tie"}[self.change.verdict]
 
 
@@ -89,16 +96,18 @@ class PriceOfRules:
         >>> PriceOfRules("dynst_linear", 20, 2.1, "K", (row,)).words()
         'The rule allow costs +5.0 % (95 %: +1.0 to +9.0) of error.'
         """
-        known = [row for row in self.rows if row.verdict == "costs"]
-        lower = [row for row in self.rows if row.verdict == "lowers the error"]
-        sentences = [f"{_subject(row)} +{row.change} of error." for row in known if row.change is not None]
-        sentences = [sentence.replace("++", "+") for sentence in sentences]
+        sentences = [f"{_subject(row)} {row.change} of error." for row in self._rows_of("costs")]
+        if not sentences:
+            sentences.append("No rule costs an error that is beyond luck of the test period.")
+        lower, unclear = self._rows_of("lowers the error"), self._rows_of(UNCLEAR)
         if lower:
-            which = ", ".join(row.name for row in lower)
-            sentences.append(f"The error is lower with than without: {which}.")
-        if not known:
-            sentences.insert(0, "No rule costs an error that is beyond luck of the test period.")
+            sentences.append(f"The error is lower with than without: {_named(lower)}.")
+        if unclear:
+            sentences.append(f"What these cost {UNCLEAR}, the test windows differ too much: {_named(unclear)}.")
         return " ".join(sentences)
+
+    def _rows_of(self, verdict: str) -> list[RulePrice]:
+        return [row for row in self.rows if row.verdict == verdict]
 
     def table(self) -> list[dict[str, object]]:
         """A row for each rule, for a table."""
@@ -106,7 +115,7 @@ class PriceOfRules:
         for row in self.rows:
             line: dict[str, object] = {"without": row.name}
             line[f"error ({self.units})"] = None if row.change is None else row.change.error
-            line["price of the rule"] = row.reason if row.change is None else str(row.change)
+            line["price of the rule"] = row.price
             line["verdict"] = row.verdict
             rows.append(line)
         return rows
@@ -138,6 +147,10 @@ class PriceOfRules:
             return cls(*facts, str(content["units"]), rows)
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"this is no price of rules that dynst wrote ({error}).") from error
+
+
+def _named(rows: list[RulePrice]) -> str:
+    return ", ".join(row.name for row in rows)
 
 
 def _subject(row: RulePrice) -> str:
