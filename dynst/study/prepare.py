@@ -11,7 +11,7 @@ import numpy as np
 
 from dynst.backbones import BACKBONES, backbone_for, check_shape
 from dynst.config import Study, is_path
-from dynst.domain import Field, GridLayout, Sites, Window
+from dynst.domain import Field, GridLayout, Rules, Sites, Window
 from dynst.domain.calendar import MEAN
 from dynst.domain.split import Split, before_test, window_starts
 from dynst.errors import ConfigError, DataError
@@ -166,7 +166,9 @@ class Prepared:
         } | ({"rules": dict(self.ruled.facts)} if self.ruled.facts else {})
 
 
-def prepare(study: Study, record: Field | None = None, *, listen: Listener = nobody) -> Prepared:
+def prepare(
+    study: Study, record: Field | None = None, *, rules: Rules | None = None, listen: Listener = nobody
+) -> Prepared:
     """Read the data and decide what is to be decided; nothing is computed or written yet.
 
     Parameters
@@ -175,6 +177,8 @@ def prepare(study: Study, record: Field | None = None, *, listen: Listener = nob
         What is asked for.
     record : Field or None
         The data, where they were made in Python and the study names no file.
+    rules : Rules or None
+        Rules made in Python, beside those that the study names.
     listen : callable
         Called with every `Event`.
 
@@ -187,7 +191,7 @@ def prepare(study: Study, record: Field | None = None, *, listen: Listener = nob
         find_planner(study.planner)
     listen(Event("read", study.data))
     field = _read(study) if record is None else made_in_python(study, record)
-    ruled, bare = rules_of(study, field), field.sites
+    ruled, bare = rules_of(study, field, rules), field.sites
     field = replace(field, sites=bare if ruled.sites is None else ruled.sites)
     ruled.rules.check_budget(study.wanted(field.sites), field.sites)
     try:

@@ -41,8 +41,15 @@ class Ruled:
     sites: Sites | None = None
 
 
-def rules_of(study: Study, record: Field) -> Ruled:
+def rules_of(study: Study, record: Field, made: Rules | None = None) -> Ruled:
     """The rules that a study names, on the sites of a record.
+
+    Parameters
+    ----------
+    study, record : Study, Field
+        Who names the rules, and where they hold.
+    made : Rules or None
+        Rules made in Python; a file takes the place of the same rule.
 
     Raises
     ------
@@ -51,10 +58,13 @@ def rules_of(study: Study, record: Field) -> Ruled:
         distance; the rule is named.
     """
     files = {rule: named for rule, named in study.rules.items() if named}
-    if not files and study.min_distance is None:
+    made = made or Rules()
+    _check_size(made, record.sites)
+    if not files and study.min_distance is None and not made.given:
         return Ruled()
     notes: list[str] = []
-    rules = _of_files(files, record, notes)
+    named = _of_files(files, record, notes)
+    rules = replace(made, **{rule: value for rule, value in vars(named).items() if value is not None})
     if study.min_distance is not None:
         with _named("min_distance"):
             spacing = spacing_on(record.sites, record.layout, Length.parse(study.min_distance))
@@ -63,6 +73,14 @@ def rules_of(study: Study, record: Field) -> Ruled:
     notes += _overruled(rules, sites)
     notes += _crowded(rules, sites)
     return Ruled(rules, _facts(files, rules, sites) | {"notes": notes}, sites)
+
+
+def _check_size(rules: Rules, sites: Sites) -> None:
+    """Refuse masks that are of other sites."""
+    for rule in ("existing", "allow", "forbid"):
+        mask = getattr(rules, rule)
+        if mask is not None and len(mask) != len(sites):
+            raise ConfigError(f"rule {rule}: a mask of {len(mask)} sites came; the record has {len(sites)}.")
 
 
 def roles_of(facts: object) -> object:
@@ -106,7 +124,9 @@ def _of_files(files: Mapping[str, Sequence[RuleFile]], record: Field, notes: lis
 
 def _overruled(rules: Rules, sites: Sites) -> list[str]:
     """A note on stations that stand where a zone lets no new sensor stand."""
-    kept = [sites.name[site] for site in rules.overruled(sites).tolist()]
+    at = rules.overruled(sites).tolist()
+    own = {} if rules.stations is None else dict(zip(rules.stations.site.tolist(), rules.stations.name, strict=True))
+    kept = [own.get(site, sites.name[site]) for site in at]
     if not kept:
         return []
     who = f"{len(kept)} existing station{'s' * (len(kept) > 1)}"
@@ -129,8 +149,9 @@ def _facts(files: Mapping[str, Sequence[RuleFile]], rules: Rules, sites: Sites) 
     """Files and counts, words, and digits that change when a role or a station does; the sites are under the rules."""
     role = sites.role
     told: dict[str, object] = {
-        rule: {"files": [str(named) for named in named_files], "sites": int(getattr(rules, rule).sum())}
-        for rule, named_files in files.items()
+        rule: {"files": [str(named) for named in files.get(rule, ())], "sites": int(getattr(rules, rule).sum())}
+        for rule in ("existing", "allow", "forbid")
+        if getattr(rules, rule) is not None
     }
     if rules.min_distance is not None:
         room = sites.packing(0)

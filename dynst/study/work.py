@@ -12,7 +12,7 @@ import numpy as np
 
 from dynst import runs
 from dynst.config import Study
-from dynst.domain import RANDOM, Plan
+from dynst.domain import RANDOM, Plan, Rules
 from dynst.domain.judges import DEFAULT, JUDGES, SECOND
 from dynst.domain.stability import Variant
 from dynst.errors import BudgetError, CheckpointError, ConfigError, DataError, DynstError
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 __all__ = ["as_trained", "fit", "resume"]
 
 
-def fit(source: Source, *, listen: Listener = nobody, **options: object) -> Run:
+def fit(source: Source, *, rules: Rules | None = None, listen: Listener = nobody, **options: object) -> Run:
     """Plan the sensors, judge the plan beside every baseline, and leave a complete run folder.
 
     Parameters
@@ -53,6 +53,8 @@ def fit(source: Source, *, listen: Listener = nobody, **options: object) -> Run:
     source : Study, Field, str or Path
         What to do; or a study file, or the data alone. Of a `Field` made in Python the run keeps the plans, figures
         and reports, but not the values: it cannot be resumed, compared or scored later.
+    rules : Rules or None
+        Rules of deployment on the sites of such a field. For data in files the study names files of rules.
     listen : callable
         Called with every `Event`.
     options
@@ -73,7 +75,9 @@ def fit(source: Source, *, listen: Listener = nobody, **options: object) -> Run:
         runs.check_out(Path(study.out))
     if study.device == "cuda":
         _device(study.device)  # refuses a GPU that is not there, before data are read
-    prepared = prepare(study, record, listen=listen)
+    if rules is not None and record is None:
+        raise ConfigError("rules: they belong to a field made in Python. For data in files name files: existing=...")
+    prepared = prepare(study, record, rules=rules, listen=listen)
     with runs.claim(prepared.base, out=Path(study.out) if study.out is not None else None) as draft:
         try:
             with whole(draft.files.study) as part:

@@ -126,3 +126,18 @@ def test_a_study_a_study_file_and_a_path_take_options_too(tmp_path):
         assert asked(source, {"sensors": 4, "penalty": 0.2}) == (wanted, None)
     assert asked("x.nc", {"sensors": 4}) == (dynst.Study(data="x.nc", sensors=4), None)
     assert asked(wanted, {}) == (wanted, None)
+
+
+def test_rules_made_in_python_hold_for_a_field_and_their_price_is_found(tmp_path):
+    rules = dynst.Rules(forbid=np.arange(24) < 6, existing=np.arange(24) == 8)
+    found = dynst.fit(pond(), rules=rules, **QUICK | {"compare": "quick"}, out=str(tmp_path / "ruled"))
+    assert 8 in found.plan.selected
+    assert not set(found.plan.selected.tolist()) & set(range(6))
+    assert {row.rule for row in found.price.rows} == {"all rules", "existing", "forbid"}
+
+
+def test_rules_of_other_sites_and_rules_beside_files_are_refused():
+    with pytest.raises(ConfigError, match="mask of 5 sites"):
+        dynst.fit(pond(), rules=dynst.Rules(forbid=np.zeros(5, bool)), **QUICK)
+    with pytest.raises(ConfigError, match="made in Python"):
+        dynst.fit("sample:heat_mesh", rules=dynst.Rules())
