@@ -27,6 +27,8 @@ _NUMBERS = 150_000_000  # that the covariances of the candidates may hold (600 M
 _BLOCK = 32_000_000  # the same, for sites whose worth is found after the search
 _INPUTS = 1500  # of a dense start
 _ONE_BY_ONE = 64  # at most so many sensors: regrow one at a time by exact gain, so that twins never come together
+_ROOMY = 1.5  # times as many sensors fit as are wanted: from there on one start is enough
+_STARTS = 5  # random ones, where fewer fit
 _RATIO = 0.75  # of the sensors that a round of pruning leaves
 
 
@@ -86,6 +88,8 @@ def plan(task: Task, *, seed: int, options: Options = Options()) -> Plan:
         add_best(bench, room, wanted)
     _drop_and_regrow(bench, room, _exchanges(wanted, options.rounds, options.alpha))
     notes |= swap(bench, room, sweeps=options.sweeps)
+    if _crowded(sites, task.budget):
+        notes["other_starts"] = _from_other_starts(bench, room, task.budget, sweeps=options.sweeps)
     order, found = building_order(error, sites, bench.support), _found(error, bench)
     del bench  # its memory is needed
     return _finished(task, order, found, room, seed=seed, notes=notes)
@@ -174,6 +178,31 @@ def _drop_and_regrow(bench: Bench, room: Room, exchanges: list[int]) -> None:
         if bench.remaining < lowest:
             lowest, best = bench.remaining, bench.support
     become(bench, room, best)
+
+
+def _crowded(sites: Sites, budget: int) -> bool:
+    """Whether hardly more sensors fit than are wanted: single swaps then lead nowhere from a poor start."""
+    return sites.spacing is not None and len(sites.packing(0)) < _ROOMY * budget
+
+
+def _from_other_starts(bench: Bench, room: Room, budget: int, *, sweeps: int) -> int:
+    """Swaps from other sets that keep the distance; the sensors of least error stay. How many sets were better."""
+    sites = room.sites
+    lowest, best, better = bench.remaining, bench.support, 0
+    rng = np.random.default_rng(0)
+    for number in range(_STARTS + 1):
+        become(bench, room, sites.fixed)
+        packed = Room(sites, sites.fixed, budget=budget)
+        order = sites.packing(0).sites if number == 0 else rng.permutation(sites.legal)
+        among = order[np.isin(order, bench.sites)]
+        become(bench, room, np.union1d(sites.fixed, in_turn(among, packed, budget - len(sites.fixed))))
+        if len(bench.support) < budget:  # the bench holds too few of the sites
+            continue
+        swap(bench, room, sweeps=sweeps)
+        if bench.remaining < lowest:
+            lowest, best, better = bench.remaining, bench.support, better + 1
+    become(bench, room, best)
+    return better
 
 
 def _pruned(error: ExpectedError, sites: Sites, budget: int, *, alpha: float) -> Int[ndarray, " k"]:

@@ -238,7 +238,9 @@ class _Work:
         """All plans over the ladder by the first judge; at the budget by the second and, if asked for, networks."""
         task.cache.clear()  # the planners' matrices: the judge needs the memory for its own
         sparsities = LADDER if self.study.ladder is None else self.study.ladder
+        reach = len(plans[self.prepared.planner][0].order)  # a distance between sensors may end the ranking early
         budgets = ladder(task.sites, budget=task.budget, sparsities=sparsities)
+        budgets = tuple(budget for budget in budgets if budget <= reach)
         self._judge_by(DEFAULT, task, plans, budgets, skipped)
         if self.study.compare == "none":
             return
