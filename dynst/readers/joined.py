@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy import ndarray
 
+from dynst.domain import Channel
 from dynst.errors import DataError
-from dynst.readers.records import Record, even_out, in_order
+from dynst.readers.records import Record, even_out, fill_gaps, in_order
 from dynst.readers.station_tables import Places
 from dynst.readers.tables import some
 from dynst.readers.times import Runs, Times, find_runs
@@ -43,7 +44,9 @@ def joined(records: list[Record], files: list[Path], places: Places | None) -> t
     kinds: dict[tuple[object, ...], list[int]] = {}
     for i, record in enumerate(records):
         kinds.setdefault((tuple(sorted(record.names)), record.channels), []).append(i)
-    if len(kinds) > 1:
+    if len(kinds) > 1 and _are_of_stations(records):
+        records, stems = [_united(records)], [""]
+    elif len(kinds) > 1:
         keys = [[re.sub(r"\D+", " ", files[i].stem).strip() for i in group] for group in kinds.values()]
         if any(key != keys[0] for key in keys) and max(map(len, keys)) > 1:
             raise _unlike(records)
@@ -91,10 +94,85 @@ def _placed(records: list[Record], files: list[Path], places: Places) -> tuple[l
     return records, [files[i] for i in use]
 
 
+def _are_of_stations(records: Sequence[Record]) -> bool:
+    """Whether files have dates, quantities in common, and their own stations or their own times."""
+    if not all(record.times.decoded and record.long for record in records):
+        return False
+    times: dict[str, list[ndarray]] = {}
+    for record in records:
+        for name in record.names:
+            times.setdefault(name, []).append(record.times.values)
+    return all(len(parts) == 1 or _all_differ(np.concatenate(parts)) for parts in times.values())
+
+
+def _all_differ(values: ndarray) -> bool:
+    return len(np.unique(values)) == len(values)
+
+
+def _united(records: Sequence[Record]) -> Record:
+    """Stations of all files at all times; what a file does not say is missing."""
+    channels = _shared_channels(records)
+    names = sorted({name for record in records for name in record.names})
+    times = np.unique(np.concatenate([record.times.values for record in records]))
+    values = np.full((len(times), len(names), len(channels)), np.nan, np.float32)
+    for record in records:
+        at = np.searchsorted(times, record.times.values)
+        who = np.array([names.index(name) for name in record.names])
+        what = np.array([list(channels).index(channel.name) for channel in record.channels])
+        values[np.ix_(at, who, what)] = record.values
+    first = records[0]
+    notes = dict.fromkeys(note for record in records for note in record.notes)
+    return fill_gaps(
+        replace(
+            first,
+            where=f"{first.where} and {len(records) - 1} more",
+            values=values,
+            times=replace(first.times, values=times),
+            names=tuple(names),
+            channels=tuple(channels.values()),
+            places=_places_of(records),
+            notes=(*notes, f"{len(records)} files of {len(names)} stations are read together"),
+        )
+    )
+
+
+def _places_of(records: Sequence[Record]) -> Places | None:
+    """Positions of the stations of all files, where each file gives its own."""
+    known = [record.places for record in records if record.places is not None]
+    if len(known) < len(records) or len({(places.frame, tuple(places.called)) for places in known}) > 1:
+        return None
+    heights = [places.height for places in known if places.height is not None]
+    column = next(iter(known[0].called))
+    called = [name for places in known for name in places.called[column]]
+    once = [called.index(name) for name in dict.fromkeys(called)]
+    x, y = (np.concatenate([getattr(places, axis) for places in known])[once] for axis in "xy")
+    height = np.concatenate(heights)[once] if len(heights) == len(known) else None
+    return replace(known[0], where="the files", called={column: [called[i] for i in once]}, x=x, y=y, height=height)
+
+
+def _shared_channels(records: Sequence[Record]) -> dict[str, Channel]:
+    """Channels of all files, by name.
+
+    Raises
+    ------
+    DataError
+        If two files give one in different units.
+    """
+    channels = {channel.name: channel for channel in records[0].channels}
+    for record in records[1:]:
+        for channel in record.channels:
+            if channels.setdefault(channel.name, channel).units != channel.units:
+                raise DataError(
+                    f"{records[0].where} and {record.where} give {channel.name} in {channels[channel.name].units} and "
+                    f"in {channel.units}. Convert one of them."
+                )
+    return channels
+
+
 def _side_by_side(records: list[Record]) -> Record:
     """Other devices, or other quantities, of the same times."""
     first = records[0]
-    channels = {channel.name: channel for channel in first.channels}
+    channels = _shared_channels(records)
     for record in records[1:]:
         if len(record.times.values) != len(first.times.values) or (record.times.values != first.times.values).any():
             raise DataError(
@@ -102,12 +180,6 @@ def _side_by_side(records: list[Record]) -> Record:
                 f"({len(first.times.values)} and {len(record.times.values)} steps). Give files of one kind, or of "
                 "the same times."
             )
-        for channel in record.channels:
-            if channels.setdefault(channel.name, channel).units != channel.units:
-                raise DataError(
-                    f"{first.where} and {record.where} give {channel.name} in {channels[channel.name].units} and in "
-                    f"{channel.units}. Convert one of them."
-                )
     names = [name for record in records for name in record.names]
     if len(set(names)) < len(names):
         raise _unlike(records)

@@ -62,6 +62,8 @@ class Record:
         Positions and links that the data carry themselves.
     notes : tuple of str
         What was done.
+    long : bool
+        Whether rows name their stations, so that a file may hold some stations, or some times, of a whole.
     """
 
     where: str
@@ -73,6 +75,7 @@ class Record:
     places: Places | None = None
     links: Links | None = None
     notes: tuple[str, ...] = ()
+    long: bool = False
 
     def at(self, steps: Int[ndarray, " s"], times: Times, note: str = "") -> Record:
         """The record of some steps, at other times; a step of -1 has no values."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,29 +12,24 @@ from numpy import ndarray
 
 from dynst.domain import Channel
 from dynst.errors import DataError
+from dynst.readers.date_columns import time_column, with_dates
 from dynst.readers.names import clean_units
-from dynst.readers.records import Record, Wanted, cleaned, fill_gaps, looks_dated, read_times
-from dynst.readers.station_tables import find_roles, place
+from dynst.readers.parameters import spread
+from dynst.readers.records import Record, Wanted, cleaned, fill_gaps, read_times
+from dynst.readers.station_columns import LONG_NAMES, counts_rows, idle, station_column
+from dynst.readers.station_tables import Places, find_roles, place
 from dynst.readers.tables import Table, quantity_of, some, words_of
 from dynst.readers.times import Times
+from dynst.readers.turned_tables import upright
 
-__all__ = ["LONG_NAMES", "record_of"]
+__all__ = ["record_of"]
 
-_OF = ("", "_id", " id", "id", "_name", "_code")
-LONG_NAMES: tuple[str, ...] = (
-    *(f"{what}{of}" for what in ("station", "site", "sensor", "location", "stop", "device", "node") for of in _OF),
-    *("id", "code", "name", "bus_stop", "wmo", "city"),
-)
-"""Columns of a long table, lower case, that say which station a row is of."""
-
-_TIMES = {"time", "times", "date", "datetime", "timestamp", "utc", "day", "month", "year", "hour", "t", "step", "index"}
-_EXACT_TIMES = {"time", "date", "datetime", "timestamp", "date_time", "valid_time", "utc", "mess_datum"}
 _STILL = 1e-6  # by so much what says where a station stands may change over time
 _LARGEST = 8 << 30  # bytes of a table of all times by all stations
 
 
-def record_of(table: Table, wanted: Wanted) -> Record:
-    """The record in one table, whichever way it is written.
+def record_of(table: Table, wanted: Wanted, places: Places | None = None) -> Record:
+    """The record in one table, whichever way it is written; `places` may tell which column names the stations.
 
     Raises
     ------
@@ -43,60 +38,14 @@ def record_of(table: Table, wanted: Wanted) -> Record:
     """
     if table.units:
         return _devices(table, wanted)
-    table = _joined_dates(table)
-    time = _time_column(table)
+    table = upright(with_dates(table), LONG_NAMES)
+    time = time_column(table)
     rest = [column for column in table.columns if column != time]
     if time is not None:
-        station = _station_column(table, rest)
+        station = station_column(table, rest, time, places)
         if station is not None:
             return fill_gaps(_long(table, wanted, time, station))
     return _wide(table, wanted, time)
-
-
-def _joined_dates(table: Table) -> Table:
-    """The table with one column for dates that are written in two to six."""
-    kinds = {"year", "month", "day", "hour", "minute", "second"}
-    parts = {column.lower(): column for column in table.columns if column.lower() in kinds}
-    if not {"year", "month"} <= set(parts):
-        return table
-    cells = {part: table.numbers(column) for part, column in parts.items()} | ({} if "day" in parts else {"day": 1})
-    dates = pd.to_datetime(pd.DataFrame(cells), errors="coerce")
-    if dates.isna().any():
-        row = int(np.flatnonzero(dates.isna().to_numpy())[0])
-        said = ", ".join(f"{part} {table.text(column)[row] or 'empty'}" for part, column in parts.items())
-        raise DataError(f"{table.path.name}: row {row + 1} holds no date: {said}. Correct or remove it.")
-    frame = table.frame.drop(columns=list(parts.values()))
-    frame.insert(0, "time", dates)
-    return replace(table, frame=frame)
-
-
-def _time_column(table: Table) -> str | None:
-    words = words_of(table.columns[0])
-    if words and (set(words) & {"time", "date", "datetime", "timestamp", "datum"} or words[0] in _TIMES):
-        return table.columns[0]
-    named = next((column for column in table.columns if column.lower() in _EXACT_TIMES), None)
-    if named is not None:
-        return named
-    first = table.columns[0]
-    cells = table.frame[first]
-    if looks_dated(cells):
-        return first
-    if (
-        (not words_of(first) or first.startswith("Unnamed"))
-        and cells.dtype.kind in "iu"
-        and (np.diff(cells) == 1).all()
-    ):
-        return first
-    return None
-
-
-def _station_column(table: Table, columns: Sequence[str]) -> str | None:
-    for column in columns:
-        if column.lower() in LONG_NAMES:
-            return column
-    if len(columns) == 2 and not table.is_numeric(columns[0]) and table.is_numeric(columns[1]):
-        return columns[0]  # time, somebody, something
-    return None
 
 
 def _times(table: Table, column: str | None) -> Times:
@@ -112,18 +61,33 @@ def _wide(table: Table, wanted: Wanted, time: str | None) -> Record:
     names = [column for column in table.columns if column != time]
     dead = [column for column in names if not column or (table.frame[column].isna().all() and column.startswith("Unn"))]
     names = [column for column in names if column not in dead]
+    aside = {column: "counts the rows" for column in names if counts_rows(table, column)}
+    aside |= {column: "holds text" for column in names if _is_worded(table, column)}
+    names = [column for column in names if column not in aside] or names
     if not names:
         raise DataError(f"{where}: it has a column of times and no other. Expected one column a station.")
     times = _times(table, time)
     values = np.stack([table.numbers(name) for name in names], axis=1)[:, :, None]
     (channel,) = wanted.choose(where, (Channel("value"),), {})
     values, notes = cleaned(values)
-    said = [times.note] if times.note else []
+    said = [*table.notes, *([times.note] if times.note else [])]
+    said += [f"{column} is not used: it {reason}" for column, reason in aside.items() if column not in names]
     return Record(where, values, times, tuple(names), (channel,), notes=(*said, *notes))
+
+
+def _is_worded(table: Table, column: str) -> bool:
+    """Whether a column holds text only, such as remarks or days of the week."""
+    cells = table.frame[column]
+    if cells.dtype.kind in "iufbmM" or cells.isna().all():
+        return False
+    head = cells.dropna().head(1000).astype("str")
+    return not head.str.contains(r"\d", regex=True).any() and not table.is_numeric(column)
 
 
 def _long(table: Table, wanted: Wanted, time: str, station: str) -> Record:
     where = table.path.name
+    rest = [column for column in table.columns if column not in {time, station}]
+    table = spread(table, time, station, list(find_roles(rest).values()))
     times = _times(table, time)
     who = pd.Series(table.text(station))
     if (who == "").any():
@@ -136,7 +100,11 @@ def _long(table: Table, wanted: Wanted, time: str, station: str) -> Record:
     aside = {column: "holds text" for column in valued if not table.is_numeric(column)}
     empty = [column for column in aside if table.frame[column].isna().all()]
     aside |= dict.fromkeys(empty, "has no value")
-    offered = _channels(where, [column for column in valued if column not in aside])
+    numeric = [column for column in valued if column not in aside]
+    asked = {*(wanted.observe or ()), *(wanted.predict or ())}
+    still = {column: why for column, why in idle(table, numeric, number).items() if _channel(column).name not in asked}
+    aside |= still if len(still) < len(numeric) else {}
+    offered = _channels(where, [column for column in valued if column not in aside], table.measured)
     if not offered:
         raise DataError(f"{where}: beside {time} and {station} no column holds numbers; seen: {some(table.columns)}.")
     channels = wanted.choose(where, list(offered.values()), aside)
@@ -161,7 +129,7 @@ def _long(table: Table, wanted: Wanted, time: str, station: str) -> Record:
     for i, channel in enumerate(channels):
         values[when, number, i] = table.numbers(columns[channel.name])
     values32, notes = cleaned(values)
-    said = [times.note] if times.note else []
+    said = [*table.notes, *([times.note] if times.note else [])]
     said += [f"{column} is not used: it {reason}" for column, reason in aside.items()]
     record = Record(
         where,
@@ -170,6 +138,7 @@ def _long(table: Table, wanted: Wanted, time: str, station: str) -> Record:
         tuple(str(name) for name in names),
         channels,
         notes=(*said, *notes),
+        long=True,
     )
     if not ({"lat", "lon"} <= set(roles) or len({"x", "y", "z"} & set(roles)) > 1):
         return record
@@ -206,9 +175,9 @@ def _constant(table: Table, column: str, number: ndarray, names: Sequence[str]) 
     return low
 
 
-def _channels(where: str, columns: Sequence[str]) -> dict[str, Channel]:
+def _channels(where: str, columns: Sequence[str], measured: Mapping[str, str]) -> dict[str, Channel]:
     """Channels by their columns; those that differ in their units alone are called by both."""
-    found = {column: _channel(column) for column in columns}
+    found = {column: _channel(column, measured.get(column, "")) for column in columns}
     names = [channel.name for channel in found.values()]
     for column, channel in found.items():
         if names.count(channel.name) > 1:
@@ -220,11 +189,11 @@ def _channels(where: str, columns: Sequence[str]) -> dict[str, Channel]:
     return found
 
 
-def _channel(column: str) -> Channel:
-    """Name and unit in one: ``PM10 (ug/m3)``."""
+def _channel(column: str, measured: str = "") -> Channel:
+    """Name and unit in one: ``PM10 (ug/m3)``; or the unit in which it is said to be measured."""
     unit = re.search(r"[\[(](.*?)[\])]\s*$", column)
     bare = column[: unit.start()] if unit else column
-    return Channel(re.sub(r"[^\w.-]+", "_", bare.strip()) or "value", clean_units(unit[1]) if unit else "1")
+    return Channel(re.sub(r"[^\w.-]+", "_", bare.strip()) or "value", clean_units(unit[1] if unit else measured))
 
 
 def _devices(table: Table, wanted: Wanted) -> Record:

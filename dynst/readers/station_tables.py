@@ -138,7 +138,10 @@ def find_roles(columns: Sequence[str]) -> dict[str, str]:
         words = words_of(column)
         if not words:
             continue
-        if set(words) & _LATITUDE:
+        kind = "lat" if set(words) & _LATITUDE else "lon" if set(words) & _LONGITUDE else ""
+        if kind and words[0] == "dec":  # beside degrees, minutes and seconds in one number
+            roles[kind] = column
+        elif set(words) & _LATITUDE:
             roles.setdefault("lat", column)
         elif set(words) & _LONGITUDE:
             roles.setdefault("lon", column)

@@ -20,11 +20,13 @@ from dynst.readers.base import Hints
 from dynst.readers.edges import holds_links, read_links
 from dynst.readers.joined import joined
 from dynst.readers.records import Record, Wanted
-from dynst.readers.series_tables import LONG_NAMES, record_of
+from dynst.readers.series_tables import record_of
 from dynst.readers.siting_files import read_positions
+from dynst.readers.station_columns import LONG_NAMES
 from dynst.readers.station_files import holds_stations, read_json, read_netcdf
+from dynst.readers.station_per_file import with_stations
 from dynst.readers.station_tables import Places, holds_places
-from dynst.readers.tables import SUFFIXES, read_table, some
+from dynst.readers.tables import SUFFIXES, Table, read_table, some
 from dynst.readers.times import Runs
 
 __all__ = ["read", "recognises"]
@@ -94,9 +96,9 @@ def read(
     helpers = [file for file in told if file is not None]
     places = None if told[0] is None else read_positions(told[0])
     if len(files) == 1:
-        record, runs, cases = joined([_record(files[0], wanted)], files, places)
+        record, runs, cases = joined([_record(files[0], wanted, places)], files, places)
     else:  # files may be quantities, so what they offer together is known only once they are joined
-        record, runs, cases = joined([_record(file, Wanted(every=True)) for file in files], files, places)
+        record, runs, cases = joined(_records(files, places), files, places)
         channels = wanted.choose(record.where, record.channels, {})
         at = [i for i, channel in enumerate(record.channels) if channel.name in {c.name for c in channels}]
         record = replace(record, values=record.values[:, :, at], channels=channels)
@@ -176,12 +178,27 @@ def _sorted_out(path: str, files: list[Path], told: list[Path | None]) -> tuple[
     return files, found
 
 
-def _record(file: Path, wanted: Wanted) -> Record:
+def _records(files: Sequence[Path], places: Places | None) -> list[Record]:
+    """What each of several files holds, all channels; the name of a file may be that of its station."""
+    every = Wanted(every=True)
+    if any(file.suffix.lower() not in SUFFIXES for file in files):
+        return [_record(file, every, places) for file in files]
+    return [
+        record_of(table, every, places) for table in with_stations([_table(file, places) for file in files], places)
+    ]
+
+
+def _table(file: Path, places: Places | None) -> Table:
+    called = () if places is None else (name.lower() for name in places.called)
+    return read_table(file, text=(*LONG_NAMES, *called))
+
+
+def _record(file: Path, wanted: Wanted, places: Places | None) -> Record:
     suffix = file.suffix.lower()
     if suffix == ".json":
         return read_json(file, wanted)
     if suffix in SUFFIXES:
-        return record_of(read_table(file, text=LONG_NAMES), wanted)
+        return record_of(_table(file, places), wanted, places)
     if suffix in _NETCDF:
         return read_netcdf(file, wanted)
     raise DataError(
