@@ -68,7 +68,7 @@ READING = (
     Flag("allow", str, "Rules", 'Polygons, or sites, for new sensors alone; "FILE buffer=5" adds 5 km.', "FILE", True),
     Flag("forbid", str, "Rules", "The same, where no new sensor may stand. Both are repeatable.", "FILE", True),
     Flag("min_distance", str, "Rules", "Sensors keep this distance: km, m, the plane's unit, 3hops.", "30km"),
-    Flag("layout", str, _RARE, "Axes of a stack of frames: e event, t time, c channel, h, w.", "LETTERS"),
+    Flag("layout", str, _RARE, "Axes of an array: t time, c channel, h, w of frames, p places, e event.", "LETTERS"),
     Flag("sites", int, _RARE, "Reference sites of meshes that move or differ. Default: 2000."),
     Flag("spacing", float, _RARE, "Metres between the cells of a stack of frames.", "M"),
     Flag("split", str, _RARE, "run: whole experiments. time: blocks. Default: run if there are 3.", "NAME"),

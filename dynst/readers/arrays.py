@@ -20,7 +20,7 @@ from numpy import ndarray
 
 from dynst.errors import DataError
 
-__all__ = ["SUFFIXES", "Array", "member_names", "open_arrays"]
+__all__ = ["SUFFIXES", "Array", "member_names", "open_arrays", "shapes_of"]
 
 SUFFIXES = (".npy", ".npz", ".h5", ".hdf5")
 """Endings of the files that are read."""
@@ -114,7 +114,29 @@ def member_names(file: Path) -> list[str]:
         return []
 
 
-def open_arrays(file: Path, scratch: Callable[[], Path]) -> dict[str, Array]:
+def shapes_of(file: Path) -> dict[str, tuple[int, ...]]:
+    """Shapes of the arrays of numbers in a file, by name, from their headers alone; none if it cannot be opened."""
+    try:
+        if zipfile.is_zipfile(file):
+            with zipfile.ZipFile(file) as archive:
+                headers = {name: _header_of(archive, name) for name in archive.namelist() if name.endswith(".npy")}
+            return {name.removesuffix(".npy"): shape for name, shape in headers.items() if shape}
+        return {name: array.shape for name, array in open_arrays(file, Path).items() if array.dtype.kind in "iufb"}
+    except (OSError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error, DataError):
+        return {}  # whatever is wrong with it, the reader says
+
+
+def _header_of(archive: zipfile.ZipFile, member: str) -> tuple[int, ...]:
+    """Shape of an array of numbers in an archive; empty if it is no such array."""
+    with archive.open(member) as stream:
+        try:
+            header = _of_npy(stream, member, 1 << 62, 0, lambda: io.FileIO(member))
+        except DataError:
+            return ()
+    return header.shape if header.dtype.kind in "iufb" else ()
+
+
+def open_arrays(file: Path, scratch: Callable[[], Path], least: int = 3) -> dict[str, Array]:
     """The arrays in a file by name; no value is read.
 
     Parameters
@@ -124,6 +146,8 @@ def open_arrays(file: Path, scratch: Callable[[], Path]) -> dict[str, Array]:
     scratch : callable
         Gives a folder in which compressed members of an .npz are unpacked, under no name, so that they vanish with
         the array.
+    least : int
+        Axes that a compressed member of an .npz must have to be worth unpacking.
 
     Raises
     ------
@@ -142,7 +166,7 @@ def open_arrays(file: Path, scratch: Callable[[], Path]) -> dict[str, Array]:
         with file.open("rb") as stream:
             return {"": _of_npy(stream, file.name, size, 0, lambda: file.open("rb", buffering=0))}
     if start.startswith(b"PK"):
-        return _of_npz(file, scratch)
+        return _of_npz(file, scratch, least)
     if start.startswith(_HDF5):
         return _of_hdf5(file)
     raise DataError(
@@ -190,7 +214,7 @@ class _Turned:
         return self.base.read(box[::-1]).T
 
 
-def _of_npz(file: Path, scratch: Callable[[], Path]) -> dict[str, Array]:
+def _of_npz(file: Path, scratch: Callable[[], Path], least: int) -> dict[str, Array]:
     found: dict[str, Array] = {}
     try:
         with zipfile.ZipFile(file) as archive:
@@ -205,8 +229,8 @@ def _of_npz(file: Path, scratch: Callable[[], Path]) -> dict[str, Array]:
                         found[name] = _of_npy(stream, where, info.file_size, base, lambda: file.open("rb", buffering=0))
                         continue
                     header = _of_npy(stream, where, info.file_size, 0, lambda: file.open("rb", buffering=0))
-                if len(header.shape) < 3:
-                    continue  # no stack of frames: not worth unpacking
+                if len(header.shape) < least:
+                    continue  # nothing that is read: not worth unpacking
                 with archive.open(info) as stream:
                     unpacked = tempfile.NamedTemporaryFile(dir=scratch(), suffix=".npy")  # noqa: SIM115 - goes with the array
                     shutil.copyfileobj(stream, unpacked, 1 << 20)

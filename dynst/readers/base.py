@@ -24,8 +24,8 @@ class Hints:
     graph : str or None
         File with the edges between stations: a list ``from, to[, weight]`` or a dense matrix of weights.
     layout : str or None
-        Axes of a stack of frames as letters, outermost first: ``e`` event, ``t`` time, ``c`` channel, ``h`` rows,
-        ``w`` columns.
+        Axes of an array as letters, outermost first: ``e`` event, ``t`` time, ``c`` channel, ``h`` rows, ``w`` columns
+        of a stack of frames; ``t``, ``c`` and ``p`` of values at places.
     sites : int or None
         Reference sites of meshes that move or differ between runs.
     spacing : float or None

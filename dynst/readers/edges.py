@@ -42,6 +42,8 @@ class Links:
         Whether a link that is given in one direction stands for both.
     notes : tuple of str
         What was done with the file.
+    strange : int
+        Links of the file that end at other stations, and are left out.
     """
 
     where: str
@@ -51,6 +53,7 @@ class Links:
     far: bool | None = None
     both_ways: bool = True
     notes: tuple[str, ...] = ()
+    strange: int = 0
 
     def layout(self, keep: Int[ndarray, " n"], sites: Sites | None) -> tuple[GraphLayout, tuple[str, ...]]:
         """The graph between the stations that became sites, and notes.
@@ -217,7 +220,8 @@ def _list(table: Table, columns: Sequence[str], names: Sequence[str]) -> Links:
     if weight is not None and np.isnan(weight[known]).any():
         row = int(np.flatnonzero(known & np.isnan(weight))[0])
         raise DataError(f'{where}: column "{columns[2]}", row {row + 1} is empty. Give every link a weight, or none.')
-    return Links(where, at[0, known], at[1, known], None if weight is None else weight[known], far, notes=tuple(notes))
+    kept, strange = None if weight is None else weight[known], int((~known).sum())
+    return Links(where, at[0, known], at[1, known], kept, far, notes=tuple(notes), strange=strange)
 
 
 def _counted(where: str, ends: list[str], n: int, names: Sequence[str]) -> tuple[list[str], str]:

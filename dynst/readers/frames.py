@@ -21,8 +21,10 @@ from dynst.readers.arrays import SUFFIXES, Array, member_names, open_arrays
 from dynst.readers.base import Hints
 from dynst.readers.cache import Learnt, Slab, convert
 from dynst.readers.gridded import IN_MEMORY_BYTES
+from dynst.readers.hdf_frames import holds_frame
 from dynst.readers.overlap import Rebuilt, rebuild
 from dynst.readers.pieces import Oddities, decode
+from dynst.readers.place_arrays import holds_places
 from dynst.readers.records import Wanted
 from dynst.readers.sidecar import Sidecar, axis_letters, read_sidecar
 from dynst.readers.sources import fingerprints, writable
@@ -53,7 +55,9 @@ def recognises(path: str, hints: Hints) -> bool:
         if place.is_dir():
             inside = _stacks_in(place)
             return bool(inside) and not any(_is_mesh(file) for file in inside)
-        return place.suffix.lower() in SUFFIXES and not _is_mesh(place)
+        if place.suffix.lower() not in SUFFIXES or _is_mesh(place):
+            return False
+        return not (holds_places(place, hints) or holds_frame(place))
     except (OSError, RuntimeError, ValueError):  # no permission, too long a name, an unknown home, a zero byte
         return False
 

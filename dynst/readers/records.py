@@ -64,6 +64,8 @@ class Record:
         What was done.
     long : bool
         Whether rows name their stations, so that a file may hold some stations, or some times, of a whole.
+    numbered : bool
+        Whether stations have no names but the numbers of their columns.
     """
 
     where: str
@@ -76,6 +78,7 @@ class Record:
     links: Links | None = None
     notes: tuple[str, ...] = ()
     long: bool = False
+    numbered: bool = False
 
     def at(self, steps: Int[ndarray, " s"], times: Times, note: str = "") -> Record:
         """The record of some steps, at other times; a step of -1 has no values."""

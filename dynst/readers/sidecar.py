@@ -12,12 +12,14 @@ import numpy as np
 
 from dynst.errors import ConfigError, unknown_name
 
-__all__ = ["LETTERS", "Sidecar", "axis_letters", "read_sidecar"]
+__all__ = ["LETTERS", "Sidecar", "axis_letters", "of_places", "place_letters", "read_sidecar"]
 
 LETTERS = "etchw"
 """Axes: event, time, channel, rows, columns."""
 
 _SMALL = 4  # an axis of at most so many entries among longer ones holds the channels
+_FAR = 5  # times as many places as channels, before an array is taken for one of places,
+_FEWEST = 8  # and at least so many
 _NUMBERS = ("spacing", "spacing_x", "spacing_y", "cadence", "step", "fill")
 
 
@@ -117,6 +119,11 @@ def axis_letters(where: str, shape: Sequence[int], given: str | None) -> str:
             )
         return given
     small = [axis for axis, length in enumerate(shape) if length <= _SMALL]
+    if len(shape) == 3 and small == [2] and min(shape[:2]) > _SMALL:  # places with channels, or a very narrow picture
+        raise ConfigError(
+            f"{where}: what the axes of {said} are is unclear. Say it in letters: --layout tpc for time, places and "
+            "channels, --layout thw for time, rows and columns."
+        )
     by_place: dict[tuple[int, tuple[int, ...]], str] = {(4, (1,)): "tchw", (4, (3,)): "thwc", (5, (2,)): "etchw"}
     guess = "thw" if len(shape) == 3 else by_place.get((len(shape), tuple(small)))
     if guess is None:
@@ -126,3 +133,53 @@ def axis_letters(where: str, shape: Sequence[int], given: str | None) -> str:
             f"c channel, h rows, w columns; outermost first), for example --layout {example}."
         )
     return guess
+
+
+def of_places(shape: Sequence[int]) -> bool:
+    """Whether a shape can only be times by places by channels: few channels, many more places, yet more times.
+
+    Examples
+    --------
+    >>> of_places((16992, 307, 3)), of_places((400, 32, 480)), of_places((400, 12, 3))
+    (True, False, False)
+    """
+    if len(shape) != 3:
+        return False
+    times, places, channels = shape
+    return channels <= _SMALL and times >= places >= max(_FAR * channels, _FEWEST)
+
+
+def place_letters(where: str, shape: Sequence[int], given: str | None) -> str:
+    """Letters of an array of times by places: those given, or those that its shape leaves no doubt about.
+
+    Raises
+    ------
+    ConfigError
+        If they do not fit, or the shape could be read in several ways.
+
+    Examples
+    --------
+    >>> place_letters("x.npz", (16992, 307, 3), None), place_letters("x.npz", (16992, 307), None)
+    ('tpc', 'tp')
+    """
+    said = f"shape ({', '.join(map(str, shape))})"
+    if given is None and of_places(shape):
+        return "tpc"
+    if given is None and len(shape) == 2 and shape[0] >= shape[1]:
+        return "tp"
+    if given is None:
+        raise ConfigError(
+            f"{where}: what the {len(shape)} axes of {said} are is unclear. Say it in letters (t time, p places, "
+            "c channel; outermost first), for example --layout tpc."
+        )
+    if sorted(given) not in (["p", "t"], ["c", "p", "t"]):
+        raise ConfigError(
+            f'layout "{given}" is no use: give each of t (time) and p (places) once, and c (channel) at most once, '
+            "outermost first, for example --layout tpc."
+        )
+    if len(given) != len(shape):
+        raise ConfigError(
+            f'{where}: layout "{given}" has {len(given)} letters, but the array has {len(shape)} axes of {said}. '
+            "Give one letter an axis."
+        )
+    return given

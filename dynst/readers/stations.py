@@ -16,9 +16,13 @@ from numpy import ndarray
 from dynst.domain import ArraySeries, Covariate, Field, Frame, GraphLayout, Origin, Sites
 from dynst.domain.graphs import drawing, nearest_neighbours
 from dynst.errors import DataError
+from dynst.readers import arrays, hdf_frames
 from dynst.readers.base import Hints
 from dynst.readers.edges import holds_links, read_links
+from dynst.readers.hdf_frames import holds_frame, read_frame
 from dynst.readers.joined import joined
+from dynst.readers.place_arrays import holds_places as holds_places_array
+from dynst.readers.place_arrays import read_places_array
 from dynst.readers.records import Record, Wanted
 from dynst.readers.series_tables import record_of
 from dynst.readers.siting_files import read_positions
@@ -32,7 +36,10 @@ from dynst.readers.times import Runs
 __all__ = ["read", "recognises"]
 
 _NETCDF = (".nc", ".nc4", ".cdf", ".netcdf")
+_ARRAYS = (*arrays.SUFFIXES, *hdf_frames.SUFFIXES)
 _NEIGHBOURS = 8
+_ZEROS = 0.01  # share of exact zeros that is said
+_BESIDE = 100  # files beside an array that are looked at for links
 
 
 def recognises(path: str, hints: Hints) -> bool:
@@ -48,6 +55,8 @@ def recognises(path: str, hints: Hints) -> bool:
         place = Path(path).expanduser()
         if suffix in _NETCDF:
             return place.is_file() and holds_stations(place)
+        if suffix in _ARRAYS:
+            return place.is_file() and (holds_frame(place) or holds_places_array(place, hints))
         return place.is_dir() and _tables_in(place) != [] and not any(any(place.glob(f"{at}*.nc")) for at in ("", "*/"))
     except (OSError, RuntimeError, ValueError):  # no permission, too long a name, an unknown home, a zero byte
         return False
@@ -89,22 +98,29 @@ def read(
     ConfigError
         If a channel is asked for that is not there, or channels must be named.
     """
-    hints.check("station", "stations", "graph")
+    array = Path(path).suffix.lower() in _ARRAYS
+    hints.check("station", "stations", "graph", *(["layout"] * array))
     wanted = Wanted(observe, predict)
     told = [None if file is None else _helper(file) for file in (hints.stations, hints.graph)]
     files, told = _sorted_out(path, _files(path, [file for file in told if file is not None]), told)
     helpers = [file for file in told if file is not None]
     places = None if told[0] is None else read_positions(told[0])
     if len(files) == 1:
-        record, runs, cases = joined([_record(files[0], wanted, places)], files, places)
+        record = _record(files[0], wanted, places, hints.layout)
+        if array and told == [None, None]:
+            told = [None, _links_beside(files[0], record.names)]
+            helpers = [file for file in told if file is not None]
+        record = _named(record, places) if record.numbered and places is not None else record
+        record, runs, cases = joined([record], files, places)
     else:  # files may be quantities, so what they offer together is known only once they are joined
         record, runs, cases = joined(_records(files, places), files, places)
         channels = wanted.choose(record.where, record.channels, {})
         at = [i for i, channel in enumerate(record.channels) if channel.name in {c.name for c in channels}]
         record = replace(record, values=record.values[:, :, at], channels=channels)
     field = _assemble(record, runs, cases, places or record.places, told[1])
-    beside = [file.name for file, hint in zip(told, (hints.stations, hints.graph), strict=True) if file and not hint]
-    said = (f"positions and links come from {some(beside)} beside the data",) if beside else ()
+    named = zip(("positions", "links"), told, (hints.stations, hints.graph), strict=True)
+    beside = {what: file for what, file, hint in named if file is not None and hint is None}
+    said = tuple(f"{what} come from {file.name} beside the data" for what, file in beside.items())
     origin = Origin(
         path,
         "stations",
@@ -193,12 +209,54 @@ def _table(file: Path, places: Places | None) -> Table:
     return read_table(file, text=(*LONG_NAMES, *called))
 
 
-def _record(file: Path, wanted: Wanted, places: Places | None) -> Record:
+def _links_beside(file: Path, names: Sequence[str]) -> Path | None:
+    """The one list of links in the folder of an array, which has room for none, if it fits its places."""
+    tables = [other for other in sorted(file.parent.iterdir())[:_BESIDE] if other.suffix.lower() in (".csv", ".txt")]
+    fitting = [other for other in tables if holds_links(other) and _fits(other, names)]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _fits(file: Path, names: Sequence[str]) -> bool:
+    try:
+        links = read_links(file, names)
+    except DataError:
+        return False
+    return len(links.senders) > 0 and not links.strange
+
+
+def _named(record: Record, places: Places) -> Record:
+    """Places of an array that has no names, called as in a table of stations of the same number."""
+    if any(set(record.names) <= set(called) for called in places.called.values()):
+        return record
+    if len(places.x) != len(record.names) or not places.called:
+        raise DataError(
+            f"{record.where}: it holds {len(record.names)} places without names, and {places.where} holds "
+            f"{len(places.x)} stations. Give a table with one row a place, in the same order."
+        )
+    names = tuple(next(iter(places.called.values())))
+    note = f"the places are taken in the order of {places.where}"
+    return replace(record, names=names, notes=(*record.notes, note))
+
+
+def _zeros(record: Record) -> Record:
+    """The record with a note if many values are exactly zero: in files of traffic that often means missing."""
+    share = float((record.values == 0).mean())
+    if share < _ZEROS:
+        return record
+    note = f"{share:.2%} of the values are exactly 0, which often stands for missing in such files; they are kept"
+    return replace(record, notes=(*record.notes, note))
+
+
+def _record(file: Path, wanted: Wanted, places: Places | None, layout: str | None = None) -> Record:
     suffix = file.suffix.lower()
     if suffix == ".json":
         return read_json(file, wanted)
     if suffix in SUFFIXES:
         return record_of(_table(file, places), wanted, places)
+    if suffix in hdf_frames.SUFFIXES and holds_frame(file):
+        return _zeros(record_of(read_frame(file), wanted, places))
+    if suffix in arrays.SUFFIXES:
+        return _zeros(read_places_array(file, wanted, layout))
     if suffix in _NETCDF:
         return read_netcdf(file, wanted)
     raise DataError(
