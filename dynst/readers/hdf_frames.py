@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import pickletools
 from pathlib import Path
+from pickletools import genops
 
 import h5py  # type: ignore[import-untyped]  # it ships no types
 import numpy as np
@@ -124,7 +124,7 @@ def _labels(data: h5py.Dataset, count: int | None) -> list[str]:
 def _pickled_labels(content: bytes, count: int) -> list[str]:
     """The last `count` texts or numbers of a pickle, by its codes; none if there are fewer, or two are alike."""
     try:
-        codes = [(code.name, argument) for code, argument, _ in pickletools.genops(content)]
+        codes = [(code.name, argument) for code, argument, _ in genops(content)]
     except (ValueError, IndexError, UnicodeDecodeError):
         return []
     labels = [_said(argument) for name, argument in codes if name in _TEXTS | _NUMBERS][-count:]

@@ -416,7 +416,7 @@ def test_texts_beside_tables_and_other_output_of_a_simulation_are_left_alone(wri
     write("fire/places.csv", "name,x_m,z_m\nT1,0,1\nT2,5,1\nV1,5,2\n")
     field = read(str(tmp_path / "fire"))
     assert field.sites.name == ("T1", "T2", "V1")
-    assert "positions and links come from places.csv beside the data" in notes(field)
+    assert "positions come from places.csv beside the data" in notes(field)
 
 
 def test_a_folder_of_grids_with_a_table_beside_them_stays_a_grid(write, tmp_path):
