@@ -24,6 +24,7 @@ _PARTS = {
     "year": {"year", "yyyy", "yy", "yr", "jahr", "annee", "año"},
     "month": {"month", "mon", "mo", "mm", "monat", "mois", "mes"},
     "day": {"day", "dd", "dy", "tag", "jour", "dia"},
+    "yday": {"doy", "jday", "yday", "dayofyear", "day_of_year", "julian"},
     "hour": {"hour", "hh", "hr", "stunde", "heure", "hora"},
     "minute": {"minute", "mn", "mi", "minuten"},
     "second": {"second", "ss"},
@@ -106,12 +107,15 @@ def _is_dated(table: Table, column: str) -> bool:
 def _assembled(table: Table) -> Table:
     """One column for dates that are written in two to six: year, month, and so on."""
     parts = _parts(table.columns)
-    if not {"year", "month"} <= set(parts):
+    if "year" not in parts or not {"month", "yday"} & set(parts):
         return table
-    cells = {part: table.numbers(column) for part, column in parts.items()} | ({} if "day" in parts else {"day": 1})
+    parts = {part: column for part, column in parts.items() if part != "yday" or "month" not in parts}
+    cells = {part: table.numbers(column) for part, column in parts.items()}
     year = cells["year"]
     cells["year"] = np.where(year < 70, year + 2000, np.where(year < 100, year + 1900, year))
-    dates = pd.to_datetime(pd.DataFrame(cells), errors="coerce")
+    days = cells.pop("yday", np.ones(len(year)))
+    dates = pd.to_datetime(pd.DataFrame({"month": 1, "day": 1} | cells), errors="coerce")
+    dates += pd.to_timedelta(days - 1, unit="D")
     if dates.isna().any():
         row = int(np.flatnonzero(dates.isna().to_numpy())[0])
         said = ", ".join(f"{part} {table.text(column)[row] or 'empty'}" for part, column in parts.items())
@@ -158,9 +162,9 @@ def _is_clock(table: Table, column: str) -> bool:
     if cells.dtype.kind == "m":
         return True
     if cells.dtype.kind in "iu":
-        low, high = int(cells.min()), int(cells.max())
-        named = bool(_CLOCK_NAMES & set(words_of(column)))
-        return named and low >= 0 and high <= 2400 and bool((cells % 100 < 60).all())
+        if not _CLOCK_NAMES & set(words_of(column)):
+            return False
+        return int(cells.min()) >= 0 and int(cells.max()) <= 2400 and bool((cells % 100 < 60).all())
     if cells.dtype.kind in "fbM" or isinstance(cells.dtype, pd.DatetimeTZDtype):
         return False
     head = cells.dropna().head(50).astype("str").str.strip()

@@ -13,7 +13,7 @@ from numpy import ndarray
 from dynst.domain import Frame, GraphLayout, Sites
 from dynst.domain.graphs import of_edges
 from dynst.errors import DataError
-from dynst.readers.tables import Table, columns_of, read_table, some, words_of
+from dynst.readers.tables import BINARY, Table, columns_of, read_table, some, words_of
 
 __all__ = ["Links", "holds_links", "read_links"]
 
@@ -98,7 +98,7 @@ def holds_links(path: Path) -> bool:
     words = {word for column in columns_of(path)[:3] for word in words_of(column)}
     if words & {"from", "source", "src", "sender"} and words & {"to", "target", "dst", "receiver"}:
         return True
-    bare = None if words or path.suffix.lower() == ".parquet" else _bare(path)
+    bare = None if words or path.suffix.lower() in BINARY else _bare(path)
     return bare is not None and bare.frame.shape[0] == bare.frame.shape[1]
 
 
@@ -114,7 +114,7 @@ def read_links(path: Path, names: Sequence[str]) -> Links:
         return _matrix(path.name, _load(path), names)
     if path.suffix.lower() in {".npz", ".pkl", ".pickle", ".h5", ".json"}:
         raise DataError(f"{path.name}: not read as a graph. Give a CSV from,to[,weight] or a weight matrix (CSV, npy).")
-    bare = _bare(path)
+    bare = None if path.suffix.lower() in BINARY else _bare(path)
     if bare is not None:
         width = bare.frame.shape[1]
         if width not in {2, 3} or (width == len(names) == len(bare.frame)):

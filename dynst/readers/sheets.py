@@ -13,8 +13,9 @@ from dynst.errors import DataError
 
 __all__ = ["SUFFIXES", "sheet_text"]
 
-SUFFIXES = (".xlsx", ".xlsm")
-"""Names of workbooks that are read."""
+_OLD = (".xls", ".xlsb", ".ods")  # workbooks of other forms, which are recognised and not read
+SUFFIXES = (".xlsx", ".xlsm", *_OLD)
+"""Names of workbooks."""
 
 
 def sheet_text(path: Path) -> tuple[str, tuple[str, ...]]:
@@ -23,8 +24,10 @@ def sheet_text(path: Path) -> tuple[str, tuple[str, ...]]:
     Raises
     ------
     DataError
-        If the package that reads workbooks is not installed, or no sheet holds a table.
+        If it is no .xlsx, the package that reads them is not installed, or no sheet holds a table.
     """
+    if path.suffix.lower() in _OLD:
+        raise DataError(f"{path.name}: of workbooks only .xlsx is read. Save the sheet as CSV.")
     try:
         import openpyxl  # type: ignore[import-untyped]  # noqa: PLC0415 - an extra; most records are no workbooks
     except ImportError as err:

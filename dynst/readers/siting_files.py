@@ -16,7 +16,7 @@ from numpy import ndarray
 
 from dynst.errors import DataError
 from dynst.readers.station_tables import NO_PLACE, Places, find_roles, place, read_places
-from dynst.readers.tables import SUFFIXES, Table, one_line, read_table, some, words_of
+from dynst.readers.tables import BINARY, SUFFIXES, Table, one_line, read_table, some, words_of
 
 __all__ = ["Given", "plain", "read_given", "read_positions"]
 
@@ -74,8 +74,10 @@ class Given:
         return tuple(f"station {i}" for i in range(1, len(places) + 1))
 
 
-def read_given(path: Path, known: Sequence[str] = ()) -> Given:
+def read_given(path: Path, known: Sequence[str] = (), *, every: bool = False) -> Given:
     """The stations that a file names or places; `known` are names by which a plain list is recognised.
+
+    With `every`, any property of points may hold the names, whatever it is called.
 
     Raises
     ------
@@ -97,11 +99,11 @@ def read_given(path: Path, known: Sequence[str] = ()) -> Given:
         raise DataError(f"{path.name}: the file is empty. Give the stations of the network, one a line or feature.")
     suffix = path.suffix.lower()
     if suffix in _GEOMETRY:
-        return _from_layer(path)
+        return _from_layer(path, every=every)
     if suffix in _JSON or (suffix not in SUFFIXES and start.lstrip()[:1] == b"{"):
-        return _from_geojson(path)
+        return _from_geojson(path, every=every)
     if suffix in SUFFIXES or suffix in {"", ".list"}:
-        if suffix != ".parquet" and b"\0" in start and start[:2] not in (b"\xff\xfe", b"\xfe\xff"):
+        if suffix not in BINARY and b"\0" in start and start[:2] not in (b"\xff\xfe", b"\xfe\xff"):
             raise DataError(f"{path.name}: not a text: it holds zero bytes. Write a table as CSV, or names one a line.")
         return _from_text(path, known)
     expected = ", ".join([*_JSON, *SUFFIXES, *_GEOMETRY])
@@ -118,7 +120,7 @@ def read_positions(path: Path) -> Places:
     """
     if path.suffix.lower() not in (*_GEOMETRY, *_JSON):
         return read_places(path)
-    given = read_given(path)
+    given = read_given(path, every=True)
     there = given.lonlat if given.lonlat is not None else given.loose
     if there is None and given.plane is None:
         raise DataError(f"{path.name}: its features have no positions. Give points.")
@@ -133,7 +135,7 @@ def read_positions(path: Path) -> Places:
 
 def _from_text(path: Path, known: Sequence[str]) -> Given:
     """A table with positions or names, or a list of names."""
-    if path.suffix.lower() != ".parquet":
+    if path.suffix.lower() not in BINARY:
         lines = _lines(path)
         if not lines:
             raise DataError(f"{path.name}: it holds no station. Write a name a line, or a table with lon and lat.")
@@ -208,7 +210,7 @@ def _left_out(given: Given, keep: Bool[ndarray, " k"]) -> Given:
     return replace(given, notes=(*given.notes, said))
 
 
-def _from_geojson(path: Path) -> Given:
+def _from_geojson(path: Path, *, every: bool) -> Given:
     try:
         content = json.loads(path.read_bytes().decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
@@ -224,8 +226,7 @@ def _from_geojson(path: Path) -> Given:
     properties = [part if isinstance(part := feature.get("properties"), dict) else {} for feature in features]
     keep = _selected([[part.get("selected", True) for part in properties]])
     keep = np.ones(len(features), bool) if keep is None else keep
-    columns = dict.fromkeys(key for part in properties for key in part if str(key).lower() in _NAMES)
-    order = sorted(columns, key=lambda key: _NAMES.index(str(key).lower()))
+    order = _naming(list(dict.fromkeys(str(key) for part in properties for key in part)), every=every)
     kept = [part for part, there in zip(properties, keep.tolist(), strict=True) if there]
     called = {str(key): _shown([part.get(key, "") for part in kept]) for key in order}
     if not np.isfinite(places).any():
@@ -233,6 +234,12 @@ def _from_geojson(path: Path) -> Given:
             raise DataError(f"{path.name}: its features have neither a position nor a name. Give points.")
         return _left_out(Given(path.name, called), keep)
     return _left_out(_on_earth(Given(path.name, called), places[keep], _crs_of(content)), keep)
+
+
+def _naming(columns: Sequence[str], *, every: bool) -> list[str]:
+    """Properties that may hold names, the likeliest first: those called so, then the others if all may."""
+    called = sorted((c for c in columns if c.lower() in _NAMES), key=lambda column: _NAMES.index(column.lower()))
+    return [*called, *(column for column in columns if every and column not in called)]
 
 
 def _features(path: Path, content: object) -> list[Mapping[str, object]]:
@@ -300,7 +307,7 @@ def _on_earth(given: Given, places: Float[ndarray, "k 2"], crs: object) -> Given
     return replace(given, lonlat=np.where(np.isfinite(degrees), degrees, np.nan))
 
 
-def _from_layer(path: Path) -> Given:
+def _from_layer(path: Path, *, every: bool) -> Given:
     """Points of a GeoPackage, shapefile or FlatGeobuf."""
     try:
         layers = geopandas.list_layers(path)
@@ -320,8 +327,7 @@ def _from_layer(path: Path) -> Given:
     if not len(frame):
         raise DataError(f"{path.name}: layer {points[0]} holds no point. Expected a point for each station.")
     places = np.stack([frame.geometry.x.to_numpy(float), frame.geometry.y.to_numpy(float)], axis=-1)
-    columns = [str(name) for name in frame.columns if str(name).lower() in _NAMES]
-    columns.sort(key=lambda name: _NAMES.index(name.lower()))
+    columns = _naming([str(name) for name in frame.columns if name != frame.geometry.name], every=every)
     called = {name: _shown(frame[name].tolist()) for name in columns}
     spare = f"layers {some(points[1:])} of {path.name} are not read" if len(points) > 1 else ""
     return _on_earth(Given(path.name, called, notes=(spare,) if spare else ()), places, frame.crs)

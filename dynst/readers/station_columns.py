@@ -24,6 +24,7 @@ LONG_NAMES: tuple[str, ...] = (
 
 _COUNTERS = {"", "id", "no", "nr", "index", "idx", "row", "rownum", "rowid", "fid", "objectid", "oid", "unnamed", "n"}
 _FLAGS = {"flag", "flags", "qc", "qa", "qf", "quality", "qualifier", "validity", "verification", "status"}
+_IDENTIFIERS = [["id"], ["uid"], ["pk"], ["key"], ["oid"], ["fid"], ["rowid"]]  # last words of names
 _KNOWN = 0.5  # share of names that a table of stations must know, before a column is taken for that of the stations
 _LOOK = 3  # times a station must come before "it never changes" says anything
 
@@ -47,11 +48,14 @@ def station_column(table: Table, columns: Sequence[str], time: str, places: Plac
     """
     known = {name for called in places.called.values() for name in called} if places is not None else set[str]()
     if known:
+        headed = len(known.intersection(columns))
+        if 2 * headed > len(columns):
+            return None
         hits = {column: _hits(table, column, known) for column in columns if _may_name(table, column)}
         best = max(hits, key=lambda column: (hits[column], -_rank(column)), default="")
-        if best and hits[best] > len(known.intersection(columns)):
+        if best and hits[best] > headed:
             return best
-        if known.intersection(columns):
+        if headed:
             return None
     named = [column for column in _called(table, columns) if _may_name(table, column) and _repeats(table, column)]
     if named:
@@ -135,6 +139,8 @@ def idle(table: Table, columns: Iterable[str], number: Int[ndarray, " rows"]) ->
 def _why_idle(column: str, cells: Int[ndarray, " rows"], number: Int[ndarray, " rows"]) -> str:
     if set(words_of(column)) & _FLAGS:
         return "is a flag of quality, not a measured value"
+    if words_of(column)[-1:] in _IDENTIFIERS:
+        return "is an identifier, not a measured value"
     order = np.argsort(number, kind="stable")
     step = np.diff(cells[order])[number[order][1:] == number[order][:-1]]
     if (np.diff(cells) == 1).all() or (step == 1).all():

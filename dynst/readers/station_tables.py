@@ -12,7 +12,7 @@ from numpy import ndarray
 
 from dynst.domain import Frame
 from dynst.errors import DataError
-from dynst.readers.tables import Table, columns_of, quantity_of, read_table, some, words_of
+from dynst.readers.tables import BINARY, Table, columns_of, quantity_of, read_table, some, words_of
 
 __all__ = ["NO_PLACE", "Places", "find_roles", "holds_places", "place", "read_places"]
 
@@ -172,7 +172,7 @@ def read_places(path: Path) -> Places:
     DataError
         If there is no pair of columns that gives positions, or they cannot be positions.
     """
-    table = read_table(path, text=None)
+    table = _headless(path) or read_table(path, text=None)
     roles = find_roles(table.columns)
     columns = {role: table.numbers(column) for role, column in roles.items()}
     called = {name: table.text(name) for name in table.columns if name not in roles.values()}
@@ -184,6 +184,7 @@ def read_places(path: Path) -> Places:
                 called[f"{other}, {name}"] = [f"{a} {b}" for a, b in zip(called[other], kind, strict=True)]
     order = [*(name for name in called if ", " in name), *(name for name in first if name in called)]
     found = place(path.name, {name: called[name] for name in order}, columns, _units(table, roles))
+    found = replace(found, notes=(*table.notes, *found.notes))
     numeric = [
         name
         for name in called
@@ -193,6 +194,21 @@ def read_places(path: Path) -> Places:
         said = f"columns of {path.name} that are no positions are not used: {some(numeric)}"
         return replace(found, notes=(*found.notes, said))
     return found
+
+
+def _headless(path: Path) -> Table | None:
+    """A table of name, latitude and longitude without a line of names; None if it has one, or the two look alike."""
+    if path.suffix.lower() in BINARY or columns_of(path):
+        return None
+    table = read_table(path, text=None, header=False)
+    if len(table.columns) != 3 or not all(map(table.is_numeric, table.columns[1:])):
+        return None
+    one, two = (np.abs(table.numbers(column)).max() for column in table.columns[1:])
+    if (one > 90) == (two > 90):
+        return None
+    names = ["station", "lon", "lat"] if one > 90 else ["station", "lat", "lon"]
+    note = f"{path.name} has no line of names: its columns are taken for {', '.join(names)}"
+    return table.noted(table.frame.set_axis(names, axis=1), note)
 
 
 def place(

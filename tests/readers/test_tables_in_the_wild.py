@@ -1,5 +1,6 @@
 """Tables as agencies, loggers and spreadsheets write them: what is a place, a time, a channel."""
 
+import geopandas
 import numpy as np
 import pandas as pd
 import pytest
@@ -74,12 +75,14 @@ def test_a_counter_of_each_station_and_an_identifier_are_no_channels(put, places
     frame["No"] = frame.groupby("station").cumcount() + 1
     frame["sensors_id"] = frame["station"].str[1:].astype(int) * 7
     frame["flag"] = np.arange(len(frame)) % 2
+    frame["area_code"] = frame["station"].str[1:].astype(int) * 100
     field = read(put("prsa.csv", frame), hints=places)
     check(field)
     said = notes(field)
     assert "No is not used: it counts the rows" in said
-    assert "sensors_id is not used: it holds a whole number that never changes at a station" in said
+    assert "sensors_id is not used: it is an identifier" in said
     assert "flag is not used: it is a flag of quality" in said
+    assert "area_code is not used: it holds a whole number that never changes at a station" in said
 
 
 def test_whoever_asks_for_a_column_of_whole_numbers_gets_it(put, places):
@@ -186,6 +189,7 @@ SPLIT = {
         wide(YY=HOURS.year, MM=HOURS.month, DD=HOURS.day, hh=HOURS.hour, mm=HOURS.minute),
         {"sep": "\t"},
     ),
+    "day of the year": (wide(YEAR=HOURS.year, DOY=HOURS.day_of_year, HRMIN=HOURS.strftime("%H%M").astype(int)), {}),
     "two clocks": (
         wide(
             **{
@@ -443,3 +447,40 @@ def test_pieces_of_stations_are_put_together_whatever_their_number(put, places, 
     put("all/P2.csv", whole[:30])
     put("all/P2_later.csv", whole[30:])
     check(read(str(tmp_path / "all"), hints=places))
+
+
+# --- where stations stand --------------------------------------------------------------------------------------------
+
+
+def points(**properties):
+    return geopandas.GeoDataFrame(properties, geometry=geopandas.points_from_xy(PLACES["lon"], PLACES["lat"]), crs=4326)
+
+
+@pytest.mark.parametrize("ending", [".geojson", ".gpkg", ".shp", ".fgb"])
+@pytest.mark.parametrize("named", ["station", "id", "Kennung"])
+def test_points_of_any_file_place_the_stations_of_a_table(ending, named, put, tmp_path):
+    points(**{"kind": ["met"] * 3, named: NAMES}).to_file(tmp_path / f"places{ending}")
+    field = read(put("wide.csv", wide(time=HOURS)), hints=Hints(stations=str(tmp_path / f"places{ending}")))
+    check(field)
+    assert field.sites.x.tolist() == [4, 5, 6]
+
+
+def test_points_tell_which_column_of_a_long_table_names_the_stations(put, tmp_path):
+    points(Kennung=NAMES).to_file(tmp_path / "places.geojson")
+    frame = long().rename(columns={"station": "wo"}).assign(network="north", code="x")
+    check(read(put("long.csv", frame), hints=Hints(stations=str(tmp_path / "places.geojson"))))
+
+
+def test_positions_without_a_line_of_names_are_read(put):
+    lines = "".join(f"{400000 + i},37.{i},-121.{i}\n" for i in range(3))
+    data = put("wide.csv", wide(time=HOURS).set_axis(["time", "400000", "400001", "400002"], axis=1))
+    field = read(data, hints=Hints(stations=put("bay.csv", lines)))
+    assert field.sites.y.tolist() == [37.0, 37.1, 37.2]
+    assert "bay.csv has no line of names: its columns are taken for station, lat, lon" in notes(field)
+
+
+@pytest.mark.parametrize("ending", [".xls", ".ods"])
+def test_workbooks_of_other_forms_are_one_line(ending, tmp_path):
+    (tmp_path / f"data{ending}").write_bytes(b"\xd0\xcf\x11\xe0")
+    with pytest.raises(DataError, match=r"of workbooks only .xlsx is read. Save the sheet as CSV.$"):
+        read(str(tmp_path / f"data{ending}"))
