@@ -15,7 +15,7 @@ from dynst.errors import DataError
 from dynst.readers.records import looks_dated, read_times
 from dynst.readers.tables import Table, one_line, words_of
 
-__all__ = ["is_time_named", "time_column", "with_dates"]
+__all__ = ["is_dated", "is_time_named", "time_column", "with_dates"]
 
 _TIMES = {"time", "times", "date", "datetime", "timestamp", "utc", "day", "month", "year", "hour", "t", "step", "index"}
 _EXACT = {"time", "date", "datetime", "timestamp", "date_time", "valid_time", "utc", "mess_datum", "_time"}
@@ -87,7 +87,7 @@ def time_column(table: Table) -> str | None:
         return exact
     if (words and words[0] in _TIMES) or looks_dated(cells):
         return first
-    dated = [column for column in table.columns if _is_dated(table, column)]
+    dated = [column for column in table.columns if is_dated(table, column)]
     named = [column for column in dated if is_time_named(column)]
     if named or dated:
         return min(named or dated, key=lambda column: not _UTC & set(words_of(column)))
@@ -95,7 +95,7 @@ def time_column(table: Table) -> str | None:
     return first if counts and (not words or first.startswith("Unnamed")) else None
 
 
-def _is_dated(table: Table, column: str) -> bool:
+def is_dated(table: Table, column: str) -> bool:
     """Whether a column holds dates, as text or as dates; bare numbers count only where the name says so."""
     cells = table.frame[column]
     if cells.dtype.kind in "iufb":
@@ -185,7 +185,7 @@ def _is_day(table: Table, column: str) -> bool:
     cells = table.frame[column].dropna()
     if cells.dtype.kind == "M":
         return bool((cells == cells.dt.normalize()).all())
-    if not len(cells) or not _is_dated(table, column):
+    if not len(cells) or not is_dated(table, column):
         return False
     return not bool(cells.head(50).astype("str").str.contains(r"\d:\d|\dT\d").any())
 

@@ -57,7 +57,7 @@ def rdb_of(text: str) -> Rdb:
     >>> rdb_of("site_no\t7_00060\n15s\t14n\n01\t3.5\n01\tIce\n").text
     'site_no\t00060\n01\t3.5\n01\t\n'
     """
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    lines = [line for line in text.splitlines() if "\t" in line and not line.startswith("#")]
     starts = [i for i in range(len(lines) - 1) if _is_formats(lines[i + 1])]
     rows: list[dict[str, str]] = []
     columns: dict[str, str] = {}

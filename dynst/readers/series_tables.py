@@ -12,11 +12,11 @@ from numpy import ndarray
 
 from dynst.domain import Channel
 from dynst.errors import DataError
-from dynst.readers.date_columns import time_column, with_dates
+from dynst.readers.date_columns import is_dated, time_column, with_dates
 from dynst.readers.names import clean_units
 from dynst.readers.parameters import spread
 from dynst.readers.records import Record, Wanted, cleaned, fill_gaps, read_times
-from dynst.readers.station_columns import LONG_NAMES, counts_rows, idle, station_column
+from dynst.readers.station_columns import LONG_NAMES, counts_rows, idle, station_column, told_apart
 from dynst.readers.station_tables import Places, find_roles, place
 from dynst.readers.tables import Table, quantity_of, some, words_of
 from dynst.readers.times import Times
@@ -45,6 +45,11 @@ def record_of(table: Table, wanted: Wanted, places: Places | None = None) -> Rec
         station = station_column(table, rest, time, places)
         if station is not None:
             return fill_gaps(_long(table, wanted, time, station))
+    if time is None and {"lat", "lon"} <= set(find_roles(rest)):
+        raise DataError(
+            f"{table.path.name}: it holds positions of stations and no times. Give it as the table of stations "
+            "(--stations FILE), and the table of values as the data."
+        )
     return _wide(table, wanted, time)
 
 
@@ -63,6 +68,7 @@ def _wide(table: Table, wanted: Wanted, time: str | None) -> Record:
     names = [column for column in names if column not in dead]
     aside = {column: "counts the rows" for column in names if counts_rows(table, column)}
     aside |= {column: "holds text" for column in names if _is_worded(table, column)}
+    aside |= {column: "holds times" for column in names if is_dated(table, column)}
     names = [column for column in names if column not in aside] or names
     if not names:
         raise DataError(f"{where}: it has a column of times and no other. Expected one column a station.")
@@ -87,6 +93,7 @@ def _is_worded(table: Table, column: str) -> bool:
 def _long(table: Table, wanted: Wanted, time: str, station: str) -> Record:
     where = table.path.name
     rest = [column for column in table.columns if column not in {time, station}]
+    table = told_apart(table, time, station)
     table = spread(table, time, station, list(find_roles(rest).values()))
     times = _times(table, time)
     who = pd.Series(table.text(station))

@@ -9,10 +9,10 @@ import pandas as pd
 from jaxtyping import Int
 from numpy import ndarray
 
-from dynst.readers.station_tables import Places
+from dynst.readers.station_tables import Places, find_roles
 from dynst.readers.tables import Table, words_of
 
-__all__ = ["LONG_NAMES", "counts_rows", "idle", "station_column"]
+__all__ = ["LONG_NAMES", "counts_rows", "idle", "station_column", "told_apart"]
 
 _OF = ("", "_id", " id", "id", "_name", "_code", "_no", "_nr", "_number")
 _WHAT = ("station", "site", "sensor", "location", "stop", "device", "node", "gauge", "buoy", "samplingpoint")
@@ -25,6 +25,7 @@ LONG_NAMES: tuple[str, ...] = (
 _COUNTERS = {"", "id", "no", "nr", "index", "idx", "row", "rownum", "rowid", "fid", "objectid", "oid", "unnamed", "n"}
 _FLAGS = {"flag", "flags", "qc", "qa", "qf", "quality", "qualifier", "validity", "verification", "status"}
 _IDENTIFIERS = [["id"], ["uid"], ["pk"], ["key"], ["oid"], ["fid"], ["rowid"]]  # last words of names
+_CODED = {"id", "no", "num", "number", "nr", "code", "cd"}  # words of columns whose whole numbers are names
 _KNOWN = 0.5  # share of names that a table of stations must know, before a column is taken for that of the stations
 _LOOK = 3  # times a station must come before "it never changes" says anything
 
@@ -70,7 +71,8 @@ def _called(table: Table, columns: Sequence[str]) -> list[str]:
     exact = [column for column in columns if column.lower() in LONG_NAMES]
     exact.sort(key=_rank)
     loose = [column for column in columns if column not in exact and set(words_of(column)) & set(_WHAT)]
-    return [*exact, *(column for column in loose if not table.is_numeric(column))]
+    coded = {column for column in loose if set(words_of(column)) & _CODED and table.whole(column) is not None}
+    return [*exact, *(column for column in loose if column in coded or not table.is_numeric(column))]
 
 
 def _may_name(table: Table, column: str) -> bool:
@@ -106,6 +108,24 @@ def _by_rows(table: Table, columns: Sequence[str], time: str) -> str | None:
         if not pair.duplicated().any():
             return column
     return None
+
+
+def told_apart(table: Table, time: str, station: str) -> Table:
+    """The table with the positions in the names of stations, if stations of one name stand at two places at a time.
+
+    Numbers of sites often hold within a county or a country only.
+    """
+    roles = find_roles([column for column in table.columns if column not in {time, station}])
+    if not {"lat", "lon"} <= set(roles):
+        return table
+    parts = {"when": table.frame[time], "who": table.text(station), "lat": table.numbers(roles["lat"])}
+    rows = pd.DataFrame(parts | {"lon": table.numbers(roles["lon"])}).drop_duplicates()
+    if not rows.duplicated(["when", "who"]).any():
+        return table
+    whole = pd.DataFrame(parts | {"lon": table.numbers(roles["lon"])})
+    who = [f"{name} ({lat:g}, {lon:g})" for name, lat, lon in zip(whole.who, whole.lat, whole.lon, strict=True)]
+    note = f"stations of one name in {station} stand at several places and are told apart by those"
+    return table.noted(table.frame.assign(**{station: who}), note)
 
 
 def counts_rows(table: Table, column: str) -> bool:

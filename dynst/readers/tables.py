@@ -417,7 +417,9 @@ def _behind_comments(style: _Style) -> _Head | None:
 
 def _measured(names: Sequence[str], units: Sequence[str]) -> dict[str, str]:
     """Units by the columns that have one."""
-    return {name: unit for name, unit in zip(names, units, strict=False) if unit and unit not in {"-", "none"}}
+    return {
+        name: unit for name, unit in zip(names, units, strict=False) if unit and unit not in {"-", "none", "TS", "RN"}
+    }
 
 
 def _apart(names: list[str]) -> list[str]:

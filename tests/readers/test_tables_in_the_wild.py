@@ -327,6 +327,43 @@ def test_rdb_with_a_block_a_site_is_one_record(put):
     assert "that hold a remark instead are read as missing: 3" in notes(field)
 
 
+def test_rdb_of_another_age_may_end_in_a_page_of_errors(put):
+    text = "agency_cd\tsite_no\tdv_dt\tdv_va\tdv_cd\n5s\t15s\t10d\t12n\t3s\n"
+    text += "".join(
+        f"USGS\t{site}\t{day.date()}\t{VALUES[i, j]}\te\n" for j, site in enumerate(SITES) for i, day in enumerate(DAYS)
+    )
+    text += "<font face=\"Arial\" size=2>\n<p>error '800a01a8'</font>\n"
+    field = read(put("old.txt", text), hints=Hints(stations=put("gauges.txt", GAUGES)))
+    assert [channel.name for channel in field.channels] == ["dv_va"]
+    assert np.allclose(record(field)[:, :, 0], VALUES[:60])
+
+
+def test_the_four_lines_above_the_values_of_a_logger(put, tmp_path):
+    for j, name in enumerate(NAMES):
+        rows = [f'"{t:%Y-%m-%d %H:%M:%S}",{i},{VALUES[i, j]},"{t:%Y-%m-%d %H:%M:%S}"' for i, t in enumerate(HOURS)]
+        head = [f'"TOA5","{name}","CR1000","50133","CR1000.Std.25"', '"TIMESTAMP","RECORD","TA","TA_TMx"']
+        put(f"loggers/{name}.dat", "\n".join([*head, '"TS","RN","Deg C",""', '"","","Avg","TMx"', *rows]))
+    field = read(str(tmp_path / "loggers"), hints=Hints(stations=put("p.csv", PLACES)))
+    check(field, channels=("TA",))
+    assert field.channels[0].units == "degC"
+    assert "RECORD is not used: it counts the rows" in notes(field)
+
+
+def test_numbers_of_sites_that_hold_in_a_county_only_are_told_apart(put):
+    frame = tidy("Parameter Name", "Sample Measurement", "Units of Measure")
+    frame["Site Num"] = frame["station"].map({"P1": 1, "P2": 2, "P3": 1})
+    frame["County"] = frame["station"].map({"P1": "north", "P2": "north", "P3": "south"})
+    field = read(put("aqs.csv", frame.drop(columns="station")))
+    assert field.sites.name == ("1 (50, 4)", "1 (52, 6)", "2 (51, 5)")
+    assert np.allclose(record(field)[:, :, 1], VALUES[:, [0, 2, 1]])
+    assert "stations of one name in Site Num stand at several places" in notes(field)
+
+
+def test_a_table_of_stations_is_no_data(put):
+    with pytest.raises(DataError, match=r"places.csv: it holds positions of stations and no times. Give it as"):
+        read(put("places.csv", PLACES))
+
+
 def test_names_behind_a_sign_of_comment_are_names(put, places):
     body = wide(time=HOURS.strftime("%Y-%m-%dT%H:%M")).to_csv(index=False, header=False)
     for head in ("# made for a test\n#time,P1,P2,P3\n", "% time,P1,P2,P3\n", "#,time,P1,P2,P3\n"):
