@@ -137,6 +137,7 @@ def _long(table: Table, wanted: Wanted, time: str, station: str) -> Record:
         values[when, number, i] = table.numbers(columns[channel.name])
     values32, notes = cleaned(values)
     said = [*table.notes, *([times.note] if times.note else [])]
+    said += [f"the stations are named by the column {station}"] if station.lower() not in LONG_NAMES else []
     said += [f"{column} is not used: it {reason}" for column, reason in aside.items()]
     record = Record(
         where,
