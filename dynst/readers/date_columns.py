@@ -51,6 +51,7 @@ _ZONES |= {"pdt": -7, "akst": -9, "akdt": -8, "hst": -10, "ast": -4, "adt": -3, 
 _ZONES |= {"wet": 0, "west": 1, "bst": 1, "cet": 1, "cest": 2, "mez": 1, "mesz": 2, "eet": 2, "eest": 3, "msk": 3}
 _ZONES |= {"jst": 9, "kst": 9, "aest": 10, "aedt": 11, "nzst": 12, "nzdt": 13}
 _OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d{2})?", re.IGNORECASE)
+_HEAD = 50  # cells that tell what a column holds
 _HOUR = 3_600_000_000_000
 
 
@@ -101,7 +102,14 @@ def is_dated(table: Table, column: str) -> bool:
     if cells.dtype.kind in "iufb":
         named = cells.dtype.kind in "iu" and is_time_named(column)
         return named and bool(((cells > 17000101) & (cells < 22611231)).all())
-    return bool(cells.notna().any()) and looks_dated(cells.dropna())
+    there = _filled(cells)
+    return len(there) > 0 and looks_dated(there)
+
+
+def _filled(cells: pd.Series) -> pd.Series:
+    """The first cells that hold anything."""
+    near = cells.head(_HEAD).dropna()
+    return near if len(near) else cells.dropna().head(_HEAD)
 
 
 def _assembled(table: Table) -> Table:
@@ -140,8 +148,8 @@ def _parts(columns: Sequence[str]) -> dict[str, str]:
 def _clocked(table: Table) -> Table:
     """One column for a date in one column and the time of day in another."""
     clocks = [column for column in table.columns if _is_clock(table, column)]
-    dates = [column for column in table.columns if column not in clocks and _is_day(table, column)]
-    if not clocks or not dates:
+    dates = [column for column in table.columns if clocks and column not in clocks and _is_day(table, column)]
+    if not dates:
         return table
     clock = min(clocks, key=lambda column: not _UTC & set(words_of(column)))
     date = _belonging(table, clock, dates)
@@ -167,7 +175,7 @@ def _is_clock(table: Table, column: str) -> bool:
         return int(cells.min()) >= 0 and int(cells.max()) <= 2400 and bool((cells % 100 < 60).all())
     if cells.dtype.kind in "fbM" or isinstance(cells.dtype, pd.DatetimeTZDtype):
         return False
-    head = cells.dropna().head(50).astype("str").str.strip()
+    head = _filled(cells).astype("str").str.strip()
     named = bool(_CLOCK_NAMES & set(words_of(column)))
     if not len(head):
         return False
@@ -182,12 +190,12 @@ def _is_decimal(head: pd.Series, *, named: bool) -> bool:
 
 def _is_day(table: Table, column: str) -> bool:
     """Whether a column holds dates without a time of day."""
-    cells = table.frame[column].dropna()
+    cells = table.frame[column]
     if cells.dtype.kind == "M":
-        return bool((cells == cells.dt.normalize()).all())
-    if not len(cells) or not is_dated(table, column):
+        return bool((cells.dropna() == cells.dropna().dt.normalize()).all())
+    if not is_dated(table, column):
         return False
-    return not bool(cells.head(50).astype("str").str.contains(r"\d:\d|\dT\d").any())
+    return not bool(_filled(cells).astype("str").str.contains(r"\d:\d|\dT\d").any())
 
 
 def _belonging(table: Table, clock: str, dates: Sequence[str]) -> str:

@@ -56,10 +56,13 @@ def spread(table: Table, time: str, station: str, kept: Sequence[str]) -> Table:
         If a quantity comes twice for a station and time, or in several units.
     """
     rest = [column for column in table.columns if column not in {time, station, *kept}]
-    cells = _cells(table, time, station)
     valued = _valued(table, rest)
-    kind = _kind(table, rest, valued, cells)
-    if kind is None or not valued:
+    free = [column for column in rest if column not in valued and not UNITS & set(words_of(column))]
+    if not valued or not free:
+        return table
+    cells = _cells(table, time, station)
+    kind = _kind(table, free, valued, cells)
+    if kind is None:
         return table
     unit = next((column for column in rest if UNITS & set(words_of(column)) and column not in valued), None)
     called, kinds = pd.factorize(pd.Series(table.text(kind)), sort=True)
@@ -85,7 +88,7 @@ def spread(table: Table, time: str, station: str, kept: Sequence[str]) -> Table:
 
 def _cells(table: Table, time: str, station: str) -> _Cells:
     when, _ = pd.factorize(table.frame[time])
-    who, names = pd.factorize(pd.Series(table.text(station)))
+    who, names = pd.factorize(table.frame[station])
     pair = when.astype(np.int64) * len(names) + who
     return _Cells(pair, len(np.unique(pair)))
 
@@ -102,9 +105,8 @@ def _is_value(column: str) -> bool:
     return bool(_VALUES & set(words)) and not (_SIDE | UNITS) & set(words)
 
 
-def _kind(table: Table, rest: Sequence[str], valued: Sequence[str], cells: _Cells) -> str | None:
+def _kind(table: Table, free: Sequence[str], valued: Sequence[str], cells: _Cells) -> str | None:
     """The column that says what a row measures."""
-    free = [column for column in rest if column not in valued and not UNITS & set(words_of(column))]
     named = [column for column in free if KINDS & set(words_of(column)) and _tells(table, column, cells)]
     named.sort(key=lambda column: bool(_SIDE & set(words_of(column))))
     if named and len(valued) == 1 and _is_value(valued[0]):

@@ -196,7 +196,7 @@ def looks_dated(cells: pd.Series) -> bool:
     """Whether a column of text begins with a date."""
     if cells.dtype.kind == "M" or isinstance(cells.dtype, pd.DatetimeTZDtype):
         return True
-    return cells.dtype.kind not in "iufb" and bool(cells.astype("str").str.strip().iloc[:3].str.match(_DATE).all())
+    return cells.dtype.kind not in "iufb" and bool(cells.iloc[:3].astype("str").str.strip().str.match(_DATE).all())
 
 
 def _dates(text: pd.Series, name: str, where: str, layout: str | None) -> Times:

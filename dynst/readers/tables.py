@@ -81,7 +81,9 @@ class Table:
             return [str(cell) for cell in cells.tolist()]
         if cells.dtype.kind == "f":
             return ["" if math.isnan(cell) else f"{cell:.0f}" if cell % 1 == 0 else f"{cell}" for cell in cells]
-        return cells.fillna("").astype(str).str.replace(r"\s+", " ", regex=True).str.strip().tolist()
+        number, kinds = pd.factorize(cells, use_na_sentinel=True)  # names repeat, so each is cleaned once
+        called = [*map(one_line, kinds), ""]
+        return [called[i] for i in number.tolist()]
 
     def numbers(self, column: str) -> Float[ndarray, " rows"]:
         """Cells as numbers; a missing one is NaN.
