@@ -18,8 +18,8 @@ from dynst.readers.tables import Table, one_line, words_of
 __all__ = ["is_dated", "is_time_named", "time_column", "with_dates"]
 
 _TIMES = {"time", "times", "date", "datetime", "timestamp", "utc", "day", "month", "year", "hour", "t", "step", "index"}
-_EXACT = {"time", "date", "datetime", "timestamp", "date_time", "valid_time", "utc", "mess_datum", "_time"}
-_WORDS = {"time", "date", "datetime", "timestamp", "datum", "zeit", "fecha", "data", "dates", "times"}
+_EXACT = {"time", "date", "datetime", "timestamp", "date_time", "valid_time", "utc", "mess_datum", "_time", "yyyymmdd"}
+_WORDS = {"time", "date", "datetime", "timestamp", "datum", "zeit", "fecha", "yyyymmdd", "data", "dates", "times"}
 _PARTS = {
     "year": {"year", "yyyy", "yy", "yr", "jahr", "annee", "año"},
     "month": {"month", "mon", "mo", "mm", "monat", "mois", "mes"},
@@ -32,7 +32,21 @@ _PARTS = {
 _CLOCK = re.compile(
     r"(\d{1,2})[:.h](\d{2})(?:[:.](\d{2})(?:[.,]\d+)?)?\s*([AaPp]\.?[Mm]\.?)?\s*(Z|UTC|GMT|[+-]\d{2}:?\d{2})?"
 )
-_CLOCK_NAMES = {"time", "hour", "hhmm", "hrmin", "hrmn", "uhrzeit", "zeit", "tijd", "heure", "hora", "clock", "ora"}
+_CLOCK_NAMES = {
+    "time",
+    "hh",
+    "hour",
+    "hhmm",
+    "hrmin",
+    "hrmn",
+    "uhrzeit",
+    "zeit",
+    "tijd",
+    "heure",
+    "hora",
+    "clock",
+    "ora",
+}
 _UTC = {"utc", "gmt", "z"}
 _ZONE_NAMES = {"tz", "timezone", "zone", "offset"}
 _ZONES: dict[str, float] = {
@@ -51,6 +65,7 @@ _ZONES |= {"pdt": -7, "akst": -9, "akdt": -8, "hst": -10, "ast": -4, "adt": -3, 
 _ZONES |= {"wet": 0, "west": 1, "bst": 1, "cet": 1, "cest": 2, "mez": 1, "mesz": 2, "eet": 2, "eest": 3, "msk": 3}
 _ZONES |= {"jst": 9, "kst": 9, "aest": 10, "aedt": 11, "nzst": 12, "nzdt": 13}
 _OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d{2})?", re.IGNORECASE)
+_PACKED = {8, 10, 12, 14}  # digits of dates without signs between
 _HEAD = 50  # cells that tell what a column holds
 _HOUR = 3_600_000_000_000
 
@@ -101,9 +116,14 @@ def is_dated(table: Table, column: str) -> bool:
     cells = table.frame[column]
     if cells.dtype.kind in "iufb":
         named = cells.dtype.kind in "iu" and is_time_named(column)
-        return named and bool(((cells > 17000101) & (cells < 22611231)).all())
+        return named and len(cells) > 0 and _is_packed(int(cells.min()), int(cells.max()))
     there = _filled(cells)
     return len(there) > 0 and looks_dated(there)
+
+
+def _is_packed(low: int, high: int) -> bool:
+    """Whether whole numbers are dates like 20201231 or 202012311830."""
+    return len(str(low)) == len(str(high)) in _PACKED and str(low)[:4] >= "1700" and str(high)[:4] <= "2261"
 
 
 def _filled(cells: pd.Series) -> pd.Series:
@@ -157,11 +177,24 @@ def _clocked(table: Table) -> Table:
     if not days.decoded:
         return table
     since = _since_midnight(table, clock)
+    minutes = _minutes_beside(table, clock)
+    if minutes is not None:
+        since = since + np.asarray(table.whole(minutes)) * _HOUR // 60
+        clocks = [*clocks, minutes]
     frame = table.frame.drop(columns=[date, *clocks])
     frame.insert(0, date, days.values + since.astype("timedelta64[ns]"))
-    others = [column for column in clocks if column != clock]
+    others = [column for column in clocks if column not in {clock, minutes}]
     left = [f"{', '.join(others)} is not used: {clock} gives the time of day"] if others else []
     return table.noted(frame, f"the times are joined from the columns {date} and {clock}", *left)
+
+
+def _minutes_beside(table: Table, clock: str) -> str | None:
+    """The column of minutes beside one of whole hours."""
+    hours = table.whole(clock)
+    if hours is None or hours.max() > 24:
+        return None
+    named = (c for c in table.columns if set(words_of(c)) & {"minute", "minutes", "mn"} and table.whole(c) is not None)
+    return next((column for column in named if 0 <= table.frame[column].min() <= table.frame[column].max() < 60), None)
 
 
 def _is_clock(table: Table, column: str) -> bool:

@@ -107,6 +107,7 @@ def _long(table: Table, wanted: Wanted, time: str, station: str) -> Record:
     aside = {column: "holds text" for column in valued if not table.is_numeric(column)}
     empty = [column for column in aside if table.frame[column].isna().all()]
     aside |= dict.fromkeys(empty, "has no value")
+    aside |= {column: "holds times" for column in valued if is_dated(table, column)}
     numeric = [column for column in valued if column not in aside]
     asked = {*(wanted.observe or ()), *(wanted.predict or ())}
     still = {column: why for column, why in idle(table, numeric, number).items() if _channel(column).name not in asked}

@@ -224,6 +224,8 @@ def _from_geojson(path: Path, *, every: bool) -> Given:
         if geometry is not None:
             places[i] = _point(path, geometry, i)
     properties = [part if isinstance(part := feature.get("properties"), dict) else {} for feature in features]
+    if all("id" in feature for feature in features):  # beside the properties
+        properties = [{"id": feature["id"]} | part for feature, part in zip(features, properties, strict=True)]
     keep = _selected([[part.get("selected", True) for part in properties]])
     keep = np.ones(len(features), bool) if keep is None else keep
     order = _naming(list(dict.fromkeys(str(key) for part in properties for key in part)), every=every)

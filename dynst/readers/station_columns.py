@@ -15,7 +15,7 @@ from dynst.readers.tables import Table, words_of
 __all__ = ["LONG_NAMES", "counts_rows", "idle", "station_column", "told_apart"]
 
 _OF = ("", "_id", " id", "id", "_name", "_code", "_no", "_nr", "_number")
-_WHAT = ("station", "site", "sensor", "location", "stop", "device", "node", "gauge", "buoy", "samplingpoint")
+_WHAT = ("station", "site", "sensor", "location", "stop", "device", "node", "gauge", "buoy", "samplingpoint", "stn")
 LONG_NAMES: tuple[str, ...] = (
     *(f"{what}{of}" for what in _WHAT for of in _OF),
     *("bus_stop", "wmo", "city", "name", "code", "id"),

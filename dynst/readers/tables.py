@@ -35,6 +35,8 @@ _QUANTITIES |= {"degC": "temperature", "kg/m3": "density", "1/m": "extinction", 
 _LOOK = 1 << 16  # bytes that tell how a text file is written
 _COMMENT = "#%!"  # signs with which a line of comment begins
 _UNIT_OF_DATES = {"yr", "year", "utc", "yyyy", "ts"}  # first of a row of units under names of dates
+_YEAR = re.compile(r"(1[6-9]|20|21)\d\d")
+_LEAST_ROWS = 8  # lines that tell titles from rows
 _CODE = re.compile(r"0\d+")  # a code whose zeros in front belong to it
 
 
@@ -350,6 +352,8 @@ def _style(path: Path, content: _Content) -> _Style:
         (i for i, line in enumerate(lines) if line.strip(" \t,;|") and line.strip()[0] not in _COMMENT), len(lines)
     )
     comments = [line for line in lines[max(0, skip - 3) : skip] if line.strip(" \t,;|")]
+    titles = _titles(lines[skip : skip + 60])
+    skip += titles
     lines = lines[skip : skip + 40]
     if not lines:
         raise DataError(f"{path.name}: it holds comments only, and no table.")
@@ -360,10 +364,24 @@ def _style(path: Path, content: _Content) -> _Style:
     elif delimiter == "," and quoted[-1].count(";") > quoted[-1].count(","):
         delimiter = ";"
     comma = delimiter != "," and any(re.search(r"(^|[^\w.,])-?\d+,\d+($|[^\w.,])", line) for line in quoted[1:])
-    above = [
-        row[1:] if row and not row[0] else row for row in _cells([c.lstrip(_COMMENT) for c in comments], delimiter)
-    ]
+    told = _cells([comment.lstrip(_COMMENT) for comment in comments], delimiter)
+    above = [row[1:] if not row[0] else row for row in told if any(row)]
     return _Style(encoding, delimiter, comma, skip, _cells(lines, delimiter), above)
+
+
+def _titles(lines: list[str]) -> int:
+    """Lines above the names of columns that are titles: they have fewer cells than the names and the rows."""
+    quoted = [re.sub(r'"[^"]*"', "", line) for line in lines]
+    if len(lines) < _LEAST_ROWS:
+        return 0
+    body = quoted[len(quoted) // 2 :]
+    delimiter = max(";\t|,", key=lambda mark: min(line.count(mark) for line in body if line.strip()))
+    count = min(line.count(delimiter) for line in body if line.strip())
+    first = next((i for i, line in enumerate(quoted) if line.count(delimiter) >= count), 0)
+    if not first or count < 2 or max(line.count(delimiter) for line in quoted[:first]) > count // 2:
+        return 0
+    names = _cells([lines[first]], delimiter)[0]
+    return first if all(not _is_number(name) or _YEAR.fullmatch(name) for name in names) else 0
 
 
 def _cells(lines: list[str], delimiter: str) -> list[list[str]]:

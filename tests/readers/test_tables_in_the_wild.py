@@ -1,5 +1,7 @@
 """Tables as agencies, loggers and spreadsheets write them: what is a place, a time, a channel."""
 
+import json
+
 import geopandas
 import numpy as np
 import pandas as pd
@@ -189,6 +191,7 @@ SPLIT = {
         wide(YY=HOURS.year, MM=HOURS.month, DD=HOURS.day, hh=HOURS.hour, mm=HOURS.minute),
         {"sep": "\t"},
     ),
+    "hours and minutes": (wide(Date=HOURS.strftime("%Y-%m-%d"), Hour=HOURS.hour, Minute=HOURS.minute), {}),
     "day of the year": (wide(YEAR=HOURS.year, DOY=HOURS.day_of_year, HRMIN=HOURS.strftime("%H%M").astype(int)), {}),
     "two clocks": (
         wide(
@@ -336,6 +339,37 @@ def test_rdb_of_another_age_may_end_in_a_page_of_errors(put):
     field = read(put("old.txt", text), hints=Hints(stations=put("gauges.txt", GAUGES)))
     assert [channel.name for channel in field.channels] == ["dv_va"]
     assert np.allclose(record(field)[:, :, 0], VALUES[:60])
+
+
+def test_a_weather_service_names_columns_behind_a_sign_and_counts_hours_to_24(put):
+    before = HOURS - pd.Timedelta("1h")
+    rows = [f"  {260 + j},{t:%Y%m%d},{t.hour + 1:5d},{VALUES[i, j]:8}" for j in range(3) for i, t in enumerate(before)]
+    text = "\n".join(["# SOURCE: a weather service", "# STN,YYYYMMDD,   HH,    T", "# ", *rows]) + "\n"
+    hints = Hints(stations=put("places.csv", PLACES.assign(station=[260, 261, 262])))
+    field = read(put("hourly.txt", text), hints=hints)
+    assert field.sites.name == ("260", "261", "262")
+    assert np.array_equal(field.time, HOURS.to_numpy("datetime64[ns]"))
+    assert np.allclose(record(field)[:, :, 0], VALUES)
+
+
+def test_the_end_of_each_step_is_no_channel(put, places, tmp_path):
+    for j, name in enumerate(NAMES):
+        stamps = {"TIMESTAMP_START": HOURS, "TIMESTAMP_END": HOURS + pd.Timedelta("1h")}
+        frame = pd.DataFrame({key: times.strftime("%Y%m%d%H%M") for key, times in stamps.items()})
+        put(f"flux/FLX_{name}_hourly.csv", frame.assign(NEE=VALUES[:, j]))
+    field = read(str(tmp_path / "flux"), hints=places)
+    check(field, channels=("NEE",))
+    assert "TIMESTAMP_END is not used: it holds times" in notes(field)
+
+
+def test_titles_above_the_names_are_skipped(put, places):
+    body = turned(YEARS.strftime("%Y"), **{"Indicator Name": "Births"}).drop(columns=["Lat", "Long"])
+    body = pd.concat([body, body.assign(**{"Indicator Name": "Deaths"})]).rename(columns={"station": "Country Name"})
+    text = '"Data Source","Some Bank",\n\n"Last Updated Date","2021-07-30",\n\n' + body.to_csv(index=False)
+    field = read(put("bank.csv", text), hints=places)
+    check(field, VALUES[:30], YEARS, channels=("Births", "Deaths"))
+    text = "Wind at three places\nall in m/s\n" + wide(time=HOURS).to_csv(index=False, sep=";")
+    check(read(put("titled.csv", text), hints=places))
 
 
 def test_the_four_lines_above_the_values_of_a_logger(put, tmp_path):
@@ -500,6 +534,15 @@ def test_points_of_any_file_place_the_stations_of_a_table(ending, named, put, tm
     field = read(put("wide.csv", wide(time=HOURS)), hints=Hints(stations=str(tmp_path / f"places{ending}")))
     check(field)
     assert field.sites.x.tolist() == [4, 5, 6]
+
+
+def test_points_may_have_their_names_beside_the_properties(put, tmp_path):
+    features = [
+        {"type": "Feature", "id": name, "properties": {}, "geometry": {"type": "Point", "coordinates": [lon, lat]}}
+        for name, lat, lon in PLACES.itertuples(index=False)
+    ]
+    (tmp_path / "places.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    check(read(put("wide.csv", wide(time=HOURS)), hints=Hints(stations=str(tmp_path / "places.geojson"))))
 
 
 def test_points_tell_which_column_of_a_long_table_names_the_stations(put, tmp_path):
