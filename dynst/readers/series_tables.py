@@ -45,12 +45,19 @@ def record_of(table: Table, wanted: Wanted, places: Places | None = None) -> Rec
         station = station_column(table, rest, time, places)
         if station is not None:
             return fill_gaps(_long(table, wanted, time, station))
-    if time is None and {"lat", "lon"} <= set(find_roles(rest)):
+    if _are_places(rest, time):
         raise DataError(
             f"{table.path.name}: it holds positions of stations and no times. Give it as the table of stations "
             "(--stations FILE), and the table of values as the data."
         )
     return _wide(table, wanted, time)
+
+
+def _are_places(columns: Sequence[str], time: str | None) -> bool:
+    """Whether columns give positions of stations, and nothing that changes in time."""
+    roles = find_roles(columns)
+    named = {column for column in columns if column.lower() in LONG_NAMES}
+    return {"lat", "lon"} <= set(roles) and (time is None or set(columns) <= {*roles.values(), *named})
 
 
 def _times(table: Table, column: str | None) -> Times:

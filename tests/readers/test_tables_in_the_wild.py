@@ -396,6 +396,8 @@ def test_numbers_of_sites_that_hold_in_a_county_only_are_told_apart(put):
 def test_a_table_of_stations_is_no_data(put):
     with pytest.raises(DataError, match=r"places.csv: it holds positions of stations and no times. Give it as"):
         read(put("places.csv", PLACES))
+    with pytest.raises(DataError, match=r"it holds positions of stations and no times"):
+        read(put("places.csv", PLACES.rename(columns={"station": "sensor_id"}).reset_index()))
 
 
 def test_names_behind_a_sign_of_comment_are_names(put, places):
