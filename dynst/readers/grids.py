@@ -13,6 +13,7 @@ from numpy import ndarray
 from dynst.domain.sites import Frame
 from dynst.domain.space import EARTH_RADIUS_KM, cell_edges, unit_vectors, wrap_longitude, zone_area_km2
 from dynst.errors import DataError
+from dynst.readers.clocks import has_dates
 from dynst.readers.crs import canonical_longitude, to_degrees, to_metres
 from dynst.readers.names import Role, role_of
 
@@ -59,7 +60,8 @@ def dimension_roles(dataset: xr.Dataset, variable: str) -> dict[str, Role | None
     roles: dict[str, Role | None] = {}
     for dim in dataset[variable].dims:
         own = dataset.variables.get(dim)
-        roles[str(dim)] = role_of(str(dim), own.attrs if own is not None and own.ndim == 1 else {})
+        role = role_of(str(dim), own.attrs if own is not None and own.ndim == 1 else {})
+        roles[str(dim)] = Role.TIME if role is None and has_dates(dataset, str(dim)) else role
     return roles
 
 

@@ -13,12 +13,13 @@ from jaxtyping import Int
 from numpy import ndarray
 
 from dynst.errors import DataError
+from dynst.readers.clocks import clock_of
 from dynst.readers.grids import Grid, dimension_roles, find_grid
 from dynst.readers.landmask import LandMask, find_mask
 from dynst.readers.names import CANONICAL, Role, channel_name, clean_units, is_sea_quantity, role_of
 from dynst.readers.pieces import Piece, file_chunk
 from dynst.readers.sources import Handles, Source
-from dynst.readers.times import Times, decode_times
+from dynst.readers.times import Times
 
 __all__ = ["Found", "Quantity", "find_quantities"]
 
@@ -103,9 +104,7 @@ class _Look:
                 raise DataError(
                     f"{_basename(file)}: dimension {dim} has length 0: the file holds no step. Get it again."
                 )
-            clock = dataset.variables.get(dim)
-            values, attrs = (clock.values, clock.attrs) if clock is not None else (np.arange(dataset.sizes[dim]), {})
-            self.clocks[file, dim] = decode_times(np.asarray(values), attrs, where=_basename(file))
+            self.clocks[file, dim] = clock_of(dataset, dim, where=_basename(file))
         return self.clocks[file, dim]
 
 

@@ -14,12 +14,13 @@ from numpy import ndarray
 
 from dynst.domain import Channel
 from dynst.errors import DataError
+from dynst.readers.clocks import clock_of
 from dynst.readers.edges import Links
 from dynst.readers.names import Role, clean_units, role_of
 from dynst.readers.records import Record, Wanted, cleaned
 from dynst.readers.station_tables import Places, place
 from dynst.readers.tables import one_line, some
-from dynst.readers.times import Times, decode_times
+from dynst.readers.times import Times
 
 __all__ = ["holds_stations", "read_json", "read_netcdf"]
 
@@ -99,9 +100,8 @@ def _netcdf(where: str, data: xr.Dataset, wanted: Wanted) -> Record:
         )
     known = [Channel(name, clean_units(_attr(data[name], "units")), _attr(data[name], "long_name")) for name in offered]
     channels = wanted.choose(where, known, aside)
-    raw = np.arange(data.sizes[time_dim]) if clock is None else data.variables[clock].values
-    times = decode_times(raw, {} if clock is None else data.variables[clock].attrs, where=where)
-    values = np.empty((len(raw), data.sizes[dim], len(channels)), np.float32)
+    times = clock_of(data, time_dim, where=where)
+    values = np.empty((data.sizes[time_dim], data.sizes[dim], len(channels)), np.float32)
     for i, channel in enumerate(channels):
         chosen = data[channel.name]
         try:
