@@ -110,4 +110,5 @@ def months_of_days(days: Float[ndarray, " t"], calendar: str) -> Int[ndarray, " 
     in_year = np.array(
         [12 * (year - 1) + month - 1 for year, month, _ in (date_of(day, length) for day in range(length))]
     )
-    return 12 * (whole // length) + in_year[whole % length]
+    counted: ndarray = 12 * (whole // length) + in_year[whole % length]
+    return counted

@@ -16,7 +16,7 @@ from dynst.errors import DataError
 from dynst.readers.clocks import clock_of
 from dynst.readers.grids import Grid, dimension_roles, find_grid
 from dynst.readers.landmask import LandMask, find_mask
-from dynst.readers.names import CANONICAL, Role, channel_name, clean_units, is_sea_quantity, role_of
+from dynst.readers.names import CANONICAL, Role, channel_name, clean_units, is_mask, is_sea_quantity, is_static, role_of
 from dynst.readers.pieces import Piece, file_chunk
 from dynst.readers.sources import Handles, Source
 from dynst.readers.times import Times
@@ -138,7 +138,8 @@ def find_quantities(source: Source, handles: Handles) -> Found:
     for (folder, variable), members in sorted(groups.items()):
         if any(member.grid != common for member in members):
             h, w = members[0].piece.grid.shape
-            look.aside[variable] = f"stands on another grid ({h} x {w}) than most variables"
+            kind = ", staggered" if _staggered(handles[members[0].piece.file].variables[variable]) else ""
+            look.aside[variable] = f"stands on another grid ({h} x {w}{kind}) than most variables"
             continue
         quantity = _quantity(variable, members)
         twice = {name for other in quantities.values() for name in other.channels} & set(quantity.channels)
@@ -161,7 +162,7 @@ def _member(dataset: xr.Dataset, variable: str, file: str, look: _Look) -> _Memb
     grid = look.grid(dataset, variable, file)
     if grid is None:
         if array.ndim >= 3 or Role.TIME in roles.values():
-            aside[variable] = f"stands on ({', '.join(map(str, array.dims))}), which is no grid in time"
+            aside[variable] = _no_grid(array)
         return None
     number = look.number(grid)
     rest = [str(dim) for dim in array.dims if dim not in grid.dims]
@@ -175,7 +176,7 @@ def _member(dataset: xr.Dataset, variable: str, file: str, look: _Look) -> _Memb
     if odd:
         aside[variable] = f"has a dimension {odd[0]} of {dataset.sizes[odd[0]]}; select one of them in the file first"
         return None
-    if reason := _no_measurement(array):
+    if reason := _no_measurement(variable, array) or _unmoved(variable, array, time_dim):
         aside[variable] = reason
         return None
     piece = Piece(
@@ -204,8 +205,33 @@ def _helpers(dataset: xr.Dataset) -> set[str]:
     return named
 
 
-def _no_measurement(array: xr.Variable) -> str:
+def _staggered(array: xr.Variable) -> list[str]:
+    """Dimensions of space between the cells, as WRF names them."""
+    return [str(dim) for dim in array.dims if str(dim) in {"west_east_stag", "south_north_stag"}]
+
+
+def _no_grid(array: xr.Variable) -> str:
+    """Why a variable stands on no grid."""
+    between = _staggered(array)
+    if between:
+        return f"stands between the cells ({between[0]}), at positions that the file does not give"
+    return f"stands on ({', '.join(map(str, array.dims))}), which is no grid in time"
+
+
+def _unmoved(name: str, array: xr.Variable, time_dim: str) -> str:
+    """Why a property of the ground that is written at each step is no series; empty if it is one."""
+    steps = array.sizes[time_dim]
+    if steps < 2 or not is_static(name, array.attrs):
+        return ""
+    first, *others = (array.isel({time_dim: step}).values for step in (0, steps // 2, steps - 1))
+    same = all(np.array_equal(first, other, equal_nan=first.dtype.kind == "f") for other in others)
+    return "does not vary in time" if same else ""
+
+
+def _no_measurement(name: str, array: xr.Variable) -> str:
     """Why a variable in time is not something a sensor could measure; empty if it is."""
+    if array.dtype.kind in "iu" and is_mask(name, array.attrs):
+        return "is a mask, not a quantity"
     if "flag_values" in array.attrs or "flag_masks" in array.attrs:
         return "holds flags, not a quantity"
     if str(array.attrs.get("standard_name", "")).endswith(("status_flag", "number_of_observations")):
@@ -256,7 +282,7 @@ def _quantity(variable: str, members: list[_Member]) -> Quantity:
         variable=variable,
         name=name,
         units=clean_units(str(attrs.get("units", ""))),
-        long_name=str(attrs.get("long_name", "")).strip(),
+        long_name=str(attrs.get("long_name", attrs.get("description", ""))).strip(),
         levels=tuple(sorted(levels)),
         level_order=np.argsort(np.asarray(levels or (0.0,)), kind="stable"),
         at_sea_only=is_sea_quantity(variable, attrs),

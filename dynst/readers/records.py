@@ -254,7 +254,8 @@ def in_order(record: Record, owner: Int[ndarray, " t"] | None = None, files: Seq
     def apart(first: Int[ndarray, " p"], second: Int[ndarray, " p"]) -> Float[ndarray, " p"]:
         one, other = record.values[first].astype(float), record.values[second]
         gap = np.where(np.isnan(one) & np.isnan(other), 0.0, np.abs(one - other))
-        return np.where(np.isnan(gap), np.inf, gap).max(axis=(1, 2))
+        largest: ndarray = np.where(np.isnan(gap), np.inf, gap).max(axis=(1, 2))
+        return largest
 
     try:
         order, notes = settle(times, several, files or [record.where], apart)

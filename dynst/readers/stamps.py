@@ -134,4 +134,5 @@ def dates_of_digits(values: Shaped[ndarray, " t"], layout: str) -> Shaped[ndarra
     span = (begin.astype(f"datetime64[{unit}]") + 1).astype("datetime64[ns]") - begin
     ticks = np.round(part * span.astype(np.int64)).astype(np.int64)
     minute = np.round(ticks / (60 * _SECOND)).astype(np.int64) * 60 * _SECOND
-    return begin + np.where(np.abs(ticks - minute) <= _SECOND, minute, ticks)
+    dates: ndarray = begin + np.where(np.abs(ticks - minute) <= _SECOND, minute, ticks)
+    return dates

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -25,6 +26,7 @@ __all__ = ["MANY_CHANNELS", "ManyChannels", "Survey", "survey"]
 MANY_CHANNELS = 8
 """A file with more channels than this must be told which to use."""
 
+_NAMED = 40  # channels in a message
 _SLAB_BYTES = 4 << 20  # larger is no faster, and zarr holds a slab several times over
 _CHUNK_BYTES = 32 << 20  # a compressed chunk larger than this is read in bands of rows
 
@@ -35,10 +37,14 @@ class ManyChannels(ConfigError):  # noqa: N818 - what is wrong is that none is n
     def __init__(self, where: str, names: Sequence[str]) -> None:
         first = names[0]
         super().__init__(
-            f"{where} offers {len(names)} channels: {', '.join(names)}. "
+            f"{where} offers {len(names)} channels: {_some(names)}. "
             f"Name those to use, for example --observe {first} --predict {first}."
         )
         self.names = tuple(names)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
 
 
 @dataclass(frozen=True, eq=False)
