@@ -12,7 +12,7 @@ from numpy import ndarray
 from dynst.errors import DataError
 from dynst.readers.pieces import Oddities, Piece
 from dynst.readers.quantities import Quantity
-from dynst.readers.repeats import settle
+from dynst.readers.repeats import differences, settle
 from dynst.readers.sources import Handles
 from dynst.readers.times import Times
 
@@ -79,6 +79,5 @@ def _apart(
             piece.read(handles, steps[batch], quantity.level_order, (0, height), Oddities())
             for piece, steps in (first, second)
         )
-        gap = np.where(np.isnan(one) & np.isnan(other), 0.0, np.abs(one.astype(float) - other))
-        out[batch] = np.where(np.isnan(gap), np.inf, gap).max(axis=(1, 2, 3))
+        out[batch] = differences(one, other)
     return out

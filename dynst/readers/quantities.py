@@ -21,7 +21,7 @@ from dynst.readers.pieces import Piece, file_chunk
 from dynst.readers.sources import Handles, Source
 from dynst.readers.times import Times
 
-__all__ = ["Found", "Quantity", "find_quantities"]
+__all__ = ["Found", "Quantity", "find_quantities", "levels_of", "no_measurement"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,7 +176,7 @@ def _member(dataset: xr.Dataset, variable: str, file: str, look: _Look) -> _Memb
     if odd:
         aside[variable] = f"has a dimension {odd[0]} of {dataset.sizes[odd[0]]}; select one of them in the file first"
         return None
-    if reason := _no_measurement(variable, array) or _unmoved(variable, array, time_dim):
+    if reason := no_measurement(variable, array) or _unmoved(variable, array, time_dim):
         aside[variable] = reason
         return None
     piece = Piece(
@@ -189,7 +189,7 @@ def _member(dataset: xr.Dataset, variable: str, file: str, look: _Look) -> _Memb
         chunk=file_chunk(array, time_dim, grid.dims[0]),
         attrs=dict(array.attrs),
     )
-    return _Member(piece, _levels(dataset, array, level_dim), number)
+    return _Member(piece, levels_of(dataset, array, level_dim), number)
 
 
 def _helpers(dataset: xr.Dataset) -> set[str]:
@@ -228,7 +228,7 @@ def _unmoved(name: str, array: xr.Variable, time_dim: str) -> str:
     return "does not vary in time" if same else ""
 
 
-def _no_measurement(name: str, array: xr.Variable) -> str:
+def no_measurement(name: str, array: xr.Variable) -> str:
     """Why a variable in time is not something a sensor could measure; empty if it is."""
     if array.dtype.kind in "iu" and is_mask(name, array.attrs):
         return "is a mask, not a quantity"
@@ -241,7 +241,7 @@ def _no_measurement(name: str, array: xr.Variable) -> str:
     return ""
 
 
-def _levels(dataset: xr.Dataset, array: xr.Variable, level_dim: str | None) -> tuple[float, ...]:
+def levels_of(dataset: xr.Dataset, array: xr.Variable, level_dim: str | None) -> tuple[float, ...]:
     """Level values, pressures in hPa; also of a single level that is no dimension."""
     if level_dim is not None:
         clock = dataset.variables.get(level_dim)

@@ -15,7 +15,7 @@ from dynst.domain import Channel
 from dynst.errors import ConfigError, DataError, unknown_name
 from dynst.readers.clock_changes import standard_time
 from dynst.readers.edges import Links
-from dynst.readers.repeats import settle
+from dynst.readers.repeats import differences, settle
 from dynst.readers.station_tables import Places
 from dynst.readers.survey import MANY_CHANNELS, ManyChannels
 from dynst.readers.tables import SUFFIXES, one_line
@@ -252,10 +252,7 @@ def in_order(record: Record, owner: Int[ndarray, " t"] | None = None, files: Seq
     several = np.zeros(len(times.values), np.int64) if owner is None else owner
 
     def apart(first: Int[ndarray, " p"], second: Int[ndarray, " p"]) -> Float[ndarray, " p"]:
-        one, other = record.values[first].astype(float), record.values[second]
-        gap = np.where(np.isnan(one) & np.isnan(other), 0.0, np.abs(one - other))
-        largest: ndarray = np.where(np.isnan(gap), np.inf, gap).max(axis=(1, 2))
-        return largest
+        return differences(record.values[first], record.values[second])
 
     try:
         order, notes = settle(times, several, files or [record.where], apart)

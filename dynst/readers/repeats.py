@@ -11,10 +11,23 @@ from numpy import ndarray
 from dynst.errors import DataError
 from dynst.readers.times import Times
 
-__all__ = ["Compare", "in_order", "settle"]
+__all__ = ["Compare", "differences", "in_order", "settle"]
 
 Compare = Callable[[Int[ndarray, " p"], Int[ndarray, " p"]], Float[ndarray, " p"]]
 """Told pairs of steps, gives the largest difference of their values: 0 for equal, infinite where one lacks a value."""
+
+
+def differences(one: Float[ndarray, "p ..."], other: Float[ndarray, "p ..."]) -> Float[ndarray, " p"]:
+    """The largest difference of each step, as `Compare` gives it.
+
+    Examples
+    --------
+    >>> differences(np.array([[1.0, np.nan], [2.0, 0.0]]), np.array([[1.0, np.nan], [2.5, np.nan]])).tolist()
+    [0.0, inf]
+    """
+    gap = np.where(np.isnan(one) & np.isnan(other), 0.0, np.abs(one.astype(float) - other))
+    largest: ndarray = np.where(np.isnan(gap), np.inf, gap).reshape(len(gap), -1).max(axis=1)
+    return largest
 
 
 def in_order(times: Times, owner: Int[ndarray, " t"]) -> Int[ndarray, " t"]:
