@@ -24,6 +24,9 @@ from dynst.readers.times import Times
 __all__ = ["Found", "Quantity", "find_quantities", "levels_of", "no_measurement"]
 
 
+_VERSIONS = "expver"
+
+
 @dataclass(frozen=True, eq=False)
 class Quantity:
     """One variable over all files, with its levels: as many channels as levels."""
@@ -148,7 +151,10 @@ def find_quantities(source: Source, handles: Handles) -> Found:
             continue
         quantities[f"{quantity.name} {folder}"] = quantity
     ordered = tuple(sorted(quantities.values(), key=lambda quantity: quantity.channels))
-    notes = dict.fromkeys(piece.times.note for quantity in ordered for piece in quantity.pieces)
+    pieces = [piece for quantity in ordered for piece in quantity.pieces]
+    notes = dict.fromkeys(piece.times.note for piece in pieces)
+    if any(piece.versions_dim for piece in pieces):
+        notes[f"the parts of {_VERSIONS} (ERA5, and ERA5T where it is not there yet) are read as one record"] = None
     grid = look.grids[common]
     return Found(grid, ordered, mask, tuple(note for note in (grid.note, *notes) if note), look.aside)
 
@@ -168,7 +174,8 @@ def _member(dataset: xr.Dataset, variable: str, file: str, look: _Look) -> _Memb
     rest = [str(dim) for dim in array.dims if dim not in grid.dims]
     time_dim = next((dim for dim in rest if roles[dim] is Role.TIME), None)
     level_dim = next((dim for dim in rest if roles[dim] is Role.LEVEL), None)
-    odd = [dim for dim in rest if dim not in (time_dim, level_dim) and dataset.sizes[dim] > 1]
+    versions_dim = next((dim for dim in rest if dim.lower() == _VERSIONS and dataset.sizes[dim] > 1), None)
+    odd = [dim for dim in rest if dim not in (time_dim, level_dim, versions_dim) and dataset.sizes[dim] > 1]
     if time_dim is None:
         look.static += [] if variable in look.static else [variable]
         aside[variable] = "is static (no time dimension)"
@@ -188,6 +195,7 @@ def _member(dataset: xr.Dataset, variable: str, file: str, look: _Look) -> _Memb
         level_dim=level_dim,
         chunk=file_chunk(array, time_dim, grid.dims[0]),
         attrs=dict(array.attrs),
+        versions_dim=versions_dim,
     )
     return _Member(piece, levels_of(dataset, array, level_dim), number)
 

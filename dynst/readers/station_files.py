@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from dynst.domain import Channel
 from dynst.errors import DataError
 from dynst.readers.clocks import clock_of
 from dynst.readers.edges import Links
-from dynst.readers.names import Role, clean_units, role_of
+from dynst.readers.names import Role, clean_units, degrees_in, role_of
 from dynst.readers.records import Record, Wanted, cleaned
 from dynst.readers.station_tables import Places, place
 from dynst.readers.tables import one_line, some
@@ -134,6 +135,7 @@ def _who_and_where(where: str, data: xr.Dataset, dim: str) -> tuple[dict[str, li
     called: dict[str, list[str]] = {}
     columns: dict[str, ndarray] = {}
     units: dict[str, str] = {}
+    turned = False
     for name, array in data.variables.items():
         if tuple(map(str, array.dims)) != (dim,):
             continue
@@ -148,7 +150,9 @@ def _who_and_where(where: str, data: xr.Dataset, dim: str) -> tuple[dict[str, li
             columns["height"] = np.asarray(array.values, float)
             units["height"] = clean_units(str(array.attrs.get("units", "m")))
         elif role is Role.LATITUDE or role is Role.LONGITUDE:
-            columns["lat" if role is Role.LATITUDE else "lon"] = np.asarray(array.values, float)
+            degrees = degrees_in(str(array.attrs.get("units", "")))
+            columns["lat" if role is Role.LATITUDE else "lon"] = np.asarray(array.values, float) * degrees
+            turned |= degrees != 1
         elif role is Role.X or role is Role.Y:
             axis = "x" if role is Role.X else "y"
             columns[axis] = np.asarray(array.values, float)
@@ -161,7 +165,11 @@ def _who_and_where(where: str, data: xr.Dataset, dim: str) -> tuple[dict[str, li
     order = sorted(whole, key=lambda name: (name not in identifiers, name != dim))
     called = {name: whole[name] for name in order} or {dim: [str(i) for i in range(data.sizes[dim])]}
     placed = {"lat", "lon"} <= set(columns) or {"x", "y"} <= set(columns)
-    return called, place(where, called, columns, units) if placed else None
+    if not placed:
+        return called, None
+    places = place(where, called, columns, units)
+    said = ("positions in radians were turned to degrees",) if turned else ()
+    return called, replace(places, notes=(*places.notes, *said))
 
 
 def read_json(path: Path, wanted: Wanted) -> Record:

@@ -23,7 +23,10 @@ HOURS = np.datetime64("2020-01-01", "ns") + np.arange(30) * np.timedelta64(1, "h
         ("text_renamed.nc", r"text_renamed.nc: not a netCDF file: it starts with 'station,lat,lon' \(text\)"),
         ("cut_off_netcdf3.nc", r"cut_off_netcdf3.nc: the header is damaged: the file is not whole \(6 bytes\)"),
         ("cut_off_netcdf4.nc", r"cut_off_netcdf4.nc: cannot be opened as netcdf: .*Is the file whole"),
-        ("forecast.grib", r"forecast.grib: GRIB is not read. Convert it to netCDF"),
+        (
+            "forecast.grib",
+            r"forecast.grib: (reading GRIB needs the package cfgrib: pip install dynst\[grib\]|cannot be opened)",
+        ),
         ("no_such_file.nc", r"no_such_file.nc: no such file, folder or pattern"),
         ("*.zip", r"no such file, folder or pattern"),
         ("", r"the folder holds no"),

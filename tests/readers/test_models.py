@@ -1,4 +1,4 @@
-"""Files of weather, climate and ocean models: the grid or mesh of the model, its dates, and no quantity that is none."""
+"""Files of weather, climate and ocean models: the grid or mesh of the model, its dates, and quantities only."""
 
 import netCDF4
 import numpy as np
@@ -184,7 +184,11 @@ def test_mpas_has_its_own_cells_neighbours_areas_and_dates(tmp_path):
     np.testing.assert_allclose(field.sites.x, XY[:, 0] - 5, atol=1e-6)
     np.testing.assert_allclose(field.sites.area, 1 + np.arange(N))
     np.testing.assert_array_equal(field.time, WHEN.to_numpy())
-    sides = {tuple(sorted(pair)) for corner in TRIANGLES.tolist() for pair in zip(corner, corner[1:] + corner[:1])}
+    sides = {
+        tuple(sorted(pair))
+        for corner in TRIANGLES.tolist()
+        for pair in zip(corner, corner[1:] + corner[:1], strict=True)
+    }
     assert {tuple(sorted(pair)) for pair in field.layout.edge_index.T.tolist()} == sides
 
 
