@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 from jaxtyping import Bool, Int, Shaped
 from numpy import ndarray
 
-__all__ = ["standard_time"]
+from dynst.readers.times import Times
+
+__all__ = ["standard_time", "without_clock_changes"]
 
 _HOUR = 3_600_000_000_000
 _BACK, _FORTH = (9, 10, 11, 2, 3, 4), (3, 4, 5, 8, 9, 10)  # months: north of the equator, then south of it
@@ -50,6 +55,19 @@ def standard_time(stamps: Shaped[ndarray, " t"]) -> tuple[Shaped[ndarray, " t"],
     said = ", ".join(f"{'back' if back[i] else 'forth'} on {str(stamps[i])[:10]}" for i in events[:4])
     more = f" and {len(events) - 4} more times" if len(events) > 4 else ""
     return even, f"the clock was set {said}{more}: times are turned to standard time"
+
+
+def without_clock_changes(times: Times, station: Int[ndarray, " t"]) -> Times:
+    """Times of the rows of several stations without summer time, where an hour comes twice at any of them."""
+    rows = pd.DataFrame({"time": times.values, "station": station})
+    if not times.decoded or not rows.duplicated().any():
+        return times
+    values, notes = times.values.copy(), list[str]()
+    for at in rows.groupby("station").indices.values():
+        values[at], note = standard_time(times.values[at])
+        notes.append(note)
+    said = next(filter(None, notes), "")
+    return replace(times, values=values, note="; ".join(filter(None, (times.note, said))))
 
 
 def _at_night(stamps: Shaped[ndarray, " t"], months: tuple[int, ...]) -> Bool[ndarray, " s"]:

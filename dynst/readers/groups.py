@@ -59,7 +59,7 @@ def _said(known: dict[str, list[str]]) -> str:
 
 def _open(file: str, kind: str, group: str) -> xr.Dataset:
     place = group or None
-    if kind == "netcdf":
+    if kind != "zarr":
         return xr.open_dataset(file, engine="netcdf4", decode_cf=False, cache=False, group=place)
     try:
         return xr.open_dataset(file, engine="zarr", decode_cf=False, cache=False, consolidated=True, group=place)
@@ -70,11 +70,11 @@ def _open(file: str, kind: str, group: str) -> xr.Dataset:
 def _groups(file: str, kind: str) -> dict[str, list[str]]:
     """Groups that hold arrays of two dimensions or more, by their path, with the names of those."""
     found: dict[str, list[str]] = {}
-    if kind == "netcdf":
+    if kind == "zarr":
+        _walk_zarr(zarr.open_group(file, mode="r"), "", found)
+    else:
         with netCDF4.Dataset(file) as store:
             _walk(store, "", found)
-    else:
-        _walk_zarr(zarr.open_group(file, mode="r"), "", found)
     return dict(sorted(found.items()))
 
 

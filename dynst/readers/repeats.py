@@ -26,7 +26,7 @@ def differences(one: Float[ndarray, "p ..."], other: Float[ndarray, "p ..."]) ->
     [0.0, inf]
     """
     gap = np.where(np.isnan(one) & np.isnan(other), 0.0, np.abs(one.astype(float) - other))
-    largest: ndarray = np.where(np.isnan(gap), np.inf, gap).reshape(len(gap), -1).max(axis=1)
+    largest: ndarray = np.where(np.isnan(gap), np.inf, gap).max(axis=tuple(range(1, gap.ndim)))
     return largest
 
 

@@ -267,6 +267,29 @@ def test_a_year_of_local_times_has_no_gap_and_no_hour_twice(zone, start, tmp_pat
     assert any("turned to standard time" in note for note in field.origin.notes)
 
 
+@pytest.mark.parametrize("by", ["station", "time"])
+def test_a_long_table_of_local_times_has_no_hour_twice(by, tmp_path):
+    stamps = local("Europe/Berlin", "2020-10-20", 12 * 24)
+    names = [name for name in "ABC" for _ in stamps]
+    frame = pd.DataFrame({"time": [*stamps] * 3, "order": [*range(len(stamps))] * 3, "station": names})
+    frame["lat"], frame["lon"] = frame.station.map({"A": 1.0, "B": 2.0, "C": 3.0}), 5.0
+    frame["pm"] = np.random.default_rng(0).standard_normal(len(frame))
+    frame = frame.sort_values("order", kind="stable") if by == "time" else frame
+    frame.drop(columns="order").to_csv(tmp_path / "x.csv", index=False)
+    field = read(str(tmp_path / "x.csv"))
+    assert (field.steps, len(field.runs), field.has_missing) == (12 * 24, 1, False)
+
+
+def test_rows_of_a_long_table_that_repeat_others_are_taken_once(tmp_path):
+    rows = [f"{stamp:%Y-%m-%dT%H},{name},{i},{i},{h}" for h, stamp in enumerate(STAMPS) for i, name in enumerate("ABC")]
+    text = "\n".join(["time,station,lat,lon,pm", *rows, rows[7], rows[8]])
+    (tmp_path / "x.csv").write_text(text)
+    assert "rows that repeat another are taken once: 2" in read(str(tmp_path / "x.csv")).origin.notes
+    (tmp_path / "x.csv").write_text(f"{text}\n{rows[9].rsplit(',', 1)[0]},-5")
+    with pytest.raises(DataError, match=r"repeats it with other values; 1 such rows.*several instruments"):
+        read(str(tmp_path / "x.csv"))
+
+
 def test_a_spring_night_without_an_hour_is_explained(tmp_path):
     stamps = local("Europe/Berlin", "2020-03-01", 60 * 24)
     path = stations(tmp_path / "x.nc", ("time", stamps.to_numpy()), steps=len(stamps))
