@@ -100,7 +100,7 @@ def _texts(data: xr.Dataset, dim: str) -> Iterator[tuple[str, dict[str, object]]
     """Variables of text along a dimension that speak of time: strings, or rows of characters."""
     calendar = {"calendar": data.attrs["config_calendar_type"]} if "config_calendar_type" in data.attrs else {}
     for name, array in data.variables.items():
-        rows = array.ndim == 1 or (array.ndim == 2 and array.dtype.kind == "S")
+        rows = array.ndim == 1 or (array.dtype.kind == "S" and array.dtype.itemsize == 1)
         told = role_of(str(name), array.attrs) is Role.TIME or re.search("time|date", str(name).lower())
         if array.dims[:1] == (dim,) and rows and array.dtype.kind in "SUO" and str(name) != dim and told:
             yield str(name), calendar | dict(array.attrs)

@@ -32,8 +32,8 @@ def as_text(values: Shaped[ndarray, "t ..."]) -> list[str] | None:
     """
     if values.dtype.kind not in "SUO":
         return None
-    if values.ndim == 2:
-        rows = [[_plain(cell) for cell in row] for row in values.tolist()]
+    if values.ndim > 1:
+        rows = [[_plain(cell) for cell in row] for row in values.reshape(len(values), -1).tolist()]
         return ["".join(row).split("\0", 1)[0].strip() for row in rows]
     return [_plain(cell).split("\0", 1)[0].strip() for cell in np.ravel(values).tolist()]
 

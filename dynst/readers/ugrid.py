@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -57,23 +59,25 @@ def holds_mesh(file: Path) -> bool:
         return False
 
 
-def read_ugrid(path: str, file: Path, wanted: Wanted) -> MeshRecord:
-    """The record in a netCDF file with a mesh or with cells.
+def read_ugrid(path: str, files: Sequence[Path], wanted: Wanted) -> MeshRecord:
+    """The record in netCDF files with a mesh or with cells; several are parts in time of one record.
 
     Raises
     ------
     DataError, ConfigError
-        If the mesh is not whole, nothing on it varies in time, or a channel is asked for that is not there.
+        If the mesh is not whole, nothing on it varies in time, files do not belong together, or a channel is asked
+        for that is not there.
     """
-    where = file.name
-    with xr.open_dataset(file, engine="netcdf4", decode_cf=False, cache=False) as data:
-        supports = find_supports(data, file)
+    files = _with_series(files)
+    where = files[0].name
+    with _opened(files[0]) as data:
         time_dim = _time_dim(data, where)
-        choice = _chosen(data, supports, time_dim, wanted, where)
+        choice = _chosen(data, find_supports(data, files[0]), time_dim, wanted, where)
         support, channels = choice.support, tuple(offer.channel for offer in choice.offers)
-        order, times, odd = _times(data, time_dim, choice, where)
         covariates = _covariates(data, support)
         dry = [offer.channel.name for offer in choice.offers if _goes_dry(data[offer.variable])]
+    parts = _Parts(tuple(files), time_dim, choice)
+    steps, times, odd = _times(parts)
     runs = find_runs(times, where=where)
     notes = [note for note in (times.note, *odd) if note]
     if runs.gaps:
@@ -86,15 +90,14 @@ def read_ugrid(path: str, file: Path, wanted: Wanted) -> MeshRecord:
     notes += [*support.notes, *choice.notes]
 
     def blocks() -> Iterator[Float[ndarray, "t n c"]]:
-        with xr.open_dataset(file, engine="netcdf4", decode_cf=False, cache=False) as data:
-            size = max(1, _BLOCK // (8 * len(support.points) * len(channels)))
-            for start in range(0, len(order), size):
-                piece = order[start : start + size]
-                yield _values(data, choice, time_dim, piece, dry)
+        size = max(1, _BLOCK // (8 * len(support.points) * len(channels)))
+        for start in range(0, len(steps), size):
+            yield parts.values(steps[start : start + size], dry)
 
+    name = files[0].stem if len(files) == 1 else re.sub(r"[*?\[\]]+", "", Path(path).stem) or files[0].parent.name
     return MeshRecord(
-        source=source_of(path, file.stem, "mesh", (str(file),), members=[file], root=None),
-        steps=len(order),
+        source=source_of(path, name, "mesh", tuple(map(str, files)), members=list(files), root=None),
+        steps=len(steps),
         blocks=blocks,
         points=support.points,
         channels=channels,
@@ -111,15 +114,92 @@ def read_ugrid(path: str, file: Path, wanted: Wanted) -> MeshRecord:
     )
 
 
+def _opened(file: Path) -> xr.Dataset:
+    try:
+        return xr.open_dataset(file, engine="netcdf4", decode_cf=False, cache=False)
+    except Exception as err:  # the libraries below raise many kinds
+        first = str(err).strip().splitlines()[0] if str(err).strip() else type(err).__name__
+        raise DataError(f"{file.name}: cannot be opened as netCDF: {first}. Is the file whole? Get it again.") from err
+
+
+def _with_series(files: Sequence[Path]) -> list[Path]:
+    """The files without those that hold a mesh and nothing that varies in time; all of them if none does."""
+
+    def varies(file: Path) -> bool:
+        with _opened(file) as data:
+            return bool(_time_dims(data))
+
+    return [file for file in files if len(files) == 1 or varies(file)] or list(files)
+
+
+@dataclass(frozen=True, eq=False)
+class _Parts:
+    """Files that follow each other in time; steps are counted over all of them."""
+
+    files: tuple[Path, ...]
+    time_dim: str
+    choice: _Choice
+
+    def clocks(self) -> list[Times]:
+        """The times of each file.
+
+        Raises
+        ------
+        DataError
+            If a file lacks a channel, or its places are others.
+        """
+        found = []
+        for file in self.files:
+            with _opened(file) as data:
+                self._check(data, file)
+                found.append(clock_of(data, self.time_dim, where=file.name))
+        return found
+
+    def _check(self, data: xr.Dataset, file: Path) -> None:
+        support, first = self.choice.support, self.files[0].name
+        lacking = [offer.variable for offer in self.choice.offers if offer.variable not in data.variables]
+        if lacking or self.time_dim not in data.dims:
+            raise DataError(f"{file.name}: {(lacking or [self.time_dim])[0]} is not there, but in {first} it is.")
+        if data.sizes[support.dim] != len(support.points):
+            raise DataError(
+                f"{file.name}: {data.sizes[support.dim]} {support.kind} came; {first} has {len(support.points)}. "
+                "Give files on one mesh."
+            )
+
+    @cached_property
+    def ends(self) -> Int[ndarray, " f"]:
+        """Steps before the end of each file."""
+        sizes = []
+        for file in self.files:
+            with _opened(file) as data:
+                sizes.append(data.sizes[self.time_dim])
+        return np.cumsum(sizes)
+
+    def values(self, steps: Int[ndarray, " t"], dry: Sequence[str] = ()) -> Float[ndarray, "t n c"]:
+        """Values of some steps; NaN where they are fill or dry ground."""
+        owner = np.searchsorted(self.ends, steps, side="right")
+        out = np.empty((len(steps), len(self.choice.support.points), len(self.choice.offers)), np.float32)
+        for number in np.unique(owner).tolist():
+            here = owner == number
+            before = int(self.ends[number - 1]) if number else 0
+            with _opened(self.files[number]) as data:
+                out[here] = _values(data, self.choice, self.time_dim, steps[here] - before, dry)
+        return out
+
+
 def _time_dim(data: xr.Dataset, where: str) -> str:
-    """The dimension of time: one that a coordinate of time is named after, else one along which it lies."""
-    lines = {str(name): str(array.dims[0]) for name, array in data.variables.items() if array.ndim == 1}
-    known = [dim for name, dim in lines.items() if role_of(name, data.variables[name].attrs) is Role.TIME]
-    bare = [str(dim) for dim in data.dims if role_of(str(dim), {}) is Role.TIME or has_dates(data, str(dim))]
-    found = sorted(known, key=lambda dim: dim not in lines) + bare
+    found = _time_dims(data)
     if not found:
         raise DataError(f"{where}: no time coordinate: nothing on the mesh varies in time.")
     return found[0]
+
+
+def _time_dims(data: xr.Dataset) -> list[str]:
+    """Dimensions of time: first one that a coordinate of time is named after, then those along which one lies."""
+    lines = {str(name): str(array.dims[0]) for name, array in data.variables.items() if array.ndim == 1}
+    known = [dim for name, dim in lines.items() if role_of(name, data.variables[name].attrs) is Role.TIME]
+    bare = [str(dim) for dim in data.dims if role_of(str(dim), {}) is Role.TIME or has_dates(data, str(dim))]
+    return sorted(known, key=lambda dim: dim not in lines) + bare
 
 
 def _chosen(data: xr.Dataset, supports: Sequence[Support], time_dim: str, wanted: Wanted, where: str) -> _Choice:
@@ -244,17 +324,20 @@ def _covariates(data: xr.Dataset, support: Support) -> tuple[Covariate, ...]:
     return tuple(found)
 
 
-def _times(
-    data: xr.Dataset, time_dim: str, choice: _Choice, where: str
-) -> tuple[Int[ndarray, " s"], Times, tuple[str, ...]]:
+def _times(parts: _Parts) -> tuple[Int[ndarray, " s"], Times, tuple[str, ...]]:
     """Which steps to read, in order; their times, even where they nearly are; and what was done."""
-    times = clock_of(data, time_dim, where=where)
+    each = parts.clocks()
+    if len({(times.decoded, times.calendar) for times in each}) > 1:
+        raise DataError(
+            f"{parts.files[0].name}: the files count time in different units. Give all of them one calendar."
+        )
+    times = replace(each[0], values=np.concatenate([part.values for part in each]))
+    owner = np.repeat(np.arange(len(each)), [len(part.values) for part in each])
 
     def apart(first: Int[ndarray, " p"], second: Int[ndarray, " p"]) -> Float[ndarray, " p"]:
-        one, other = (_values(data, choice, time_dim, steps) for steps in (first, second))
-        return differences(one, other)
+        return differences(parts.values(first), parts.values(second))
 
-    order, notes = settle(times, np.zeros(len(times.values), np.int64), [where], apart)
+    order, notes = settle(times, owner, [file.name for file in parts.files], apart)
     times = replace(times, values=times.values[order])
     found = nearly_even(times)
     if found is None:

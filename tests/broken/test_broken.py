@@ -158,16 +158,16 @@ def test_grids_that_cannot_be_used(make, message, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("make", "message"),
+    ("make", "message", "url"),
     [
-        (stations, r"x.nc: holds a series at 3 stations .* Give that one"),
-        (mesh, "x.nc: holds a mesh, .* Give that one"),
+        (stations, r"x.nc: holds a series at 3 stations .* Give that one", "{}"),
+        (mesh, "x.nc: holds a mesh, .* Give that one", "file://{}/x.nc"),
     ],
 )
-def test_stations_and_meshes_among_grids_are_to_be_given_by_themselves(make, message, tmp_path):
+def test_stations_and_meshes_among_grids_are_to_be_given_by_themselves(make, message, url, tmp_path):
     make().to_netcdf(tmp_path / "x.nc")
     with pytest.raises(DataError, match=f"{message} file itself, not its folder"):
-        read(str(tmp_path))
+        read(url.format(tmp_path))
 
 
 def test_files_of_one_period_with_other_values_are_both_named(tmp_path):

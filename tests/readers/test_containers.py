@@ -94,6 +94,7 @@ def ugrid_in_two_files(folder, *, named="mesh2d", mesh_dim="nNodes"):
 @pytest.mark.parametrize("mesh_dim", ["nNodes", "node"])
 def test_a_mesh_in_another_file_of_the_folder_is_found(mesh_dim, tmp_path):
     path, values = ugrid_in_two_files(tmp_path, mesh_dim=mesh_dim)
+    np.testing.assert_array_equal(read(str(tmp_path)).series.read(0, STEPS)[:, :, 0], values)
     field = read(path)
     assert len(field.layout.triangles) == 4
     np.testing.assert_array_equal(field.series.read(0, STEPS)[:, :, 0], values)

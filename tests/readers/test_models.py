@@ -281,3 +281,26 @@ def test_triangles_across_the_date_line_are_no_larger_than_others(tmp_path):
     field = read(around_the_date_line(tmp_path / "x.nc"))
     by_row = field.sites.area.reshape(3, 12)
     np.testing.assert_allclose(by_row, by_row[:, :1] * np.ones(12), rtol=1e-6)
+
+
+@pytest.mark.parametrize("write", [lambda path: two_supports(path)[0], cells, mpas], ids=["FVCOM", "ICON", "MPAS"])
+@pytest.mark.parametrize("overlap", [0, 5])
+@pytest.mark.parametrize("asked", ["a folder", "a pattern"])
+def test_files_on_one_mesh_that_follow_each_other_are_one_record(write, overlap, asked, tmp_path):
+    with xr.open_dataset(write(tmp_path / "whole.nc"), decode_cf=False) as whole:
+        time = "Time" if "Time" in whole.dims else "time"
+        (tmp_path / "parts").mkdir()
+        whole.isel({time: slice(0, 25 + overlap)}).to_netcdf(tmp_path / "parts/a.nc")
+        whole.isel({time: slice(25, None)}).to_netcdf(tmp_path / "parts/b.nc")
+    field = read(str(tmp_path / ("parts" if asked == "a folder" else "parts/*.nc")))
+    np.testing.assert_array_equal(field.time, WHEN.to_numpy())
+    np.testing.assert_array_equal(field.series.read(0, STEPS)[:, :, 0], AT)
+    assert any("share 5 steps" in note for note in field.origin.notes) == bool(overlap)
+
+
+def test_files_on_two_meshes_are_refused(tmp_path):
+    cells(tmp_path / "a.nc")
+    with xr.open_dataset(tmp_path / "a.nc", decode_cf=False) as whole:
+        whole.isel(ncells=slice(0, 9)).to_netcdf(tmp_path / "b.nc")
+    with pytest.raises(DataError, match=r"b.nc: 9 cells came; a.nc has 30. Give files on one mesh"):
+        read(str(tmp_path))
