@@ -10,7 +10,7 @@ import zarr
 
 from dynst.errors import DataError
 
-__all__ = ["MARK", "opened"]
+__all__ = ["MARK", "only_group", "opened"]
 
 MARK = "#"
 """Between a file and the group that is meant: ``x.nc#forecast``."""
@@ -41,6 +41,16 @@ def opened(file: str, kind: str, group: str = "") -> xr.Dataset:
         key: array for key, array in root.variables.items() if key not in inside and set(array.dims) <= set(inside.dims)
     }
     return inside.assign(above)
+
+
+def only_group(file: str) -> str | None:
+    """The group of a netCDF file that holds all its data; None if they lie in none, or in several."""
+    with netCDF4.Dataset(file) as store:
+        if any(array.ndim > 1 for array in store.variables.values()):
+            return None
+        found: dict[str, list[str]] = {}
+        _walk(store, "", found)
+    return next(iter(found)) if len(found) == 1 else None
 
 
 def _ask(root: xr.Dataset, file: str, known: dict[str, list[str]]) -> xr.Dataset:

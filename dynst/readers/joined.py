@@ -57,6 +57,8 @@ def joined(records: list[Record], files: list[Path], places: Places | None) -> t
         return records[0], find_runs(records[0].times, where=records[0].where), ()
     first = records[0]
     records = [_reordered(record, first.names) for record in records]
+    if len({record.times.calendar for record in records}) > 1:
+        raise DataError(f"{first.where} and others have dates of several calendars. Give all of them one calendar.")
     if all(record.times.dated for record in records):
         return _dated(records, stems)
     return _cases(records, stems)

@@ -17,6 +17,7 @@ from dynst.domain import Channel
 from dynst.errors import DataError
 from dynst.readers.clocks import clock_of
 from dynst.readers.edges import Links
+from dynst.readers.groups import only_group
 from dynst.readers.names import Role, clean_units, degrees_in, role_of
 from dynst.readers.records import Record, Wanted, cleaned
 from dynst.readers.station_tables import Places, place
@@ -33,7 +34,7 @@ _HEIGHTS = {"elevation", "altitude", "alt", "height", "elev", "surface_altitude"
 def holds_stations(path: Path) -> bool:
     """Whether a file is netCDF whose positions lie along one dimension that is not time, or that speaks of stations."""
     try:
-        with xr.open_dataset(path, engine="netcdf4", decode_cf=False, cache=False) as data:
+        with xr.open_dataset(path, engine="netcdf4", decode_cf=False, cache=False, group=only_group(str(path))) as data:
             named = any({"time", dim} == set(map(str, a.dims)) for a in data.variables.values() for dim in _DIMENSIONS)
             return named or _station_dim(data) is not None
     except Exception:  # whatever is wrong with it, another reader says so
@@ -67,7 +68,8 @@ def read_netcdf(path: Path, wanted: Wanted) -> Record:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of several fill values all are honoured
-            data = xr.open_dataset(path, engine="netcdf4", decode_times=False, decode_timedelta=False, cache=False)
+            plain: dict[str, Any] = {"decode_times": False, "decode_timedelta": False, "cache": False}
+            data = xr.open_dataset(path, engine="netcdf4", group=only_group(str(path)), **plain)
     except Exception as err:  # the libraries below raise many kinds
         first = str(err).strip().splitlines()[0] if str(err).strip() else type(err).__name__
         raise DataError(f"{where}: cannot be opened as netCDF: {first}. Is the file whole? Get it again.") from err

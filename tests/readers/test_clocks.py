@@ -152,6 +152,14 @@ def test_files_of_a_model_that_count_from_other_days_are_one_record(tmp_path):
     assert (field.steps, field.runs, field.moment(-1)) == (730, [(0, 730)], "1851-12-31T00:00")
 
 
+@pytest.mark.parametrize("calendar", ["noleap", "360_day"])
+def test_stations_of_a_model_have_its_dates(calendar, tmp_path):
+    attrs = {"units": "days since 1850-02-27", "calendar": calendar}
+    field = read(stations(tmp_path / "x.nc", ("time", np.arange(40.0), attrs), steps=40))
+    third = {"noleap": "1850-03-01T00:00", "360_day": "1850-02-29T00:00"}[calendar]
+    assert (field.cadence, field.moment(2), len(field.runs)) == ("1 day", third, 1)
+
+
 def test_a_missing_month_of_a_model_is_a_gap(tmp_path):
     months = np.delete(np.arange(40), 20) * 30.0
     path = grid(tmp_path / "x.nc", ("time", months, {"units": "days since 1850-01-01", "calendar": "360_day"}))

@@ -34,6 +34,22 @@ def test_the_one_group_that_holds_data_is_read(above, tmp_path):
     same_as_values(read(str(path)))
 
 
+def test_stations_in_a_group_are_read(tmp_path):
+    places = {"lat": ("station", [1.0, 2, 3]), "lon": ("station", [1.0, 2, 3]), "time": WHEN}
+    xr.Dataset().to_netcdf(tmp_path / "x.nc")
+    xr.Dataset({"pm": (("time", "station"), VALUES[:, :, 0])}, places).to_netcdf(tmp_path / "x.nc", "a", group="obs")
+    same_as_values(read(str(tmp_path / "x.nc")), VALUES[:, :, 0])
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".hdf5"])
+def test_a_grid_of_netcdf_called_hdf5_keeps_its_dates_and_places(suffix, tmp_path):
+    path = tmp_path / f"x{suffix}"
+    xr.Dataset({"t": (AXES, VALUES)}, COORDS).to_netcdf(path)
+    field = read(str(path))
+    same_as_values(field)
+    assert field.sites.y.max() == 52
+
+
 def write_netcdf(data, path, group):
     data.to_netcdf(path, group=group, mode="a" if path.exists() else "w")
 
