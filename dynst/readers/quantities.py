@@ -253,7 +253,7 @@ def levels_of(dataset: xr.Dataset, array: xr.Variable, level_dim: str | None) ->
     """Level values, pressures in hPa; also of a single level that is no dimension."""
     if level_dim is not None:
         clock = dataset.variables.get(level_dim)
-        if clock is None:
+        if clock is None or clock.ndim != 1 or clock.dtype.kind not in "iuf":
             return tuple(float(i) for i in range(dataset.sizes[level_dim]))
         return _in_hpa(clock)
     named = str(array.attrs.get("coordinates", "")).split()

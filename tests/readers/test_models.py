@@ -255,6 +255,18 @@ def test_a_mask_of_wet_cells_on_a_grid_is_no_quantity(tmp_path):
     assert inspect(str(tmp_path / "x.nc")).observe == ("t",)
 
 
+def test_layers_of_fvcom_whose_depths_differ_by_node_are_counted(tmp_path):
+    path, _ = two_supports(tmp_path / "x.nc")
+    with netCDF4.Dataset(path, "a") as file:
+        file.createDimension("siglay", 3)
+        file.createVariable("siglay", "f4", ("siglay", "node"))[:] = -np.arange(3)[:, None] - 0.1 * XY[None, :, 0]
+        file["siglay"].standard_name = "ocean_sigma_coordinate"
+        file.createVariable("temp", "f4", ("time", "siglay", "node"))[:] = AT[:, None] + np.arange(3)[:, None]
+    field = read(path, predict=["temp2"])
+    assert [channel.name for channel in field.channels] == ["zeta", "temp0", "temp1", "temp2"]
+    np.testing.assert_array_equal(field.series.read(0, STEPS)[:, :, 3], AT + 2)
+
+
 def around_the_date_line(path):
     """Triangles around the whole Earth."""
     lon, lat = np.meshgrid(np.arange(0, 360, 30.0), [-60.0, 0, 60])
