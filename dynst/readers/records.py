@@ -16,6 +16,7 @@ from dynst.errors import ConfigError, DataError, unknown_name
 from dynst.readers.clock_changes import standard_time
 from dynst.readers.edges import Links
 from dynst.readers.repeats import differences, settle
+from dynst.readers.stamps import dates_of_digits
 from dynst.readers.station_tables import Places
 from dynst.readers.survey import MANY_CHANNELS, ManyChannels
 from dynst.readers.tables import SUFFIXES, one_line
@@ -147,7 +148,7 @@ def read_times(cells: pd.Series, name: str, where: str) -> Times:
         whole = bool((values == np.floor(values)).all())
         if whole and values.min() >= 17000101 and values.max() <= 22611231:
             return _dates(cells.astype("int64").astype("str"), name, where, "%Y%m%d")
-        packed = _packed(values, lower) if whole else None
+        packed = _packed(values, lower) if whole else _with_fraction(values, lower)
         if packed is not None:
             return Times(packed)
         if whole and "year" in lower and values.min() >= 1678 and values.max() <= 2261:
@@ -160,6 +161,14 @@ def read_times(cells: pd.Series, name: str, where: str) -> Times:
         unit = unit or ("s" if lower in {"t", "time"} or lower.endswith(("_s", "(s)", "[s]")) else "step")
         return Times(values, unit, note="the time axis has no date, so its steps are counted by number")
     return _dates(cells.astype("str").str.strip(), name, where, None)
+
+
+def _with_fraction(values: ndarray, name: str) -> ndarray | None:
+    """Dates from numbers like 20201231.75, or 2020.5 where the column is of years; None if they are none."""
+    if values.min() >= 16780101 and values.max() <= 22611232:
+        return dates_of_digits(values, "%Y%m%d")
+    years = re.search("year|decimal", name) and values.min() >= 1678 and values.max() < 2261
+    return dates_of_digits(values, "%Y") if years else None
 
 
 def _packed(values: ndarray, name: str) -> ndarray | None:
@@ -196,6 +205,7 @@ def looks_dated(cells: pd.Series) -> bool:
 
 
 def _dates(text: pd.Series, name: str, where: str, layout: str | None) -> Times:
+    text = text.str.replace(r"^(\d{4}-\d\d-\d\d)_(?=\d\d)", r"\1T", regex=True)  # as WRF writes them
     kinds = text.drop_duplicates()
     first = kinds.str.extract(r"^(\d{1,2})[./-](\d{1,2})[./-]\d{2,4}").astype(float)
     options: dict[str, object] = {"format": layout or "ISO8601"}

@@ -30,6 +30,9 @@ def differences(one: Float[ndarray, "p ..."], other: Float[ndarray, "p ..."]) ->
     return largest
 
 
+_LEAST = 6  # steps of a part of a file, below which steps are out of order rather than run again
+
+
 def in_order(times: Times, owner: Int[ndarray, " t"]) -> Int[ndarray, " t"]:
     """The order of all steps by time; of equal times, that of the file which begins later comes last."""
     files = int(owner.max()) + 1 if len(owner) else 0
@@ -76,6 +79,8 @@ def settle(
     if not len(second):
         return order, ()
     _dated_or_counted_on(times, owner, files)
+    owner, files = _restarts_within(times, owner, files)
+    order = in_order(times, owner)
     first_of, second_of = order[second - 1], order[second]
     difference = apart(first_of, second_of)
     notes = []
@@ -99,6 +104,23 @@ def settle(
     last = np.ones(len(order), bool)
     last[second - 1] = False
     return order[last], tuple(notes)
+
+
+def _restarts_within(
+    times: Times, owner: Int[ndarray, " t"], files: Sequence[str]
+) -> tuple[Int[ndarray, " t"], Sequence[str]]:
+    """Files and their parts: where time goes back within a file, a restarted run was written behind the first."""
+    begins = (np.diff(owner, prepend=-1) != 0) | (np.diff(times.values, prepend=times.values[:1]).astype(float) < 0)
+    part = np.cumsum(begins) - 1
+    starts = np.flatnonzero(begins)
+    if len(starts) == len(files) or np.bincount(part).min() < _LEAST:
+        return owner, files
+    first = {file: int(np.flatnonzero(owner == file)[0]) for file in np.unique(owner).tolist()}
+    return part, [_part_name(files[owner[at]], int(at) - first[int(owner[at])]) for at in starts.tolist()]
+
+
+def _part_name(file: str, step: int) -> str:
+    return f"{file} from step {step} on" if step else file
 
 
 def _said_span(times: Times, steps: Int[ndarray, " s"]) -> str:

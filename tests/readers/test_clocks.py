@@ -254,6 +254,49 @@ def test_of_steps_that_differ_those_of_the_later_file_count(kind, tmp_path):
     assert any("by up to 0.5" in note and "later" in note and "run_b" in note for note in field.origin.notes)
 
 
+@pytest.mark.parametrize("differ", [0, 1])
+def test_a_restart_that_was_appended_to_its_own_file_is_one_record(differ, tmp_path):
+    whole = values(100)
+    again = np.r_[0:60, 40:100]
+    written = whole[again].copy()
+    written[60:80] += 0.5 * differ
+    whole[40:60] += 0.5 * differ
+    coords = {"lat": LAT, "lon": LON, "time": STAMPS[:100].to_numpy()[again]}
+    xr.Dataset({"t": (("time", "lat", "lon"), written)}, coords).to_netcdf(tmp_path / "x.nc")
+    field = read(str(tmp_path / "x.nc"))
+    np.testing.assert_array_equal(field.time, STAMPS[:100].to_numpy())
+    np.testing.assert_allclose(field.series.read(0, 100)[:, :, 0], whole[:, ::-1].reshape(100, 6), rtol=1e-5)
+    assert any("x.nc from step 60 on share 20 steps" in note for note in field.origin.notes)
+
+
+@pytest.mark.parametrize(
+    ("head", "written"),
+    [
+        ("time", [f"{stamp:%Y-%m-%d_%H:%M:%S}" for stamp in STAMPS]),
+        ("date", [f"{int(f'{stamp:%Y%m%d}') + stamp.hour / 24:.4f}" for stamp in STAMPS]),
+        ("time", [f"{stamp:%Y%m%d%H}" for stamp in STAMPS]),
+    ],
+)
+def test_tables_with_the_dates_of_models_are_read_as_six_hours(head, written, tmp_path):
+    frame = pd.DataFrame(values(len(STAMPS))[:, :, 0], columns=list("ABC"))
+    frame.insert(0, head, written)
+    frame.to_csv(tmp_path / "x.csv", index=False)
+    (tmp_path / "places.csv").write_text("station,lat,lon\nA,1,1\nB,2,2\nC,3,3\n")
+    field = read(str(tmp_path / "x.csv"), hints=Hints(stations=str(tmp_path / "places.csv")))
+    assert (field.cadence, len(field.runs)) == ("6 h", 1)
+    np.testing.assert_array_equal(field.time, STAMPS.to_numpy())
+
+
+def test_decimal_years_of_a_table_are_months(tmp_path):
+    months = np.arange("1990-01", "2000-01", dtype="datetime64[M]")
+    frame = pd.DataFrame(values(len(months))[:, :, 0], columns=list("ABC"))
+    frame.insert(0, "year (decimal)", 1990 + (np.arange(len(months)) + 0.5) / 12)
+    frame.to_csv(tmp_path / "x.csv", index=False)
+    (tmp_path / "places.csv").write_text("station,lat,lon\nA,1,1\nB,2,2\nC,3,3\n")
+    field = read(str(tmp_path / "x.csv"), hints=Hints(stations=str(tmp_path / "places.csv")))
+    assert (field.cadence, len(field.runs), field.moment(0)[:7]) == ("1 month", 1, "1990-01")
+
+
 def local(zone, start, hours):
     return pd.date_range(start, periods=hours, freq="h", tz="UTC").tz_convert(zone).tz_localize(None)
 
