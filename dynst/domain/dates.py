@@ -10,7 +10,7 @@ import numpy as np
 
 from dynst.errors import ConfigError, DataError
 
-__all__ = ["Date", "Until", "said_moment"]
+__all__ = ["Date", "Until", "date_of", "said_moment"]
 
 _SHAPE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:[T ](\d\d)(?::(\d\d)(?::(\d\d))?)?)?)?)?", re.ASCII)
 _LEAST, _MOST = (1, 1, 1, 0, 0, 0), (9999, 12, 31, 23, 59, 59)
@@ -144,8 +144,8 @@ class Until:
         return f"{train}, validation until {self.valid.words(year_days)}"
 
 
-def said_moment(days: float, year_days: int | None = None) -> str:
-    """A moment to the minute, from days as `Clock.days` counts them.
+def said_moment(days: float, year_days: int | None = None, *, between: str = " ") -> str:
+    """A moment to the minute, from days as `Clock.days` counts them; `between` stands before the hour.
 
     Examples
     --------
@@ -153,12 +153,18 @@ def said_moment(days: float, year_days: int | None = None) -> str:
     ('1970-01-01 18:00', '0002-02-28 12:00')
     """
     whole, minutes = divmod(round(days * 1440), 1440)
-    year, month, day = _date_of(whole, year_days)
-    return f"{year:04d}-{month:02d}-{day:02d} {minutes // 60:02d}:{minutes % 60:02d}"
+    year, month, day = date_of(whole, year_days)
+    return f"{year:04d}-{month:02d}-{day:02d}{between}{minutes // 60:02d}:{minutes % 60:02d}"
 
 
-def _date_of(whole: int, year_days: int | None) -> tuple[int, int, int]:
-    """Year, month and day of a whole number of days."""
+def date_of(whole: int, year_days: int | None) -> tuple[int, int, int]:
+    """Year, month and day of a whole number of days as `Clock.days` counts them.
+
+    Examples
+    --------
+    >>> date_of(59, 360), date_of(59, None)
+    ((1, 2, 30), (1970, 3, 1))
+    """
     if year_days is None:
         year, month, day = str(np.datetime64(whole, "D")).rsplit("-", 2)
         return int(year), int(month), int(day)

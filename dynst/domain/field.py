@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from dynst.domain.clock import Clock
+from dynst.domain.dates import said_moment
 from dynst.domain.layout import Layout
 from dynst.domain.origin import Origin
 from dynst.domain.sites import Sites
@@ -293,6 +294,23 @@ class Field:
             return []
         border = np.flatnonzero(np.diff(self.run)) + 1
         return list(zip([0, *border.tolist()], [*border.tolist(), self.steps], strict=True))
+
+    def moment(self, step: int) -> str:
+        """The time of a step to the minute: a date of the record's own calendar, or the number of the step.
+
+        Examples
+        --------
+        >>> from dynst.domain import GridLayout
+        >>> sites = Sites(np.array([0.0, 1.0]), np.zeros(2))
+        >>> field = Field.of(np.zeros((3, 2, 1)), sites, GridLayout((1, 2), np.arange(2)))
+        >>> field.moment(-1), replace(field, clock=Clock(days=np.arange(58.0, 61), year_days=360)).moment(1)
+        ('step 2', '0001-02-30T00:00')
+        """
+        if self.time.dtype.kind == "M":
+            return str(self.time[step].astype("datetime64[m]"))
+        if self.clock.days is None:
+            return f"step {self.time[step]}"
+        return said_moment(float(self.clock.days[step]), self.clock.year_days, between="T")
 
     @property
     def observed(self) -> Int[ndarray, " c_in"]:

@@ -25,6 +25,7 @@ READERS: dict[str, Reader] = {
 
 _RECOGNISED: tuple[tuple[str, Callable[[str, Hints], bool]], ...] = (
     ("synthetic", synthetic.recognises),
+    ("gridded", gridded.recognises),
     ("mesh", mesh.recognises),
     ("frames", frames.recognises),
     ("stations", stations.recognises),

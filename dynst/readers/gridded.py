@@ -6,18 +6,31 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import xarray as xr
 
 from dynst.domain import ArraySeries, Field, GridLayout, Origin, Series, Sites
 from dynst.domain.caches import cache_folder
 from dynst.errors import DataError
 from dynst.readers.base import Hints
 from dynst.readers.cache import Learnt, convert
+from dynst.readers.names import Role, role_of
 from dynst.readers.survey import Survey, survey
 
-__all__ = ["IN_MEMORY_BYTES", "field_of", "read"]
+__all__ = ["IN_MEMORY_BYTES", "field_of", "read", "recognises"]
 
 IN_MEMORY_BYTES = 64 << 20
 """Records up to this size stay in memory. Chosen: every sample and most regional files fit, and no laptop notices."""
+
+
+def recognises(path: str, hints: Hints) -> bool:
+    """Whether a path is a netCDF file under the name of an HDF5 file, with latitudes."""
+    if hints != Hints() or "://" in path or Path(path).suffix.lower() not in {".h5", ".hdf5"}:
+        return False
+    try:
+        with xr.open_dataset(path, engine="netcdf4", decode_cf=False, cache=False) as data:
+            return any(role_of(str(name), array.attrs) is Role.LATITUDE for name, array in data.coords.items())
+    except Exception:  # whatever is wrong with it, another reader says so
+        return False
 
 
 def read(

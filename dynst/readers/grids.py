@@ -13,8 +13,9 @@ from numpy import ndarray
 from dynst.domain.sites import Frame
 from dynst.domain.space import EARTH_RADIUS_KM, cell_edges, unit_vectors, wrap_longitude, zone_area_km2
 from dynst.errors import DataError
+from dynst.readers.clocks import has_dates
 from dynst.readers.crs import canonical_longitude, to_degrees, to_metres
-from dynst.readers.names import Role, role_of
+from dynst.readers.names import Role, degrees_in, role_of
 
 __all__ = ["Grid", "dimension_roles", "find_grid"]
 
@@ -59,7 +60,8 @@ def dimension_roles(dataset: xr.Dataset, variable: str) -> dict[str, Role | None
     roles: dict[str, Role | None] = {}
     for dim in dataset[variable].dims:
         own = dataset.variables.get(dim)
-        roles[str(dim)] = role_of(str(dim), own.attrs if own is not None and own.ndim == 1 else {})
+        role = role_of(str(dim), own.attrs if own is not None and own.ndim == 1 else {})
+        roles[str(dim)] = Role.TIME if role is None and has_dates(dataset, str(dim)) else role
     return roles
 
 
@@ -89,7 +91,7 @@ def _axis(dataset: xr.Dataset, dim: str, where: str) -> tuple[ndarray, int]:
     raw = np.asarray(dataset[dim].values)
     values = raw.astype(float)
     scale, offset = dataset[dim].attrs.get("scale_factor", 1.0), dataset[dim].attrs.get("add_offset", 0.0)
-    values = values * float(scale) + float(offset)
+    values = (values * float(scale) + float(offset)) * degrees_in(str(dataset[dim].attrs.get("units", "")))
     if not np.isfinite(values).all():
         raise DataError(f"{where}: coordinate {dim} has {int((~np.isfinite(values)).sum())} values that are no number.")
     return values, 4 if raw.dtype.itemsize < 8 and raw.dtype.kind == "f" else 6
@@ -107,7 +109,15 @@ def _regular(dataset: xr.Dataset, y_dim: str, x_dim: str, where: str) -> Grid:
     x, y = np.meshgrid(longitude, latitude)
     area = zone_area_km2(latitude, 1.0)[:, None] * widths[None, :]
     return Grid(
-        "latitude-longitude", (y_dim, x_dim), rows, columns, x.ravel(), y.ravel(), area.ravel(), periodic=periodic
+        "latitude-longitude",
+        (y_dim, x_dim),
+        rows,
+        columns,
+        x.ravel(),
+        y.ravel(),
+        area.ravel(),
+        periodic=periodic,
+        note=_said_unit(dataset, y_dim),
     )
 
 
@@ -147,21 +157,55 @@ def _two_dimensional(dataset: xr.Dataset, variable: str) -> tuple[str, str] | No
             continue
         array = dataset.variables[name]
         role = role_of(name, array.attrs)
-        if array.ndim == 2 and set(array.dims) <= dims and role in (Role.LATITUDE, Role.LONGITUDE):
+        planes = array.ndim == 2 or (array.ndim == 3 and _is_time(dataset, str(array.dims[0])))
+        if planes and set(array.dims) <= dims and role in (Role.LATITUDE, Role.LONGITUDE):
             found.setdefault(role, name)
     if len(found) < 2:
         return None
     return found[Role.LATITUDE], found[Role.LONGITUDE]
 
 
+def _is_time(dataset: xr.Dataset, dim: str) -> bool:
+    own = dataset.variables.get(dim)
+    return role_of(dim, {} if own is None else own.attrs) is Role.TIME or has_dates(dataset, dim)
+
+
+def _standing(dataset: xr.Dataset, name: str, where: str) -> xr.Variable:
+    """A coordinate on rows and columns; models such as WRF write it again at each step.
+
+    Raises
+    ------
+    DataError
+        If it changes with time.
+    """
+    array = dataset.variables[name]
+    if array.ndim == 2:
+        return array
+    steps = array.sizes[array.dims[0]]
+    first = array.isel({array.dims[0]: 0}).load()
+    for step in {steps // 2, steps - 1}:
+        if not np.allclose(array.isel({array.dims[0]: step}).values, first.values, rtol=0, atol=1e-4, equal_nan=True):
+            raise DataError(
+                f"{where}: {name} changes with time: the grid moves, and a sensor is a place. "
+                "Interpolate the fields onto one grid first."
+            )
+    return first
+
+
+def _said_unit(dataset: xr.Dataset, name: str) -> str:
+    unit = str(dataset.variables[name].attrs.get("units", ""))
+    return f"positions in {unit} were turned to degrees" if degrees_in(unit) != 1 else ""
+
+
 def _curvilinear(dataset: xr.Dataset, lat: str, lon: str, roles: dict[str, Role | None], where: str) -> Grid:
-    dims: tuple[Hashable, ...] = dataset.variables[lat].dims
+    latitude, longitude = (_standing(dataset, name, where) for name in (lat, lon))
+    dims: tuple[Hashable, ...] = latitude.dims
     y_dim, x_dim = str(dims[0]), str(dims[1])
     if roles.get(y_dim) is Role.X or roles.get(x_dim) is Role.Y:
         y_dim, x_dim = x_dim, y_dim
-    north, decimals = _degrees(dataset.variables[lat], (y_dim, x_dim))
+    north, decimals = _degrees(latitude, (y_dim, x_dim))
     north = np.round(north, decimals)
-    east = canonical_longitude(*_degrees(dataset.variables[lon], (y_dim, x_dim)))
+    east = canonical_longitude(*_degrees(longitude, (y_dim, x_dim)))
     seen = np.isfinite(north) & np.isfinite(east)
     if not seen.any():
         raise DataError(f"{where}: {lat} and {lon} hold no position at all.")
@@ -176,7 +220,15 @@ def _curvilinear(dataset: xr.Dataset, lat: str, lon: str, roles: dict[str, Role 
     periodic = _closes(north, east, where)
     area = _quad_area_km2(north, east)
     return Grid(
-        "curvilinear", (y_dim, x_dim), rows, columns, east.ravel(), north.ravel(), area.ravel(), periodic=periodic
+        "curvilinear",
+        (y_dim, x_dim),
+        rows,
+        columns,
+        east.ravel(),
+        north.ravel(),
+        area.ravel(),
+        periodic=periodic,
+        note=_said_unit(dataset, lat),
     )
 
 
@@ -185,7 +237,7 @@ def _degrees(variable: xr.Variable, dims: tuple[str, str]) -> tuple[Float[ndarra
     for key in ("_FillValue", "missing_value"):
         if key in variable.attrs:
             values = np.where(values == float(np.ravel(variable.attrs[key])[0]), np.nan, values)
-    values = np.where(np.abs(values) > 720, np.nan, values)
+    values = np.where(np.abs(values) > 720, np.nan, values) * degrees_in(str(variable.attrs.get("units", "")))
     return values, 5 if variable.dtype.itemsize < 8 else 6
 
 

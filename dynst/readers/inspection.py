@@ -415,8 +415,8 @@ def _inspection(
         frame=str(frame),
         sites_are_counted=counted,
         steps=outline.steps,
-        first=_say(outline.time, 0),
-        last=_say(outline.time, -1),
+        first=outline.moment(0),
+        last=outline.moment(-1),
         cadence=outline.cadence,
         runs=tuple(runs),
         cases=outline.cases,
@@ -440,10 +440,6 @@ def _inspection(
         return found.cut(outline, window, split)
     except DynstError as err:
         return replace(found, problem=problem or str(err), record=None)
-
-
-def _say(time: ndarray, i: int) -> str:
-    return str(time[i].astype("datetime64[m]")) if time.dtype.kind == "M" else f"step {time[i]}"
 
 
 def _extent(x: ndarray, y: ndarray, unit: str) -> str:

@@ -60,7 +60,9 @@ def joined(records: list[Record], files: list[Path], places: Places | None) -> t
         return records[0], find_runs(records[0].times, where=records[0].where), ()
     first = records[0]
     records = [_reordered(record, first.names) for record in records]
-    if all(record.times.decoded for record in records):
+    if len({record.times.calendar for record in records}) > 1:
+        raise DataError(f"{first.where} and others have dates of several calendars. Give all of them one calendar.")
+    if all(record.times.dated for record in records):
         return _dated(records, stems)
     return _cases(records, stems)
 
@@ -224,9 +226,13 @@ def _dated(records: list[Record], stems: Sequence[str]) -> tuple[Record, Runs, t
     else:
         channels, values = first.channels, np.concatenate([record.values for record in records])
         notes.append(f"{len(records)} files are joined in time")
-    times = first.times if same else Times(np.concatenate([record.times.values for record in records]))
+    together = np.concatenate([record.times.values for record in records])
+    times = first.times if same else replace(first.times, values=together)
     whole = replace(first, values=values, times=times, channels=channels, notes=tuple(dict.fromkeys(notes)))
-    whole = in_order(replace(whole, where=f"{first.where} and {len(records) - 1} more"))
+    whole = replace(whole, where=f"{first.where} and {len(records) - 1} more")
+    if not same:
+        owner = np.repeat(np.arange(len(records)), [len(record.values) for record in records])
+        whole = in_order(whole, owner, [record.where for record in records])
     return whole, find_runs(whole.times, where=whole.where), ()
 
 

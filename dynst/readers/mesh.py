@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,8 +29,11 @@ def recognises(path: str, hints: Hints) -> bool:
         return False
     try:
         place = Path(path).expanduser()
+        several = _netcdf_files(place)
+        if several:
+            return holds_mesh(several[0]) and not any(place.glob("*.csv"))
         if place.is_dir():
-            tables = any(place.glob("*.csv")) or any(place.glob("*.nc"))
+            tables = any(place.glob("*.csv"))
             return not tables and (bool(runs_in(place)) or (place / "triangles.npy").is_file())
         if not place.is_file():
             return bool(runs_in(place))
@@ -39,6 +43,14 @@ def recognises(path: str, hints: Hints) -> bool:
         return suffix == ".mat" or place.name == "sim.npz" or bool(_names(place, suffix) & set(POSITIONS))
     except (OSError, RuntimeError, ValueError):  # no permission, too long a name, an unknown home, a zero byte
         return False
+
+
+def _netcdf_files(place: Path) -> list[Path]:
+    """The netCDF files of a folder or of a pattern; none for anything else."""
+    if place.is_dir():
+        return sorted(file for file in place.iterdir() if file.suffix.lower() in _NETCDF)
+    found = [] if place.is_file() else sorted(map(Path, glob.glob(str(place))))  # noqa: PTH207 - may be absolute
+    return found if all(file.suffix.lower() in _NETCDF and file.is_file() for file in found) else []
 
 
 def _names(file: Path, suffix: str) -> set[str]:
@@ -69,7 +81,8 @@ def read(
     ----------
     path : str
         A run folder of EAGLE (``sim.npz`` and ``triangles.npy``), a tree of them or a pattern; a netCDF file with a
-        mesh (UGRID); a .npz, .h5 or MATLAB file with positions, maybe triangles, and fields.
+        mesh or with cells that form no grid (UGRID, FVCOM, ICON, MPAS), or several that follow each other; a .npz,
+        .h5 or MATLAB file with positions, maybe triangles, and fields.
     observe, predict : sequence of str, optional
         Channels that sensors measure and that are forecast. Default: all, if there are at most 8.
     cache_dir : Path, optional
@@ -94,14 +107,15 @@ def read(
     if hints.sites is not None and hints.sites < 2:
         raise ConfigError(f"sites must be 2 or more; {hints.sites} came.")
     wanted, place = Wanted(observe, predict), Path(path).expanduser()
-    if runs_in(place):
+    several = _netcdf_files(place)
+    if not several and runs_in(place):
         record = read_eagle(path, place, wanted, hints.sites or SITES)
-    elif place.is_dir():
+    elif not several and place.is_dir():
         raise DataError(f"{path}: triangles.npy has no sim.npz beside it. Give a whole run folder, or a tree of them.")
     elif hints.sites is not None:
         raise ConfigError("sites is for meshes that move; this mesh keeps its own nodes: leave it out.")
-    elif place.suffix.lower() in _NETCDF:
-        record = read_ugrid(path, place, wanted)
+    elif several or place.suffix.lower() in _NETCDF:
+        record = read_ugrid(path, several or [place], wanted)
     else:
         record = read_cloud(path, place, wanted)
     return field_of(record, cache_dir=cache_dir)

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import enum
+import math
 import re
 from collections.abc import Mapping
 
-__all__ = ["CANONICAL", "Role", "channel_name", "clean_units", "is_sea_quantity", "role_of"]
+__all__ = [
+    "CANONICAL",
+    "Role",
+    "channel_name",
+    "clean_units",
+    "degrees_in",
+    "is_mask",
+    "is_sea_quantity",
+    "is_static",
+    "role_of",
+]
 
 
 class Role(enum.StrEnum):
@@ -49,12 +60,42 @@ _BY_AXIS = {"T": Role.TIME, "Z": Role.LEVEL, "Y": Role.Y, "X": Role.X}
 
 _BY_NAME = {
     Role.TIME: {"time", "valid_time", "times", "t", "date", "datetime", "month", "year", "day", "time_counter"},
-    Role.LATITUDE: {"lat", "latitude", "lats", "nav_lat", "xlat", "lat_rho", "tlat", "geolat", "coadsy", "clat"},
-    Role.LONGITUDE: {"lon", "longitude", "lons", "long", "nav_lon", "xlong", "lon_rho", "tlong", "geolon", "coadsx"},
-    Role.LEVEL: {"level", "lev", "levels", "plev", "pressure", "pressure_level", "isobaricinhpa", "depth", "deptht"},
+    Role.LATITUDE: {
+        "lat",
+        "latitude",
+        "lats",
+        "nav_lat",
+        "xlat",
+        "lat_rho",
+        "tlat",
+        "geolat",
+        "coadsy",
+        "clat",
+        "latcell",
+        "latc",
+    },
+    Role.LONGITUDE: {
+        "lon",
+        "longitude",
+        "lons",
+        "long",
+        "nav_lon",
+        "xlong",
+        "lon_rho",
+        "tlong",
+        "geolon",
+        "coadsx",
+        "clon",
+        "loncell",
+        "lonc",
+    },
+    Role.LEVEL: {"level", "lev", "levels", "plev", "pressure", "pressure_level", "isobaricinhpa", "depth", "deptht"}
+    | {"bottom_top", "bottom_top_stag", "soil_layers_stag", "nvertlevels", "nvertlevelsp1", "siglay", "siglev"}
+    | {"height", "height_2", "nz", "ilev", "olevel", "depthu", "depthv", "hybrid"},
     Role.Y: {"y", "yc", "projection_y", "rlat", "south_north", "nj", "j", "nlat", "eta_rho", "northing", "yh"},
     Role.X: {"x", "xc", "projection_x", "rlon", "west_east", "ni", "i", "nlon", "xi_rho", "easting", "xh"},
-    Role.NODE: {"node", "station", "location", "cell", "ncells", "site", "point", "values", "face", "stations"},
+    Role.NODE: {"node", "station", "location", "cell", "ncells", "site", "point", "values", "face", "stations"}
+    | {"ncells", "ncol", "nele", "nod2", "ncolumns", "nmesh2d_face", "nmesh2d_node"},
 }
 
 CANONICAL = {
@@ -174,6 +215,55 @@ def channel_name(name: str, level: float | None = None) -> str:
     if level is None:
         return name
     return f"{name}{'_' if name[-1:].isdigit() else ''}{level:g}"
+
+
+def degrees_in(units: str) -> float:
+    """Degrees in one unit of a coordinate of the Earth: 57.3 in a radian, else 1.
+
+    Examples
+    --------
+    >>> round(degrees_in("radian"), 3), degrees_in("degrees_north")
+    (57.296, 1.0)
+    """
+    return math.degrees(1) if units.strip().lower() in {"radian", "radians", "rad"} else 1.0
+
+
+def is_static(name: str, attrs: Mapping[str, object]) -> bool:
+    """Whether a quantity is one of the ground, which models write again at each step.
+
+    Examples
+    --------
+    >>> is_static("HGT", {}), is_static("z0", {"standard_name": "surface_altitude"}), is_static("T2", {})
+    (True, True, False)
+    """
+    described = str(attrs.get("description", attrs.get("long_name", "")))
+    return bool(
+        re.fullmatch(_GROUND, name.lower())
+        or re.fullmatch(r"surface_altitude|land_(binary_mask|area_fraction)|sea_floor_.*", _standard(attrs))
+        or re.search(r"terrain height|land.?(sea )?mask|orography|bathymetry|map scale|coriolis", described.lower())
+    )
+
+
+_GROUND = (
+    r"hgt(_m)?|topo|orog|zsurf|sftlf|lsm|landmask|landfrac|xland|lu_index|isltyp|ivgtyp|f|e|(sin|cos)alpha|mapfac_.*|h|"
+    r"bathymetry|mask_rho|fr_land|hsurf|topography_c"
+)
+
+
+def is_mask(name: str, attrs: Mapping[str, object]) -> bool:
+    """Whether a variable of whole numbers says where something is, such as water: it is no quantity.
+
+    Examples
+    --------
+    >>> is_mask("wet_cells", {}), is_mask("ISWATER", {"long_name": "Wet_Nodes"}), is_mask("wetness", {})
+    (True, True, False)
+    """
+    said = f"{name} {attrs.get('long_name', '')}".lower()
+    return bool(re.search(r"(^|[_ ])(wet|dry|wetdry|mask|iswet\w*)([_ ]|$)", said)) and "scale_factor" not in attrs
+
+
+def _standard(attrs: Mapping[str, object]) -> str:
+    return str(attrs.get("standard_name", "")).lower()
 
 
 def is_sea_quantity(name: str, attrs: Mapping[str, object]) -> bool:

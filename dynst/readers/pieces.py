@@ -50,6 +50,7 @@ class Piece:
     level_dim: str | None
     chunk: tuple[int, int]  # steps and rows that the file keeps together; 1 where it does not matter
     attrs: Mapping[str, object] = field(default_factory=dict)
+    versions_dim: str | None = None  # its parts hold the same thing, each where the others have nothing
 
     def read(
         self,
@@ -63,7 +64,23 @@ class Piece:
 
         `steps` and `levels` count as the file does; a piece without a level dimension gives one level.
         """
-        lazy = handles[self.file].variables[self.variable]
+        whole = handles[self.file].variables[self.variable]
+        if self.versions_dim is None:
+            return self._read(whole, steps, levels, rows, odd)
+        values = np.full(1, np.nan, np.float32)
+        for version in range(whole.sizes[self.versions_dim]):
+            more = self._read(whole.isel({self.versions_dim: version}), steps, levels, rows, odd)
+            values = np.where(np.isnan(values), more, values)
+        return values
+
+    def _read(
+        self,
+        lazy: xr.Variable,
+        steps: Int[ndarray, " t"],
+        levels: Int[ndarray, " l"],
+        rows: tuple[int, int],
+        odd: Oddities,
+    ) -> Float[ndarray, "t l r w"]:
         wanted = self.grid.rows[rows[0] : rows[1]]
         low, high = int(wanted.min()), int(wanted.max()) + 1
         y_dim, x_dim = self.grid.dims

@@ -13,14 +13,18 @@ from jaxtyping import Int
 from numpy import ndarray
 
 from dynst.errors import DataError
+from dynst.readers.clocks import clock_of
 from dynst.readers.grids import Grid, dimension_roles, find_grid
 from dynst.readers.landmask import LandMask, find_mask
-from dynst.readers.names import CANONICAL, Role, channel_name, clean_units, is_sea_quantity, role_of
+from dynst.readers.names import CANONICAL, Role, channel_name, clean_units, is_mask, is_sea_quantity, is_static, role_of
 from dynst.readers.pieces import Piece, file_chunk
 from dynst.readers.sources import Handles, Source
-from dynst.readers.times import Times, decode_times
+from dynst.readers.times import Times
 
-__all__ = ["Found", "Quantity", "find_quantities"]
+__all__ = ["Found", "Quantity", "find_quantities", "levels_of", "no_measurement"]
+
+
+_VERSIONS = "expver"
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,9 +107,7 @@ class _Look:
                 raise DataError(
                     f"{_basename(file)}: dimension {dim} has length 0: the file holds no step. Get it again."
                 )
-            clock = dataset.variables.get(dim)
-            values, attrs = (clock.values, clock.attrs) if clock is not None else (np.arange(dataset.sizes[dim]), {})
-            self.clocks[file, dim] = decode_times(np.asarray(values), attrs, where=_basename(file))
+            self.clocks[file, dim] = clock_of(dataset, dim, where=_basename(file))
         return self.clocks[file, dim]
 
 
@@ -139,7 +141,8 @@ def find_quantities(source: Source, handles: Handles) -> Found:
     for (folder, variable), members in sorted(groups.items()):
         if any(member.grid != common for member in members):
             h, w = members[0].piece.grid.shape
-            look.aside[variable] = f"stands on another grid ({h} x {w}) than most variables"
+            kind = ", staggered" if _staggered(handles[members[0].piece.file].variables[variable]) else ""
+            look.aside[variable] = f"stands on another grid ({h} x {w}{kind}) than most variables"
             continue
         quantity = _quantity(variable, members)
         twice = {name for other in quantities.values() for name in other.channels} & set(quantity.channels)
@@ -148,7 +151,10 @@ def find_quantities(source: Source, handles: Handles) -> Found:
             continue
         quantities[f"{quantity.name} {folder}"] = quantity
     ordered = tuple(sorted(quantities.values(), key=lambda quantity: quantity.channels))
-    notes = dict.fromkeys(piece.times.note for quantity in ordered for piece in quantity.pieces)
+    pieces = [piece for quantity in ordered for piece in quantity.pieces]
+    notes = dict.fromkeys(piece.times.note for piece in pieces)
+    if any(piece.versions_dim for piece in pieces):
+        notes[f"the parts of {_VERSIONS} (ERA5, and ERA5T where it is not there yet) are read as one record"] = None
     grid = look.grids[common]
     return Found(grid, ordered, mask, tuple(note for note in (grid.note, *notes) if note), look.aside)
 
@@ -162,13 +168,14 @@ def _member(dataset: xr.Dataset, variable: str, file: str, look: _Look) -> _Memb
     grid = look.grid(dataset, variable, file)
     if grid is None:
         if array.ndim >= 3 or Role.TIME in roles.values():
-            aside[variable] = f"stands on ({', '.join(map(str, array.dims))}), which is no grid in time"
+            aside[variable] = _no_grid(array)
         return None
     number = look.number(grid)
     rest = [str(dim) for dim in array.dims if dim not in grid.dims]
     time_dim = next((dim for dim in rest if roles[dim] is Role.TIME), None)
     level_dim = next((dim for dim in rest if roles[dim] is Role.LEVEL), None)
-    odd = [dim for dim in rest if dim not in (time_dim, level_dim) and dataset.sizes[dim] > 1]
+    versions_dim = next((dim for dim in rest if dim.lower() == _VERSIONS and dataset.sizes[dim] > 1), None)
+    odd = [dim for dim in rest if dim not in (time_dim, level_dim, versions_dim) and dataset.sizes[dim] > 1]
     if time_dim is None:
         look.static += [] if variable in look.static else [variable]
         aside[variable] = "is static (no time dimension)"
@@ -176,7 +183,7 @@ def _member(dataset: xr.Dataset, variable: str, file: str, look: _Look) -> _Memb
     if odd:
         aside[variable] = f"has a dimension {odd[0]} of {dataset.sizes[odd[0]]}; select one of them in the file first"
         return None
-    if reason := _no_measurement(array):
+    if reason := no_measurement(variable, array) or _unmoved(variable, array, time_dim):
         aside[variable] = reason
         return None
     piece = Piece(
@@ -188,8 +195,9 @@ def _member(dataset: xr.Dataset, variable: str, file: str, look: _Look) -> _Memb
         level_dim=level_dim,
         chunk=file_chunk(array, time_dim, grid.dims[0]),
         attrs=dict(array.attrs),
+        versions_dim=versions_dim,
     )
-    return _Member(piece, _levels(dataset, array, level_dim), number)
+    return _Member(piece, levels_of(dataset, array, level_dim), number)
 
 
 def _helpers(dataset: xr.Dataset) -> set[str]:
@@ -205,8 +213,33 @@ def _helpers(dataset: xr.Dataset) -> set[str]:
     return named
 
 
-def _no_measurement(array: xr.Variable) -> str:
+def _staggered(array: xr.Variable) -> list[str]:
+    """Dimensions of space between the cells, as WRF names them."""
+    return [str(dim) for dim in array.dims if str(dim) in {"west_east_stag", "south_north_stag"}]
+
+
+def _no_grid(array: xr.Variable) -> str:
+    """Why a variable stands on no grid."""
+    between = _staggered(array)
+    if between:
+        return f"stands between the cells ({between[0]}), at positions that the file does not give"
+    return f"stands on ({', '.join(map(str, array.dims))}), which is no grid in time"
+
+
+def _unmoved(name: str, array: xr.Variable, time_dim: str) -> str:
+    """Why a property of the ground that is written at each step is no series; empty if it is one."""
+    steps = array.sizes[time_dim]
+    if steps < 2 or not is_static(name, array.attrs):
+        return ""
+    first, *others = (array.isel({time_dim: step}).values for step in (0, steps // 2, steps - 1))
+    same = all(np.array_equal(first, other, equal_nan=first.dtype.kind == "f") for other in others)
+    return "does not vary in time" if same else ""
+
+
+def no_measurement(name: str, array: xr.Variable) -> str:
     """Why a variable in time is not something a sensor could measure; empty if it is."""
+    if array.dtype.kind in "iu" and is_mask(name, array.attrs):
+        return "is a mask, not a quantity"
     if "flag_values" in array.attrs or "flag_masks" in array.attrs:
         return "holds flags, not a quantity"
     if str(array.attrs.get("standard_name", "")).endswith(("status_flag", "number_of_observations")):
@@ -216,11 +249,11 @@ def _no_measurement(array: xr.Variable) -> str:
     return ""
 
 
-def _levels(dataset: xr.Dataset, array: xr.Variable, level_dim: str | None) -> tuple[float, ...]:
+def levels_of(dataset: xr.Dataset, array: xr.Variable, level_dim: str | None) -> tuple[float, ...]:
     """Level values, pressures in hPa; also of a single level that is no dimension."""
     if level_dim is not None:
         clock = dataset.variables.get(level_dim)
-        if clock is None:
+        if clock is None or clock.ndim != 1 or clock.dtype.kind not in "iuf":
             return tuple(float(i) for i in range(dataset.sizes[level_dim]))
         return _in_hpa(clock)
     named = str(array.attrs.get("coordinates", "")).split()
@@ -257,7 +290,7 @@ def _quantity(variable: str, members: list[_Member]) -> Quantity:
         variable=variable,
         name=name,
         units=clean_units(str(attrs.get("units", ""))),
-        long_name=str(attrs.get("long_name", "")).strip(),
+        long_name=str(attrs.get("long_name", attrs.get("description", ""))).strip(),
         levels=tuple(sorted(levels)),
         level_order=np.argsort(np.asarray(levels or (0.0,)), kind="stable"),
         at_sea_only=is_sea_quantity(variable, attrs),

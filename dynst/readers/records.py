@@ -13,7 +13,10 @@ from numpy import ndarray
 
 from dynst.domain import Channel
 from dynst.errors import ConfigError, DataError, unknown_name
+from dynst.readers.clock_changes import standard_time
 from dynst.readers.edges import Links
+from dynst.readers.repeats import differences, settle
+from dynst.readers.stamps import dates_of_digits
 from dynst.readers.station_tables import Places
 from dynst.readers.survey import MANY_CHANNELS, ManyChannels
 from dynst.readers.tables import SUFFIXES, one_line
@@ -151,7 +154,7 @@ def read_times(cells: pd.Series, name: str, where: str) -> Times:
         whole = bool((values == np.floor(values)).all())
         if whole and values.min() >= 17000101 and values.max() <= 22611231:
             return _dates(cells.astype("int64").astype("str"), name, where, "%Y%m%d")
-        packed = _packed(values, lower) if whole else None
+        packed = _packed(values, lower) if whole else _with_fraction(values, lower)
         if packed is not None:
             return Times(packed)
         if whole and "year" in lower and values.min() >= 1678 and values.max() <= 2261:
@@ -164,6 +167,14 @@ def read_times(cells: pd.Series, name: str, where: str) -> Times:
         unit = unit or ("s" if lower in {"t", "time"} or lower.endswith(("_s", "(s)", "[s]")) else "step")
         return Times(values, unit, note="the time axis has no date, so its steps are counted by number")
     return _dates(cells.astype("str").str.strip(), name, where, None)
+
+
+def _with_fraction(values: ndarray, name: str) -> ndarray | None:
+    """Dates from numbers like 20201231.75, or 2020.5 where the column is of years; None if they are none."""
+    if values.min() >= 16780101 and values.max() <= 22611232:
+        return dates_of_digits(values, "%Y%m%d")
+    years = re.search("year|decimal", name) and values.min() >= 1678 and values.max() < 2261
+    return dates_of_digits(values, "%Y") if years else None
 
 
 def _packed(values: ndarray, name: str) -> ndarray | None:
@@ -200,6 +211,7 @@ def looks_dated(cells: pd.Series) -> bool:
 
 
 def _dates(text: pd.Series, name: str, where: str, layout: str | None) -> Times:
+    text = text.str.replace(r"^(\d{4}-\d\d-\d\d)_(?=\d\d)", r"\1T", regex=True)  # as WRF writes them
     kinds = text.drop_duplicates()
     first = kinds.str.extract(r"^(\d{1,2})[./-](\d{1,2})[./-]\d{2,4}").astype(float)
     options: dict[str, object] = {"format": layout or "ISO8601"}
@@ -233,27 +245,42 @@ def _dates(text: pd.Series, name: str, where: str, layout: str | None) -> Times:
     return Times(text.map(values).to_numpy("datetime64[ns]"), note=note)
 
 
-def in_order(record: Record) -> Record:
-    """The record with its times ascending.
+def in_order(record: Record, owner: Int[ndarray, " t"] | None = None, files: Sequence[str] = ()) -> Record:
+    """The record with its times ascending, and each once.
+
+    Parameters
+    ----------
+    record : Record
+        As the files have it.
+    owner, files : Int[ndarray, "t"], sequence of str
+        Number of the file of each step, and their names, where there are several.
 
     Raises
     ------
     DataError
-        If a time comes twice.
+        If a time comes twice with other values, and nothing says which counts.
     """
-    values = record.times.values
-    order = np.argsort(values, kind="stable")
-    times = replace(record.times, values=values[order])
-    twice = np.flatnonzero(times.values[1:] == times.values[:-1])
-    if len(twice):
-        tell = ", or name the station of each row in a column called station" * record.where.endswith(SUFFIXES)
-        raise DataError(
-            f"{record.where}: time repeats: {times.say(int(twice[0]))} comes more than once "
-            f"({len(values) - len(twice)} distinct of {len(values)} times). Drop the repeated steps{tell}."
-        )
-    if (np.diff(order) == 1).all():
+    times = record.times
+    if owner is None and times.decoded:
+        stamps, said = standard_time(times.values)
+        times = replace(times, values=stamps)
+        record = replace(record, times=times, notes=(*record.notes, said) if said else record.notes)
+    several = np.zeros(len(times.values), np.int64) if owner is None else owner
+
+    def apart(first: Int[ndarray, " p"], second: Int[ndarray, " p"]) -> Float[ndarray, " p"]:
+        return differences(record.values[first], record.values[second])
+
+    try:
+        order, notes = settle(times, several, files or [record.where], apart)
+    except DataError as err:
+        tell = " Or name the station of each row in a column called station." * record.where.endswith(SUFFIXES)
+        raise DataError(f"{err}{tell}") from None
+    if len(order) == len(times.values) and (np.diff(order) == 1).all():
         return record
-    return record.at(order, times, "the times were not in order and were sorted")
+    mixed = owner is None and bool((np.diff(times.values) < np.zeros(1, np.diff(times.values).dtype)).any())
+    sorted_ = ("the times were not in order and were sorted",) * mixed
+    found = record.at(order, replace(times, values=times.values[order]))
+    return replace(found, notes=(*found.notes, *sorted_, *notes))
 
 
 def even_out(record: Record) -> Record:
@@ -267,12 +294,12 @@ def nearly_even(times: Times) -> tuple[Int[ndarray, " s"], Times, str] | None:
 
     A step is put on the nearest of the even times; of two that fall on one the nearer stays. Months stay as they are.
     """
-    number = times.values.astype("datetime64[ns]").astype(np.int64) if times.decoded else times.values.astype(float)
+    number, second = _numbers(times)
     delta = np.diff(number)
     step = float(np.median(delta)) if len(delta) else 0.0
-    if step <= 0 or (times.decoded and step >= 27 * 86_400e9):
+    if step <= 0 or (times.dated and step >= 27 * 86_400 * second):
         return None
-    step = _round_step(delta, step, 1e9 if times.decoded else 1.0)
+    step = _round_step(delta, step, second)
     turn = (number - number[len(number) // 2]) / step
     if np.median(np.abs(delta - step)) > _SNAP * step or (np.abs(delta / step - np.round(delta / step)) <= 1e-3).all():
         return None
@@ -286,15 +313,22 @@ def nearly_even(times: Times) -> tuple[Int[ndarray, " s"], Times, str] | None:
         return None
     start = number[len(number) // 2] + shift * step
     even = start + slot[nearest] * step
-    tick = min(1e9, step)
+    tick = min(second, step)
     values = (np.round(even / tick) * tick).astype(np.int64).astype("datetime64[ns]") if times.decoded else even
-    worst = float((off[nearest] * step).max()) / (1e9 if times.decoded else 1.0)
-    unit = "s" if times.decoded else times.unit
-    note = f"uneven times were put on even ones, {step / (1e9 if times.decoded else 1.0):g} {unit} apart and at most "
+    worst = float((off[nearest] * step).max()) / second
+    unit = "s" if times.dated else times.unit
+    note = f"uneven times were put on even ones, {step / second:g} {unit} apart and at most "
     note += f"{worst:.3g} {unit} away"
     if crowded:
         note += f"; {crowded} step{'s' * (crowded > 1)} with another nearer to the same time left aside"
     return nearest, replace(times, values=values), note
+
+
+def _numbers(times: Times) -> tuple[Float[ndarray, " t"] | Int[ndarray, " t"], float]:
+    """Times as numbers, and the length of a second in them; 1 where they are no dates."""
+    if times.decoded:
+        return times.values.astype("datetime64[ns]").astype(np.int64), 1e9
+    return times.values.astype(float), 1 / 86_400 if times.calendar else 1.0
 
 
 def _round_step(delta: ndarray, step: float, second: float) -> float:

@@ -12,10 +12,12 @@ from numpy import ndarray
 
 from dynst.domain import Channel
 from dynst.errors import DataError
+from dynst.readers.clock_changes import without_clock_changes
 from dynst.readers.date_columns import is_dated, time_column, with_dates
 from dynst.readers.names import clean_units
 from dynst.readers.parameters import spread
 from dynst.readers.records import Record, Wanted, cleaned, fill_gaps, read_times
+from dynst.readers.repeats import differences
 from dynst.readers.station_columns import LONG_NAMES, counts_rows, idle, station_column, told_apart
 from dynst.readers.station_tables import Places, find_roles, place
 from dynst.readers.tables import Table, quantity_of, some, words_of
@@ -124,6 +126,7 @@ def _long(table: Table, wanted: Wanted, time: str, station: str) -> Record:
         raise DataError(f"{where}: beside {time} and {station} no column holds numbers; seen: {some(table.columns)}.")
     channels = wanted.choose(where, list(offered.values()), aside)
     columns = {channel.name: column for column, channel in offered.items()}
+    times = without_clock_changes(times, number)
     when, unique = pd.factorize(pd.Series(times.values), sort=True)
     shape = (len(unique), len(names), len(channels))
     if 4 * int(np.prod(shape, dtype=np.int64)) > _LARGEST:
@@ -133,19 +136,22 @@ def _long(table: Table, wanted: Wanted, time: str, station: str) -> Record:
         )
     key = when.astype(np.int64) * len(names) + number
     order = np.argsort(key, kind="stable")
-    twice = order[1:][key[order][1:] == key[order][:-1]]
-    if len(twice):
-        row = int(twice.min())
+    again = np.flatnonzero(key[order][1:] == key[order][:-1])
+    cells = np.stack([table.numbers(columns[channel.name]) for channel in channels], axis=1)
+    other = again[differences(cells[order[again]], cells[order[again + 1]]) > 0]
+    if len(other):
+        row = int(order[other + 1].min())
         raise DataError(
-            f"{where}: station {who.iloc[row]} has more than one row for {times.say(row)} (row {row + 1} repeats it; "
-            f"{len(twice)} such rows). Keep one row a station and time."
+            f"{where}: station {who.iloc[row]} has more than one row for {times.say(row)} (row {row + 1} repeats it "
+            f"with other values; {len(other)} such rows). If rows are of several instruments or heights, give each a "
+            "name of its own; if an hour of local time comes twice, give the times in UTC."
         )
     values = np.full(shape, np.nan)
-    for i, channel in enumerate(channels):
-        values[when, number, i] = table.numbers(columns[channel.name])
+    values[when, number] = cells
     values32, notes = cleaned(values)
     said = [*table.notes, *([times.note] if times.note else [])]
     said += [f"the stations are named by the column {station}"] if station.lower() not in LONG_NAMES else []
+    said += [f"rows that repeat another are taken once: {len(again)}"] if len(again) else []
     said += [f"{column} is not used: it {reason}" for column, reason in aside.items()]
     record = Record(
         where,

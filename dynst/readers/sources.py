@@ -15,11 +15,13 @@ import xarray as xr
 
 from dynst.domain.caches import cache_folder
 from dynst.errors import ConfigError, DataError
+from dynst.readers import grib, groups
 from dynst.readers.netcdf3 import expected_size
 
 __all__ = ["Handles", "Source", "fingerprints", "locate", "writable"]
 
 _NETCDF = (b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x89HDF\r\n\x1a\n")
+_GRIB = b"GRIB"
 _SUFFIXES = (".nc", ".nc4", ".cdf", ".netcdf")
 _ZARR_MARKS = ("zarr.json", ".zgroup", ".zmetadata")
 _PACKAGES = {
@@ -55,6 +57,8 @@ class Source:
         16 hexadecimal digits from names, sizes and content, whatever the time of last change.
     version : str
         As `fingerprint`, and changes with the time of last change too: what a cache entry stands for.
+    group : str
+        The group inside the files, as the user named it behind ``#``; empty for the one that holds data.
     """
 
     path: str
@@ -63,6 +67,7 @@ class Source:
     files: tuple[str, ...]
     fingerprint: str
     version: str
+    group: str = ""
 
 
 class Handles:
@@ -75,7 +80,7 @@ class Handles:
 
     def __getitem__(self, file: str) -> xr.Dataset:
         if file not in self._open:
-            self._open[file] = _open(file, self._source.kind)
+            self._open[file] = _open(file, self._source.kind, self._source.group)
             if len(self._open) > self._limit:
                 self._open.popitem(last=False)[1].close()
         self._open.move_to_end(file)
@@ -101,6 +106,9 @@ def locate(path: str, *, cache_dir: Path | None = None) -> Source:
         return replace(locate(path.removeprefix("file://"), cache_dir=cache_dir), path=path)
     if "://" in path:
         return _remote(path, cache_dir)
+    if groups.MARK in path and not Path(path).exists():
+        file, group = path.rsplit(groups.MARK, 1)
+        return replace(locate(file, cache_dir=cache_dir), path=path, group=group)
     files = _local_files(path)
     if files is None:
         store = Path(path)
@@ -141,6 +149,7 @@ def _listed(path: str, place: Path) -> list[str] | None:
     if not inside:  # one folder per variable; constants hold no series
         folders = [p for p in sorted(place.iterdir()) if p.is_dir() and p.name != "constants"]
         inside = [p for folder in folders for p in sorted(folder.iterdir()) if p.suffix.lower() in _SUFFIXES]
+    inside = inside or [p for p in sorted(place.iterdir()) if p.is_file() and _starts(p).startswith((*_NETCDF, _GRIB))]
     if not inside:
         stores = [p.name for p in sorted(place.iterdir()) if any((p / mark).exists() for mark in _ZARR_MARKS)]
         hint = f" It holds zarr stores: give one of {', '.join(stores)}." if stores else ""
@@ -157,19 +166,16 @@ def _check_netcdf(file: str) -> None:
         raise DataError(f"{name}: a folder came where a netCDF file was expected. Give a pattern that matches files.")
     if not Path(file).is_file():  # to open a pipe would wait for ever
         raise DataError(f"{name}: {_NO_FILE}")
-    try:
-        with Path(file).open("rb") as stream:
-            start = stream.read(64)
-    except OSError as err:
-        raise DataError(f"{name}: the file cannot be opened ({err.strerror}). Check its permissions.") from err
+    start = _starts(Path(file))
     if not start:
         raise DataError(f"{name}: the file is empty (0 bytes). Get it again.")
     if start.startswith(b"CDF"):
         _check_whole(Path(file))
     if start.startswith(_NETCDF):
         return
-    if start.startswith(b"GRIB"):
-        raise DataError(f"{name}: GRIB is not read. Convert it to netCDF first (for example with cfgrib and xarray).")
+    if start.startswith(_GRIB):
+        grib.check_installed(name)
+        return
     if start.startswith((b"PK\x03\x04", b"\x93NUMPY")):
         raise DataError(f"{name}: NumPy and zip files are not read yet. Write the grid as netCDF or zarr.")
     text = start.decode("utf-8", errors="replace").splitlines()[0][:40]
@@ -177,6 +183,15 @@ def _check_netcdf(file: str) -> None:
     raise DataError(
         f"{name}: not a netCDF file: it starts with {text!r} ({kind}). Expected netCDF 3, netCDF 4 or zarr."
     )
+
+
+def _starts(file: Path) -> bytes:
+    """The first bytes of a file."""
+    try:
+        with file.open("rb") as stream:
+            return stream.read(64)
+    except OSError as err:
+        raise DataError(f"{file.name}: the file cannot be opened ({err.strerror}). Check its permissions.") from err
 
 
 def _check_whole(file: Path) -> None:
@@ -279,16 +294,15 @@ def _sample(file: Path, size: int, digest: hashlib._Hash) -> None:
             digest.update(stream.read(_SAMPLE))
 
 
-def _open(file: str, kind: str) -> xr.Dataset:
+def _open(file: str, kind: str, group: str) -> xr.Dataset:
     name = file.rstrip("/").rsplit("/", 1)[-1]
     try:
         # Nothing is decoded here: conflicting fill values and odd calendars are the reader's own business.
-        if kind == "netcdf":
-            return xr.open_dataset(file, engine="netcdf4", decode_cf=False, cache=False)
-        try:
-            return xr.open_dataset(file, engine="zarr", decode_cf=False, cache=False, consolidated=True)
-        except (KeyError, ValueError):
-            return xr.open_dataset(file, engine="zarr", decode_cf=False, cache=False, consolidated=False)
+        if kind == "netcdf" and _starts(Path(file)).startswith(_GRIB):
+            return grib.opened(file)
+        return groups.opened(file, kind, group)
+    except DataError:
+        raise
     except Exception as err:  # the libraries below raise many kinds
         first = str(err).strip().splitlines()[0] if str(err).strip() else type(err).__name__
         raise DataError(f"{name}: cannot be opened as {kind}: {first}. Is the file whole? Get it again.") from err

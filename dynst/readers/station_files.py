@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ from numpy import ndarray
 
 from dynst.domain import Channel
 from dynst.errors import DataError
+from dynst.readers.clocks import clock_of
 from dynst.readers.edges import Links
-from dynst.readers.names import Role, clean_units, role_of
+from dynst.readers.groups import only_group
+from dynst.readers.names import Role, clean_units, degrees_in, role_of
 from dynst.readers.records import Record, Wanted, cleaned
 from dynst.readers.station_tables import Places, place
 from dynst.readers.tables import one_line, some
-from dynst.readers.times import Times, decode_times
+from dynst.readers.times import Times
 
 __all__ = ["holds_stations", "read_json", "read_netcdf"]
 
@@ -31,7 +34,7 @@ _HEIGHTS = {"elevation", "altitude", "alt", "height", "elev", "surface_altitude"
 def holds_stations(path: Path) -> bool:
     """Whether a file is netCDF whose positions lie along one dimension that is not time, or that speaks of stations."""
     try:
-        with xr.open_dataset(path, engine="netcdf4", decode_cf=False, cache=False) as data:
+        with xr.open_dataset(path, engine="netcdf4", decode_cf=False, cache=False, group=only_group(str(path))) as data:
             named = any({"time", dim} == set(map(str, a.dims)) for a in data.variables.values() for dim in _DIMENSIONS)
             return named or _station_dim(data) is not None
     except Exception:  # whatever is wrong with it, another reader says so
@@ -65,7 +68,8 @@ def read_netcdf(path: Path, wanted: Wanted) -> Record:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of several fill values all are honoured
-            data = xr.open_dataset(path, engine="netcdf4", decode_times=False, decode_timedelta=False, cache=False)
+            plain: dict[str, Any] = {"decode_times": False, "decode_timedelta": False, "cache": False}
+            data = xr.open_dataset(path, engine="netcdf4", group=only_group(str(path)), **plain)
     except Exception as err:  # the libraries below raise many kinds
         first = str(err).strip().splitlines()[0] if str(err).strip() else type(err).__name__
         raise DataError(f"{where}: cannot be opened as netCDF: {first}. Is the file whole? Get it again.") from err
@@ -99,9 +103,8 @@ def _netcdf(where: str, data: xr.Dataset, wanted: Wanted) -> Record:
         )
     known = [Channel(name, clean_units(_attr(data[name], "units")), _attr(data[name], "long_name")) for name in offered]
     channels = wanted.choose(where, known, aside)
-    raw = np.arange(data.sizes[time_dim]) if clock is None else data.variables[clock].values
-    times = decode_times(raw, {} if clock is None else data.variables[clock].attrs, where=where)
-    values = np.empty((len(raw), data.sizes[dim], len(channels)), np.float32)
+    times = clock_of(data, time_dim, where=where)
+    values = np.empty((data.sizes[time_dim], data.sizes[dim], len(channels)), np.float32)
     for i, channel in enumerate(channels):
         chosen = data[channel.name]
         try:
@@ -134,6 +137,7 @@ def _who_and_where(where: str, data: xr.Dataset, dim: str) -> tuple[dict[str, li
     called: dict[str, list[str]] = {}
     columns: dict[str, ndarray] = {}
     units: dict[str, str] = {}
+    turned = False
     for name, array in data.variables.items():
         if tuple(map(str, array.dims)) != (dim,):
             continue
@@ -148,7 +152,9 @@ def _who_and_where(where: str, data: xr.Dataset, dim: str) -> tuple[dict[str, li
             columns["height"] = np.asarray(array.values, float)
             units["height"] = clean_units(str(array.attrs.get("units", "m")))
         elif role is Role.LATITUDE or role is Role.LONGITUDE:
-            columns["lat" if role is Role.LATITUDE else "lon"] = np.asarray(array.values, float)
+            degrees = degrees_in(str(array.attrs.get("units", "")))
+            columns["lat" if role is Role.LATITUDE else "lon"] = np.asarray(array.values, float) * degrees
+            turned |= degrees != 1
         elif role is Role.X or role is Role.Y:
             axis = "x" if role is Role.X else "y"
             columns[axis] = np.asarray(array.values, float)
@@ -161,7 +167,11 @@ def _who_and_where(where: str, data: xr.Dataset, dim: str) -> tuple[dict[str, li
     order = sorted(whole, key=lambda name: (name not in identifiers, name != dim))
     called = {name: whole[name] for name in order} or {dim: [str(i) for i in range(data.sizes[dim])]}
     placed = {"lat", "lon"} <= set(columns) or {"x", "y"} <= set(columns)
-    return called, place(where, called, columns, units) if placed else None
+    if not placed:
+        return called, None
+    places = place(where, called, columns, units)
+    said = ("positions in radians were turned to degrees",) if turned else ()
+    return called, replace(places, notes=(*places.notes, *said))
 
 
 def read_json(path: Path, wanted: Wanted) -> Record:

@@ -12,7 +12,8 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from dynst.domain import Channel, Clock
-from dynst.errors import ConfigError, DataError, unknown_name
+from dynst.errors import ConfigError, unknown_name
+from dynst.readers.axes import Axis, axis_of
 from dynst.readers.cache import Slab
 from dynst.readers.grids import Grid
 from dynst.readers.pieces import Oddities
@@ -25,6 +26,7 @@ __all__ = ["MANY_CHANNELS", "ManyChannels", "Survey", "survey"]
 MANY_CHANNELS = 8
 """A file with more channels than this must be told which to use."""
 
+_NAMED = 40  # channels in a message
 _SLAB_BYTES = 4 << 20  # larger is no faster, and zarr holds a slab several times over
 _CHUNK_BYTES = 32 << 20  # a compressed chunk larger than this is read in bands of rows
 
@@ -35,10 +37,14 @@ class ManyChannels(ConfigError):  # noqa: N818 - what is wrong is that none is n
     def __init__(self, where: str, names: Sequence[str]) -> None:
         first = names[0]
         super().__init__(
-            f"{where} offers {len(names)} channels: {', '.join(names)}. "
+            f"{where} offers {len(names)} channels: {_some(names)}. "
             f"Name those to use, for example --observe {first} --predict {first}."
         )
         self.names = tuple(names)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,8 +132,8 @@ class Survey:
         )
         picked = list(dict.fromkeys(id(offered[i][0]) for i in chosen))
         quantities = [next(q for q in self.found.quantities if id(q) == key) for key in picked]
-        axes = [_axis(quantity) for quantity in quantities]
-        shared = join([axis[0] for axis in axes], where=self.source.name)
+        axes = [axis_of(quantity, self.handles) for quantity in quantities]
+        shared = join([axis.times for axis in axes], where=self.source.name)
         runs = find_runs(shared, where=self.source.name)
         picks = tuple(
             _pick(
@@ -160,9 +166,7 @@ class Survey:
                 raise ConfigError(f"{self.source.name}: {unknown_name('channel', name, known)}")
         return matched
 
-    def _notes(
-        self, quantities: list[Quantity], axes: list[tuple[Times, ndarray, ndarray, bool]], shared: Times, runs: Runs
-    ) -> tuple[str, ...]:
+    def _notes(self, quantities: list[Quantity], axes: list[Axis], shared: Times, runs: Runs) -> tuple[str, ...]:
         notes = list(self.found.notes)
         mask = self.found.mask
         notes += [
@@ -170,17 +174,18 @@ class Survey:
             for name, reason in sorted(self.found.left_aside.items())
             if mask is None or name != mask.variable
         ]
-        if any(axis[3] for axis in axes):
+        if any(axis.mixed for axis in axes):
             notes.append("the times were not in order and were sorted")
+        notes += dict.fromkeys(note for axis in axes for note in axis.notes)
         for quantity, axis in zip(quantities, axes, strict=True):
-            lost = len(axis[0].values) - len(shared.values)
+            steps = len(axis.times.values)
+            lost = steps - len(shared.values)
             if lost:
-                notes.append(
-                    f"{lost} of {len(axis[0].values)} steps of {quantity.name} are left out: other variables lack them"
-                )
+                notes.append(f"{lost} of {steps} steps of {quantity.name} are left out: other variables lack them")
         if runs.gaps:
             shown = "; ".join(runs.gaps[:3]) + (f" and {len(runs.gaps) - 3} more" if len(runs.gaps) > 3 else "")
-            notes.append(f"{len(runs.gaps)} gaps in time cut the record into {len(runs.gaps) + 1} runs: {shown}")
+            many = "s" * (len(runs.gaps) > 1)
+            notes.append(f"{len(runs.gaps)} gap{many} in time cut the record into {len(runs.gaps) + 1} runs: {shown}")
         if mask is not None:
             sea = [quantity.name for quantity in quantities if quantity.at_sea_only]
             if sea:
@@ -270,36 +275,10 @@ def survey(path: str, *, cache_dir: Path | None = None) -> Survey:
         raise
 
 
-def _axis(quantity: Quantity) -> tuple[Times, ndarray, ndarray, bool]:
-    """Times of all files in order, the file and the step of each, and whether they had to be sorted."""
-    times = [piece.times for piece in quantity.pieces]
-    if len({(axis.decoded, axis.unit, axis.since, axis.calendar) for axis in times}) > 1:
-        raise DataError(f"{quantity.variable}: the files count time in different units. Give all of them one calendar.")
-    values = np.concatenate([axis.values for axis in times])
-    piece = np.repeat(np.arange(len(times)), [len(axis.values) for axis in times])
-    step = np.concatenate([np.arange(len(axis.values)) for axis in times])
-    order = np.argsort(values, kind="stable")
-    values = values[order]
-    whole = replace(times[0], values=values)
-    twice = np.flatnonzero(values[1:] == values[:-1])
-    if len(twice):
-        files = sorted({Path(quantity.pieces[piece[order[i + d]]].file).name for i in twice[:1] for d in (0, 1)})
-        raise DataError(
-            f"{' and '.join(files)}: time repeats: {whole.say(int(twice[0]))} comes more than once "
-            f"for {quantity.variable} ({len(values) - len(twice)} distinct of {len(values)} values). "
-            "Drop the repeated steps or files first."
-        )
-    # Files in another order than their times are common and harmless; steps out of order within one are worth a note.
-    mixed = any(len(axis.values) > 1 and bool((axis.values[1:] < axis.values[:-1]).any()) for axis in times)
-    return whole, piece[order], step[order], mixed
-
-
-def _pick(
-    quantity: Quantity, axis: tuple[Times, ndarray, ndarray, bool], shared: Times, wanted: list[tuple[int, int]]
-) -> _Pick:
-    at = np.searchsorted(axis[0].values, shared.values)
+def _pick(quantity: Quantity, axis: Axis, shared: Times, wanted: list[tuple[int, int]]) -> _Pick:
+    at = np.searchsorted(axis.times.values, shared.values)
     levels = quantity.level_order[[level for level, _ in wanted]]
-    return _Pick(quantity, levels, tuple(channel for _, channel in wanted), axis[1][at], axis[2][at])
+    return _Pick(quantity, levels, tuple(channel for _, channel in wanted), axis.piece[at], axis.step[at])
 
 
 def _segments(piece: Int[ndarray, " t"], step: Int[ndarray, " t"]) -> list[tuple[int, int]]:

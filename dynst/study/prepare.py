@@ -263,8 +263,8 @@ def describe(field: Field) -> dict[str, object]:
         "runs": len(field.runs),
         "cases": list(field.cases),
         "cadence": field.cadence,
-        "first": _instant(field.time[0]),
-        "last": _instant(field.time[-1]),
+        "first": _instant(field, 0),
+        "last": _instant(field, -1),
         "has_missing": field.has_missing,
         "missing_share": _missing_share(field),
         "megabytes": round(4 * steps * n * c / 1e6, 1),
@@ -289,5 +289,5 @@ def _absolute_file(named: RuleFile) -> RuleFile:
     return replace(named, file=_absolute(named.file))
 
 
-def _instant(time: object) -> str:
-    return str(time)[:16].replace("T", " ")
+def _instant(field: Field, step: int) -> str:
+    return field.moment(step).replace("T", " ")

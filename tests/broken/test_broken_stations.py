@@ -69,7 +69,7 @@ DATA = {
     "empty date": (wide(row5=",1,2,3"), r'x.csv: column "date", row 5 has no time'),
     "date twice": (
         wide(row5="2020-01-04,1,2,3"),
-        r"x.csv: time repeats: 2020-01-04T00:00 comes more than once \(13 dis",
+        r"x.csv: time repeats: 2020-01-04T00:00 comes more than once with other values .* column called station\.$",
     ),
     "two ways to read a date": (
         "date,A,B,C\n" + "".join(f"0{i}/03/2020,1,2,3\n" for i in range(1, 10)),
@@ -269,8 +269,10 @@ def row_of_samples():
             r"x.nc: t has no value at any time and",
         ),
         (
-            lambda: station_file().isel(time=[0, 1, 1, 2]),
-            r"x.nc: time repeats: 2020-01-02T00:00 .* Drop the repeated steps\.$",
+            lambda: station_file(t=(("time", "station"), np.arange(42.0).reshape(14, 3))).assign_coords(
+                time=station_file().time.values[np.r_[0, 1, 1, 2:13]]
+            ),
+            r"x.nc: time repeats: 2020-01-02T00:00 .* write a file for each, or the times in UTC\.$",
         ),
         (lambda: station_file(lat=("station", [-118.0, -117, -116])), r"x.nc: latitude -118 of station 0 .* swapped"),
         (lambda: station_file().drop_vars("t"), r"x.nc: no variable has the dimensions time and station"),

@@ -202,7 +202,7 @@ def test_a_gap_in_time_cuts_the_record_into_runs(grid_file):
     field = read(grid_file(time=time))
     assert field.runs == [(0, 20), (20, 40)]
     assert field.cadence == "1 h"
-    assert any("1 gaps in time cut the record into 2 runs" in note for note in field.origin.notes)
+    assert any("1 gap in time cut the record into 2 runs" in note for note in field.origin.notes)
 
 
 def test_curvilinear_cells_keep_their_neighbours(tmp_path):

@@ -58,7 +58,7 @@ def test_coads_climatology_counts_its_steps(shared_data):
     assert (field.steps, len(field.channels), field.has_missing) == (12, 7, True)
     np.testing.assert_array_equal(field.time, np.arange(12))
     assert field.layout.periodic
-    assert any("gives no civil date" in note for note in field.origin.notes)
+    assert any("gives no date" in note for note in field.origin.notes)
     assert {c.units for c in field.channels} == {"degC", "g kg-1", "m s-1", "hPa"}
 
 
