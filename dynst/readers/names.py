@@ -6,7 +6,7 @@ import enum
 import re
 from collections.abc import Mapping
 
-__all__ = ["CANONICAL", "Role", "channel_name", "clean_units", "is_sea_quantity", "role_of"]
+__all__ = ["CANONICAL", "Role", "channel_name", "clean_units", "is_sea_quantity", "long_name", "role_of"]
 
 
 class Role(enum.StrEnum):
@@ -174,6 +174,18 @@ def channel_name(name: str, level: float | None = None) -> str:
     if level is None:
         return name
     return f"{name}{'_' if name[-1:].isdigit() else ''}{level:g}"
+
+
+def long_name(attrs: Mapping[str, object]) -> str:
+    """What a quantity is, in words; its standard name where the file has no others.
+
+    Examples
+    --------
+    >>> long_name({"standard_name": "wind_from_direction"})
+    'wind from direction'
+    """
+    words = str(attrs.get("long_name", "")).strip()
+    return words or str(attrs.get("standard_name", "")).strip().replace("_", " ")
 
 
 def is_sea_quantity(name: str, attrs: Mapping[str, object]) -> bool:

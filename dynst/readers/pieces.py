@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from numpy import ndarray
 
 from dynst.errors import DataError
+from dynst.readers.flags import bad_values
 from dynst.readers.grids import Grid
 from dynst.readers.sources import Handles
 from dynst.readers.times import Times
 
-__all__ = ["Oddities", "Piece", "decode", "file_chunk"]
+__all__ = ["Oddities", "Piece", "decode", "file_chunk", "with_fill"]
 
 _HUGE = 1e30  # no geophysical number: fill values that a file forgot to declare (9.97e36, 1e34, 3.4e38)
 
@@ -27,6 +28,12 @@ class Oddities:
 
     infinite: int = 0
     huge: int = 0
+    outside: int = 0
+    flagged: int = 0
+
+    def clear(self) -> None:
+        """Count anew."""
+        self.infinite = self.huge = self.outside = self.flagged = 0
 
     def notes(self) -> list[str]:
         """In words."""
@@ -35,6 +42,10 @@ class Oddities:
             said.append(f"{self.infinite} infinite values are read as missing")
         if self.huge:
             said.append(f"{self.huge} values beyond {_HUGE:g}, undeclared fill values, are read as missing")
+        if self.outside:
+            said.append(f"{self.outside} values outside the valid range that the file declares are read as missing")
+        if self.flagged:
+            said.append(f"{self.flagged} values that quality flags call bad or missing are read as missing")
         return said
 
 
@@ -50,6 +61,7 @@ class Piece:
     level_dim: str | None
     chunk: tuple[int, int]  # steps and rows that the file keeps together; 1 where it does not matter
     attrs: Mapping[str, object] = field(default_factory=dict)
+    flags: Mapping[str, Mapping[str, object]] = field(default_factory=dict)  # attributes of its quality flags, by name
 
     def read(
         self,
@@ -63,8 +75,24 @@ class Piece:
 
         `steps` and `levels` count as the file does; a piece without a level dimension gives one level.
         """
-        lazy = handles[self.file].variables[self.variable]
         wanted = self.grid.rows[rows[0] : rows[1]]
+        values = decode(self._raw(handles, self.variable, steps, levels, wanted), self.attrs, odd)
+        for name, attrs in self.flags.items():
+            bad = bad_values(self._raw(handles, name, steps, levels, wanted), attrs) & ~np.isnan(values)
+            odd.flagged += int(bad.sum())
+            values[bad] = np.nan
+        return _take(_take(values, wanted - int(wanted.min()), 2), self.grid.columns, 3)
+
+    def _raw(
+        self,
+        handles: Handles,
+        variable: str,
+        steps: Int[ndarray, " t"],
+        levels: Int[ndarray, " l"],
+        wanted: Int[ndarray, " r"],
+    ) -> Shaped[ndarray, "t l h w"]:
+        """What the file holds of a variable on the rows that cover those wanted, its axes in one order."""
+        lazy = handles[self.file].variables[variable]
         low, high = int(wanted.min()), int(wanted.max()) + 1
         y_dim, x_dim = self.grid.dims
         order = [self.time_dim, *([self.level_dim] if self.level_dim else []), y_dim, x_dim]
@@ -80,9 +108,7 @@ class Piece:
             # Values first: xarray turns a transposed lazy array into single points, at ten times the time and memory.
             parts.append(xr.Variable(kept, self._values(lazy.isel(index), start)).transpose(*order).values)
         raw = np.concatenate(parts) if len(parts) > 1 else _take(parts[0], steps - stretches[0][0], 0)
-        raw = raw[:, None] if self.level_dim is None else _take(raw, np.argsort(np.argsort(levels)), 1)
-        values = decode(raw, self.attrs, odd)
-        return _take(_take(values, wanted - low, 2), self.grid.columns, 3)
+        return raw[:, None] if self.level_dim is None else _take(raw, np.argsort(np.argsort(levels)), 1)
 
     def _values(self, lazy: xr.Variable, start: int) -> ndarray:
         try:
@@ -143,6 +169,9 @@ def decode(raw: ndarray, attrs: Mapping[str, object], odd: Oddities) -> Float[nd
         with np.errstate(over="ignore"):
             values = raw.astype(np.float32)
     values[missing] = np.nan
+    for outside in _outside(raw, values, attrs):
+        odd.outside += int(np.count_nonzero(outside & ~np.isnan(values)))
+        values[outside] = np.nan
     if raw.dtype.kind == "f":
         with np.errstate(invalid="ignore"):
             wild = np.abs(values) > _HUGE
@@ -154,6 +183,35 @@ def decode(raw: ndarray, attrs: Mapping[str, object], odd: Oddities) -> Float[nd
     return values
 
 
+def with_fill(attrs: Mapping[str, object], dtype: np.dtype) -> dict[str, object]:
+    """Attributes with the fill value that netCDF writes where a file declares none; bytes have none.
+
+    Examples
+    --------
+    >>> with_fill({}, np.dtype("i2")), with_fill({"missing_value": -1}, np.dtype("i2"))
+    ({'_FillValue': -32767}, {'missing_value': -1})
+    """
+    known = _FILLS.get(f"{dtype.kind}{dtype.itemsize}")
+    declared = known is None or "_FillValue" in attrs or "missing_value" in attrs
+    return dict(attrs) if declared else {**attrs, "_FillValue": dtype.type(known).item()}
+
+
+def _outside(raw: ndarray, values: ndarray, attrs: Mapping[str, object]) -> Iterator[ndarray]:
+    """Where values lie below and above the valid range that a file declares; whole numbers speak of packed values."""
+    for key, place, beyond in (("valid_min", 0, np.less), ("valid_max", 1, np.greater)):
+        both = np.ravel(np.asarray(attrs.get("valid_range", [])))
+        bound = both[place : place + 1] if len(both) == 2 else np.ravel(np.asarray(attrs.get(key, [])))
+        if len(bound) != 1 or bound.dtype.kind not in "iuf":
+            continue
+        if raw.dtype.kind == "f" or bound.dtype.kind == "f":
+            yield beyond(values, np.float32(bound[0]))
+        else:
+            wrapped = raw.dtype.kind == "u" and bound[0] < 0
+            yield beyond(raw, int(bound[0]) + (1 << 8 * raw.dtype.itemsize) * wrapped)
+
+
+_FILLS = {"i2": -32767, "i4": -2147483647, "i8": -9223372036854775806}
+_FILLS |= {"u2": 65535, "u4": 4294967295, "u8": 18446744073709551614}
 _SCALING = (("scale_factor", 1.0), ("add_offset", 0.0))
 
 

@@ -13,10 +13,11 @@ from jaxtyping import Int
 from numpy import ndarray
 
 from dynst.errors import DataError
+from dynst.readers.flags import can_tell, flag_words, flags_of
 from dynst.readers.grids import Grid, dimension_roles, find_grid
 from dynst.readers.landmask import LandMask, find_mask
-from dynst.readers.names import CANONICAL, Role, channel_name, clean_units, is_sea_quantity, role_of
-from dynst.readers.pieces import Piece, file_chunk
+from dynst.readers.names import CANONICAL, Role, channel_name, clean_units, is_sea_quantity, long_name, role_of
+from dynst.readers.pieces import Piece, file_chunk, with_fill
 from dynst.readers.sources import Handles, Source
 from dynst.readers.times import Times, decode_times
 
@@ -176,6 +177,11 @@ def _member(dataset: xr.Dataset, variable: str, file: str, look: _Look) -> _Memb
     if odd:
         aside[variable] = f"has a dimension {odd[0]} of {dataset.sizes[odd[0]]}; select one of them in the file first"
         return None
+    beside = {str(name): other for name, other in dataset.variables.items() if other.dims == array.dims}
+    owner = flags_of({name: other.attrs for name, other in beside.items()})
+    if variable in owner:
+        aside[variable] = flag_words(owner[variable], _tells(array, time_dim))
+        return None
     if reason := _no_measurement(array):
         aside[variable] = reason
         return None
@@ -187,7 +193,12 @@ def _member(dataset: xr.Dataset, variable: str, file: str, look: _Look) -> _Memb
         time_dim=time_dim,
         level_dim=level_dim,
         chunk=file_chunk(array, time_dim, grid.dims[0]),
-        attrs=dict(array.attrs),
+        attrs=with_fill(array.attrs, array.dtype),
+        flags={
+            name: dict(beside[name].attrs)
+            for name, of in owner.items()
+            if of == variable and _tells(beside[name], time_dim)
+        },
     )
     return _Member(piece, _levels(dataset, array, level_dim), number)
 
@@ -205,11 +216,15 @@ def _helpers(dataset: xr.Dataset) -> set[str]:
     return named
 
 
+def _tells(flags: xr.Variable, time_dim: str) -> bool:
+    """Whether flags say which values are bad; those without meanings are judged by their first step."""
+    first = np.zeros(0) if flags.attrs.get("flag_meanings") else np.asarray(flags.isel({time_dim: 0}).values)
+    return can_tell(first, flags.attrs)
+
+
 def _no_measurement(array: xr.Variable) -> str:
     """Why a variable in time is not something a sensor could measure; empty if it is."""
-    if "flag_values" in array.attrs or "flag_masks" in array.attrs:
-        return "holds flags, not a quantity"
-    if str(array.attrs.get("standard_name", "")).endswith(("status_flag", "number_of_observations")):
+    if str(array.attrs.get("standard_name", "")).endswith("number_of_observations"):
         return "describes the quality of another variable"
     if re.match(r"(count|number) of ", str(array.attrs.get("long_name", "")).lower()):
         return "counts observations, and is no quantity"
@@ -257,7 +272,7 @@ def _quantity(variable: str, members: list[_Member]) -> Quantity:
         variable=variable,
         name=name,
         units=clean_units(str(attrs.get("units", ""))),
-        long_name=str(attrs.get("long_name", "")).strip(),
+        long_name=long_name(attrs),
         levels=tuple(sorted(levels)),
         level_order=np.argsort(np.asarray(levels or (0.0,)), kind="stable"),
         at_sea_only=is_sea_quantity(variable, attrs),

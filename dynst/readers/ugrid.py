@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +13,10 @@ from numpy import ndarray
 
 from dynst.domain import Channel, Covariate, Frame
 from dynst.errors import DataError
+from dynst.readers.flags import bad_values, can_tell, flag_words, flags_of
 from dynst.readers.mesh_records import MeshRecord
-from dynst.readers.names import Role, clean_units, role_of
+from dynst.readers.names import Role, clean_units, long_name, role_of
+from dynst.readers.pieces import Oddities, decode, with_fill
 from dynst.readers.records import Wanted, nearly_even
 from dynst.readers.sources import source_of
 from dynst.readers.times import Times, decode_times, find_runs
@@ -68,11 +70,12 @@ def read_ugrid(path: str, file: Path, wanted: Wanted) -> MeshRecord:
             dim: [a for a in data.data_vars.values() if set(a.dims) == {time_dim, dim}] for dim in (node_dim, face_dim)
         }
         place = node_dim if series[node_dim] else face_dim
+        flags = _flags(series[place])
+        series[place] = [a for a in series[place] if str(a.name) not in {flag.name for flag in flags}]
         if not series[place]:
             raise DataError(f"{where}: no variable with the dimensions {time_dim} and {node_dim} or {face_dim}.")
         offered = [
-            Channel(str(a.name), clean_units(str(a.attrs.get("units", ""))), str(a.attrs.get("long_name", "")))
-            for a in series[place]
+            Channel(str(a.name), clean_units(str(a.attrs.get("units", ""))), long_name(a.attrs)) for a in series[place]
         ]
         channels = wanted.choose(where, offered, {str(a.name): "is on the faces" for a in series[face_dim]})
         order, times, odd = _times(decode_times(clock.values, clock.attrs, where=where), where)
@@ -99,6 +102,7 @@ def read_ugrid(path: str, file: Path, wanted: Wanted) -> MeshRecord:
     notes = [note for note in (times.note, *odd) if note]
     if runs.gaps:
         notes.append(f"{len(runs.gaps)} gaps in time cut the record into runs: {'; '.join(runs.gaps[:3])}")
+    notes += [f"{flag.name} is not used: it {flag_words(flag.owner, flag.told)}" for flag in flags]
     notes += [f"{known.name} does not vary in time: it is a covariate" for known in covariates]
     notes += [
         f"{name} of 0 or less is dry ground: missing there, and a place that is never wet is no site" for name in dry
@@ -127,6 +131,9 @@ def read_ugrid(path: str, file: Path, wanted: Wanted) -> MeshRecord:
             for start in range(0, len(order), size):
                 piece = order[start : start + size]
                 out = [_masked(data[name].transpose(time_dim, place)[piece], name in dry) for name in names]
+                for flag in (flag for flag in flags if flag.told and flag.owner in names):
+                    cells = data[flag.name].transpose(time_dim, place)[piece].values
+                    out[names.index(flag.owner)][bad_values(cells, flag.attrs)] = np.nan
                 yield np.stack(out, axis=-1)
 
     return MeshRecord(
@@ -146,6 +153,25 @@ def read_ugrid(path: str, file: Path, wanted: Wanted) -> MeshRecord:
         covariates=covariates,
         notes=tuple(notes),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Flag:
+    """A variable with quality flags: whose, and whether it says which values are bad."""
+
+    name: str
+    owner: str
+    told: bool
+    attrs: Mapping[str, object]
+
+
+def _flags(arrays: Sequence[xr.DataArray]) -> list[_Flag]:
+    known = {str(array.name): array for array in arrays}
+    owner = flags_of({name: array.attrs for name, array in known.items()})
+    return [
+        _Flag(name, of, can_tell(known[name].values, known[name].attrs), known[name].attrs)
+        for name, of in owner.items()
+    ]
 
 
 def _times(times: Times, where: str) -> tuple[Int[ndarray, " s"], Times, tuple[str, ...]]:
@@ -168,14 +194,10 @@ def _both_signs(values: Float[ndarray, "t n"]) -> bool:
 
 def _masked(array: xr.DataArray, dry: bool) -> Float[ndarray, "*t n"]:
     """Values unpacked, NaN where they are fill or dry ground."""
-    values = np.asarray(array.values, float)
-    for key in ("_FillValue", "missing_value"):
-        if key in array.attrs:
-            values[values == float(np.ravel(array.attrs[key])[0])] = np.nan
-    values = values * float(array.attrs.get("scale_factor", 1.0)) + float(array.attrs.get("add_offset", 0.0))
+    values = decode(np.asarray(array.values), with_fill(array.attrs, array.dtype), Oddities())
     if dry:
         values[values <= 0] = np.nan
-    return values.astype(np.float32)
+    return values
 
 
 def _nodes(data: xr.Dataset, mesh: xr.DataArray, where: str) -> tuple[Float[ndarray, "n 2"], bool, str]:
