@@ -52,7 +52,7 @@ _TABLES: dict[str, dict[str, str]] = {
     "data": {
         "path": "data",
         **{key: key for key in ("observe", "predict", "stations", "graph", "layout", "sites", "spacing", "split")},
-        **{key: key for key in ("train_until", "valid_until")},
+        **{key: key for key in ("train_until", "valid_until", "keep_values")},
     },
     "window": {key: key for key in ("history", "horizon", "stride", "climatology", "cycle")},
     "budget": {"sparsity": "sparsity", "sensors": "sensors", "new": "new"},
@@ -164,10 +164,11 @@ class Study(BaseModel):
 
     Parameters
     ----------
-    data, stations, graph, layout, sites, spacing, split, train_until, valid_until
+    data, stations, graph, layout, sites, spacing, split, train_until, valid_until, keep_values
         ``[data]``: path (or URL, ``sample:NAME``; ``python:NAME`` stands for a `Field` made in Python), files of
         positions and links, axes of frames, number of reference sites, metres between cells; split by ``time`` or
-        whole ``run``, or dates that end training and validation.
+        whole ``run``, or dates that end training and validation; whether codes for missing values, spikes and sensors
+        that stand still stay as they are.
     observe, predict : sequence of str
         Channels that a sensor measures, and that are forecast; all if empty.
     history, horizon, stride, climatology, cycle
@@ -223,6 +224,7 @@ class Study(BaseModel):
     split: Literal["auto", "run", "time"] = "auto"
     train_until: IsoDate = None
     valid_until: IsoDate = None
+    keep_values: bool = False
 
     history: Steps | None = None
     horizon: Steps | None = None
@@ -441,7 +443,12 @@ class Study(BaseModel):
     def hints(self) -> Hints:
         """What the reader is told besides the path."""
         return Hints(
-            stations=self.stations, graph=self.graph, layout=self.layout, sites=self.sites, spacing=self.spacing
+            stations=self.stations,
+            graph=self.graph,
+            layout=self.layout,
+            sites=self.sites,
+            spacing=self.spacing,
+            keep_values=self.keep_values,
         )
 
     def window(self, steps: int, *, longest: int | None = None, cadence: str = "1 step") -> Window:

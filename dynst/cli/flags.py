@@ -71,6 +71,7 @@ READING = (
     Flag("layout", str, _RARE, "Axes of an array: t time, c channel, h, w of frames, p places, e event.", "LETTERS"),
     Flag("sites", int, _RARE, "Reference sites of meshes that move or differ. Default: 2000."),
     Flag("spacing", float, _RARE, "Metres between the cells of a stack of frames.", "M"),
+    Flag("keep_values", bool, _RARE, "Take all values as they are: codes like -9999, spikes, stuck sensors."),
     Flag("split", str, _RARE, "run: whole experiments. time: blocks. Default: run if there are 3.", "NAME"),
     Flag("climatology", str, _RARE, "What is usual: mean, day, week, year, cycle. Default: by its own error.", "A+B"),
     Flag("cycle", int, _RARE, "Steps of a cycle, for records without dates.", "STEPS"),

@@ -34,6 +34,8 @@ class Origin:
         Kind and shape of the grid in the file, in words.
     stations : bool
         Whether the sites are stations that stand: all of them together are a network.
+    caveats : tuple of str
+        What was wrong with the values themselves, and what was done: no verdict on the record is spoken without it.
     makers_split : MakersSplit or None
         Cases for training, validation and test, if the makers list them.
 
@@ -50,3 +52,4 @@ class Origin:
     grid: str = ""
     stations: bool = False
     makers_split: MakersSplit | None = None
+    caveats: tuple[str, ...] = ()

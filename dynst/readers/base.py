@@ -30,6 +30,8 @@ class Hints:
         Reference sites of meshes that move or differ between runs.
     spacing : float or None
         Distance between the cells of a stack of frames, in metres.
+    keep_values : bool
+        Whether every value is taken as it is: codes, spikes and sensors that stand still are told of, and stay.
 
     Examples
     --------
@@ -43,6 +45,7 @@ class Hints:
     layout: str | None = None
     sites: int | None = None
     spacing: float | None = None
+    keep_values: bool = False
 
     def check(self, reader: str, *known: str) -> None:
         """Refuse what a reader has no use for; `known` are the hints that it takes.
@@ -53,7 +56,7 @@ class Hints:
             If another hint is given.
         """
         for field in fields(self):
-            if field.name not in known and getattr(self, field.name) is not None:
+            if field.name not in {*known, "keep_values"} and getattr(self, field.name) is not None:
                 raise ConfigError(f"{field.name} is no option of {reader} data: leave it out.")
 
 

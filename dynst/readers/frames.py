@@ -29,6 +29,7 @@ from dynst.readers.records import Wanted
 from dynst.readers.sidecar import Sidecar, axis_letters, read_sidecar
 from dynst.readers.sources import fingerprints, writable
 from dynst.readers.times import Runs, Times, find_runs
+from dynst.readers.values import look
 
 __all__ = ["read", "recognises"]
 
@@ -115,7 +116,7 @@ def read(
     record.survey()
     record.channels = Wanted(observe, predict).choose(name, record.offered, {})
     mark = fingerprints([*files, *(side for file in files if (side := _beside(file)).is_file())])
-    made = record.field(mark[1], path, cache_dir)
+    made = record.field(mark[1], path, cache_dir, keep_values=hints.keep_values)
     return replace(made, origin=replace(made.origin, path=path, reader="frames", fingerprint=mark[0]))
 
 
@@ -510,7 +511,7 @@ class _Record:
 
     def slabs(self, cells: Int[ndarray, " n"] | None = None) -> Iterator[Slab]:
         """Values of the chosen channels, a block at a time, of all cells or those given."""
-        self.odd.infinite = self.odd.huge = 0
+        self.odd.clear()
         self.missing[:] = [0, 0]
         h, w = self.shape
         names = [channel.name for channel in self.offered]
@@ -558,7 +559,7 @@ class _Record:
         """What is learnt by reading all values."""
         return Learnt(self.missing[0] / max(1, self.missing[1]), tuple(self.odd.notes()))
 
-    def field(self, version: str, path: str, cache_dir: Path | None) -> Field:
+    def field(self, version: str, path: str, cache_dir: Path | None, *, keep_values: bool = False) -> Field:
         """The field, in memory if small, else converted once to a file."""
         steps, (h, w), count = len(self.time), self.shape, len(self.channels)
         series: Series
@@ -584,13 +585,14 @@ class _Record:
                 learnt=self.learnt,
             )
             series, cells, learnt = done.series, done.cells, done.learnt
-        missing, notes = learnt.missing, [*self.notes, *learnt.notes]
+        seen = look(series, self.channels, learnt.missing, keep=keep_values)
+        cells, missing, notes = cells[seen.sites], seen.missing, [*self.notes, *learnt.notes]
         if len(cells) < h * w:
             notes.append(f"{h * w - len(cells)} of {h * w} cells never hold a value and are no sites")
         if missing:
             notes.append(f"{missing:.2%} of the values at the sites are missing")
-        return Field(
-            series=series,
+        made = Field(
+            series=seen.series,
             time=self.time,
             run=self.runs.run,
             sites=self._sites(cells, notes),
@@ -602,6 +604,7 @@ class _Record:
             cases=self.cases,
             origin=Origin(notes=tuple(notes), makers_split=self._makers_split()),
         )
+        return seen.on(made)
 
     def _makers_split(self) -> MakersSplit | None:
         if not self.parts:

@@ -15,6 +15,7 @@ from dynst.readers.base import Hints
 from dynst.readers.cache import Learnt, convert
 from dynst.readers.names import Role, role_of
 from dynst.readers.survey import Survey, survey
+from dynst.readers.values import Look, look
 
 __all__ = ["IN_MEMORY_BYTES", "field_of", "read", "recognises"]
 
@@ -54,7 +55,7 @@ def read(
     cache_dir : Path, optional
         Where records larger than 64 MB are kept once converted; default ``DYNST_CACHE`` or the user's cache folder.
     hints : Hints
-        None of them means anything here.
+        ``keep_values``; none of the others means anything here.
 
     Returns
     -------
@@ -73,12 +74,12 @@ def read(
     hints.check("gridded")
     found = survey(path, cache_dir=cache_dir)
     try:
-        return field_of(found.choose(observe, predict), cache_dir=cache_dir)
+        return field_of(found.choose(observe, predict), cache_dir=cache_dir, keep_values=hints.keep_values)
     finally:
         found.close()
 
 
-def field_of(found: Survey, *, cache_dir: Path | None = None) -> Field:
+def field_of(found: Survey, *, cache_dir: Path | None = None, keep_values: bool = False) -> Field:
     """The field of a survey whose channels are chosen: read into memory if small, else converted once to a file."""
     series: Series
     if found.bytes <= IN_MEMORY_BYTES:
@@ -104,7 +105,12 @@ def field_of(found: Survey, *, cache_dir: Path | None = None) -> Field:
             learnt=lambda: Learnt(found.missing_share(), tuple(found.oddities.notes())),
         )
         series, cells, learnt = done.series, done.cells, done.learnt
-    return _assemble(found, series, cells, learnt)
+    if not len(cells):
+        raise DataError(
+            f"{found.source.name}: no cell of the grid ever holds a value. Check the variable and its mask."
+        )
+    looked = look(series, found.channels, learnt.missing, keep=keep_values)
+    return looked.on(_assemble(found, looked, cells, learnt))
 
 
 def _cells(found: Survey) -> np.ndarray:
@@ -119,7 +125,7 @@ def _cells(found: Survey) -> np.ndarray:
         valid[slab.site : slab.site + slab.values.shape[1]] |= seen.any(axis=(0, 2))
         channels |= seen.any(axis=(0, 1))
     _no_empty_channel(found, channels)
-    found.oddities.infinite = found.oddities.huge = 0  # they are counted again when the values are written
+    found.oddities.clear()  # they are counted again when the values are written
     return np.flatnonzero(valid & found.positioned)
 
 
@@ -132,12 +138,9 @@ def _no_empty_channel(found: Survey, seen: np.ndarray) -> None:
         )
 
 
-def _assemble(found: Survey, series: Series, cells: np.ndarray, learnt: Learnt) -> Field:
-    grid, missing = found.grid, learnt.missing
-    if not len(cells):
-        raise DataError(
-            f"{found.source.name}: no cell of the grid ever holds a value. Check the variable and its mask."
-        )
+def _assemble(found: Survey, seen: Look, cells: np.ndarray, learnt: Learnt) -> Field:
+    grid, missing = found.grid, seen.missing
+    cells = cells[seen.sites]
     sites = Sites(
         grid.x[cells],
         grid.y[cells],
@@ -154,7 +157,7 @@ def _assemble(found: Survey, series: Series, cells: np.ndarray, learnt: Learnt) 
     if missing > 0:
         said.append(f"{missing:.2%} of the values at the sites are missing")
     return Field(
-        series=series,
+        series=seen.series,
         time=found.time,
         clock=found.clock,
         run=found.runs.run,

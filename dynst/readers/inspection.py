@@ -22,10 +22,12 @@ from dynst.readers.base import Hints
 from dynst.readers.door import READERS, resolve, sniff
 from dynst.readers.gridded import IN_MEMORY_BYTES, field_of
 from dynst.readers.survey import ManyChannels, Survey, survey
+from dynst.readers.values import look
 
 __all__ = ["GraphInfo", "Inspection", "VariableInfo", "inspect"]
 
-_SAMPLED_STEPS = 16  # of a record too large to read for a look
+_SAMPLED_STEPS, _LEAST_STEPS = 16, 4  # of a record too large to read for a look
+_SAMPLED_BYTES = 32 << 20
 _WORST = 5  # sites that are named for what they miss
 _SHOWN = 6  # names in a row of the table; all are in the document
 
@@ -282,8 +284,8 @@ def inspect(
             chosen = found.choose([one], [one])
         infos = _variables(chosen)
         if chosen.bytes <= IN_MEMORY_BYTES:
-            return _describe(data, field_of(chosen), infos, cut, problem)
-        return _describe_large(data, chosen, infos, cut, problem)
+            return _describe(data, field_of(chosen, keep_values=hints.keep_values), infos, cut, problem)
+        return _describe_large(data, chosen, infos, cut, problem, keep_values=hints.keep_values)
     finally:
         found.close()
 
@@ -348,9 +350,15 @@ def _missing(field: Field) -> Float[ndarray, "n c"]:
     return gone / max(1, field.steps)
 
 
-def _describe_large(data: str, found: Survey, variables: list[VariableInfo], cut: _Cut, problem: str) -> Inspection:
-    steps = np.unique(np.linspace(0, found.steps - 1, _SAMPLED_STEPS).round().astype(int))
-    looks = np.stack([found.step(int(step)) for step in steps])
+def _describe_large(
+    data: str, found: Survey, variables: list[VariableInfo], cut: _Cut, problem: str, *, keep_values: bool
+) -> Inspection:
+    count = max(_LEAST_STEPS, min(_SAMPLED_STEPS, _SAMPLED_BYTES * found.steps // found.bytes))
+    steps = np.unique(np.linspace(0, found.steps - 1, count).round().astype(int))
+    looks = np.empty((len(steps), found.grid.x.size, len(found.channels)), np.float32)
+    for i, step in enumerate(steps.tolist()):
+        looks[i] = found.step(step)
+    seen = look(ArraySeries(looks), found.channels, 0.0, keep=keep_values)
     cells = np.flatnonzero((~np.isnan(looks)).any(axis=(0, 2)) & found.positioned)
     grid = found.grid
     return _inspection(
@@ -369,7 +377,11 @@ def _describe_large(data: str, found: Survey, variables: list[VariableInfo], cut
         missing=float(np.isnan(looks[:, cells]).mean()) if len(cells) else 1.0,
         bytes_=found.bytes,
         channels=found.channels,
-        notes=[*found.notes, f"sites and missing values are judged by {len(steps)} steps spread over the record"],
+        notes=[
+            *found.notes,
+            *seen.codes,
+            f"sites and missing values are judged by {len(steps)} steps spread over the record",
+        ],
         cut=cut,
         problem=problem,
         unit="degrees" if grid.frame is Frame.GEOGRAPHIC else "m",

@@ -118,4 +118,4 @@ def read(
         record = read_ugrid(path, several or [place], wanted)
     else:
         record = read_cloud(path, place, wanted)
-    return field_of(record, cache_dir=cache_dir)
+    return field_of(record, cache_dir=cache_dir, keep_values=hints.keep_values)

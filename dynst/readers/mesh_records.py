@@ -30,6 +30,7 @@ from dynst.readers.cache import Learnt, Slab, convert
 from dynst.readers.gridded import IN_MEMORY_BYTES
 from dynst.readers.sources import Source
 from dynst.readers.triangles import areas
+from dynst.readers.values import look
 
 __all__ = ["MeshRecord", "field_of"]
 
@@ -60,6 +61,10 @@ class MeshRecord:
         Made of the triangles if left out; ones without them.
     role : Int[ndarray, "n"] or None
         What a plan may do with a place.
+    names : tuple of str
+        What the places are called; by their positions if left out.
+    reader : str
+        Who made the record; the places of ``stations`` are sensors that stand.
     """
 
     source: Source
@@ -81,9 +86,11 @@ class MeshRecord:
     covariates: tuple[Covariate, ...] = ()
     notes: tuple[str, ...] = ()
     split: MakersSplit | None = None
+    names: tuple[str, ...] = ()
+    reader: str = "mesh"
 
 
-def field_of(record: MeshRecord, *, cache_dir: Path | None = None) -> Field:
+def field_of(record: MeshRecord, *, cache_dir: Path | None = None, keep_values: bool = False) -> Field:
     """The field of a record: places that never hold a value are no sites, large values are kept in a file.
 
     Raises
@@ -113,7 +120,7 @@ def field_of(record: MeshRecord, *, cache_dir: Path | None = None) -> Field:
         lost = [0, 0]
         done = convert(
             cache_folder(cache_dir),
-            f"mesh|{record.source.version}|{record.source.path}|{[ch.name for ch in record.channels]}|{n}",
+            f"{record.reader}|{record.source.version}|{record.source.path}|{[ch.name for ch in record.channels]}|{n}",
             record.steps,
             c,
             cells=lambda: _keep(record, record.blocks(), alone),
@@ -121,6 +128,8 @@ def field_of(record: MeshRecord, *, cache_dir: Path | None = None) -> Field:
             learnt=lambda: Learnt(lost[0] / max(1, lost[1])),
         )
         series, keep, missing = done.series, done.cells, done.learnt.missing
+    seen = look(series, record.channels, missing, keep=keep_values)
+    keep, missing = keep[seen.sites], seen.missing
     if len(keep) < 2:
         raise DataError(f"{where}: {len(keep)} place with a value came; a plan needs 2 or more.")
     silent = n - len(keep) - int(alone.sum())
@@ -134,13 +143,14 @@ def field_of(record: MeshRecord, *, cache_dir: Path | None = None) -> Field:
         frame=record.frame,
         area=area[keep],
         unit=record.unit,
+        name=tuple(record.names[i] for i in keep.tolist()) if record.names else (),
         role=np.zeros(len(keep), np.int8) if record.role is None else record.role[keep],
     )
     layout = _layout(record, sites, keep)
     if layout.parts > 1:
         notes.append(f"the sites fall into {layout.parts} parts that do not hear of each other")
-    return Field(
-        series=series,
+    made = Field(
+        series=seen.series,
         time=record.time,
         clock=record.clock,
         run=record.run,
@@ -153,9 +163,15 @@ def field_of(record: MeshRecord, *, cache_dir: Path | None = None) -> Field:
         cases=record.cases,
         covariates=tuple(replace(known, values=known.values[keep]) for known in record.covariates),
         origin=Origin(
-            record.source.path, "mesh", record.source.fingerprint, notes=tuple(notes), makers_split=record.split
+            record.source.path,
+            record.reader,
+            record.source.fingerprint,
+            notes=tuple(notes),
+            stations=record.reader == "stations",
+            makers_split=record.split,
         ),
     )
+    return seen.on(made)
 
 
 def _keep(record: MeshRecord, blocks: Iterator[ndarray], alone: Bool[ndarray, " n"]) -> Int[ndarray, " k"]:

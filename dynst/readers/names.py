@@ -16,6 +16,7 @@ __all__ = [
     "is_mask",
     "is_sea_quantity",
     "is_static",
+    "long_name",
     "role_of",
 ]
 
@@ -264,6 +265,18 @@ def is_mask(name: str, attrs: Mapping[str, object]) -> bool:
 
 def _standard(attrs: Mapping[str, object]) -> str:
     return str(attrs.get("standard_name", "")).lower()
+
+
+def long_name(attrs: Mapping[str, object]) -> str:
+    """What a quantity is, in words; its standard name where the file has no others.
+
+    Examples
+    --------
+    >>> long_name({"standard_name": "wind_from_direction"})
+    'wind from direction'
+    """
+    words = str(attrs.get("long_name", attrs.get("description", ""))).strip()
+    return words or str(attrs.get("standard_name", "")).strip().replace("_", " ")
 
 
 def is_sea_quantity(name: str, attrs: Mapping[str, object]) -> bool:

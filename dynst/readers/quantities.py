@@ -14,14 +14,25 @@ from numpy import ndarray
 
 from dynst.errors import DataError
 from dynst.readers.clocks import clock_of
+from dynst.readers.flags import can_tell, flag_words, flags_of
 from dynst.readers.grids import Grid, dimension_roles, find_grid
 from dynst.readers.landmask import LandMask, find_mask
-from dynst.readers.names import CANONICAL, Role, channel_name, clean_units, is_mask, is_sea_quantity, is_static, role_of
-from dynst.readers.pieces import Piece, file_chunk
+from dynst.readers.names import (
+    CANONICAL,
+    Role,
+    channel_name,
+    clean_units,
+    is_mask,
+    is_sea_quantity,
+    is_static,
+    long_name,
+    role_of,
+)
+from dynst.readers.pieces import Piece, file_chunk, with_fill
 from dynst.readers.sources import Handles, Source
 from dynst.readers.times import Times
 
-__all__ = ["Found", "Quantity", "find_quantities", "levels_of", "no_measurement"]
+__all__ = ["Found", "Quantity", "find_quantities", "levels_of", "no_measurement", "tells"]
 
 
 _VERSIONS = "expver"
@@ -183,6 +194,11 @@ def _member(dataset: xr.Dataset, variable: str, file: str, look: _Look) -> _Memb
     if odd:
         aside[variable] = f"has a dimension {odd[0]} of {dataset.sizes[odd[0]]}; select one of them in the file first"
         return None
+    beside = {str(name): other for name, other in dataset.variables.items() if other.dims == array.dims}
+    owner = flags_of({name: other.attrs for name, other in beside.items()})
+    if variable in owner:
+        aside[variable] = flag_words(owner[variable], tells(array, time_dim))
+        return None
     if reason := no_measurement(variable, array) or _unmoved(variable, array, time_dim):
         aside[variable] = reason
         return None
@@ -194,7 +210,12 @@ def _member(dataset: xr.Dataset, variable: str, file: str, look: _Look) -> _Memb
         time_dim=time_dim,
         level_dim=level_dim,
         chunk=file_chunk(array, time_dim, grid.dims[0]),
-        attrs=dict(array.attrs),
+        attrs=with_fill(array.attrs, array.dtype),
+        flags={
+            name: dict(beside[name].attrs)
+            for name, of in owner.items()
+            if of == variable and tells(beside[name], time_dim)
+        },
         versions_dim=versions_dim,
     )
     return _Member(piece, levels_of(dataset, array, level_dim), number)
@@ -211,6 +232,12 @@ def _helpers(dataset: xr.Dataset) -> set[str]:
         if role_of(str(name), array.attrs) in (Role.LATITUDE, Role.LONGITUDE):
             named.add(str(name))
     return named
+
+
+def tells(flags: xr.Variable, time_dim: str) -> bool:
+    """Whether flags say which values are bad; those without meanings are judged by their first step."""
+    first = np.zeros(0) if flags.attrs.get("flag_meanings") else np.asarray(flags.isel({time_dim: 0}).values)
+    return can_tell(first, flags.attrs)
 
 
 def _staggered(array: xr.Variable) -> list[str]:
@@ -240,9 +267,7 @@ def no_measurement(name: str, array: xr.Variable) -> str:
     """Why a variable in time is not something a sensor could measure; empty if it is."""
     if array.dtype.kind in "iu" and is_mask(name, array.attrs):
         return "is a mask, not a quantity"
-    if "flag_values" in array.attrs or "flag_masks" in array.attrs:
-        return "holds flags, not a quantity"
-    if str(array.attrs.get("standard_name", "")).endswith(("status_flag", "number_of_observations")):
+    if str(array.attrs.get("standard_name", "")).endswith("number_of_observations"):
         return "describes the quality of another variable"
     if re.match(r"(count|number) of ", str(array.attrs.get("long_name", "")).lower()):
         return "counts observations, and is no quantity"
@@ -290,7 +315,7 @@ def _quantity(variable: str, members: list[_Member]) -> Quantity:
         variable=variable,
         name=name,
         units=clean_units(str(attrs.get("units", ""))),
-        long_name=str(attrs.get("long_name", attrs.get("description", ""))).strip(),
+        long_name=long_name(attrs),
         levels=tuple(sorted(levels)),
         level_order=np.argsort(np.asarray(levels or (0.0,)), kind="stable"),
         at_sea_only=is_sea_quantity(variable, attrs),

@@ -37,7 +37,6 @@ __all__ = [
 _SNAP = 0.25  # of a step: so far may a time be put; what lies farther off is a gap or uneven
 _CROWD = 0.05  # share of steps that may be left aside because two fall on one even time
 _FILLED = 0.1  # share of steps that a long table may lack without being cut there
-_CODES = (-999.0, -999.9, -9999.0, -9999.9, -99999.0)  # missing values that a text file has no other way to declare
 _EPOCHS = (1e11, 1e14, 1e17)  # since 1970: fewer are seconds, fewer milliseconds, fewer microseconds, else nanoseconds
 _HUGE = 1e30  # no measured number: an undeclared fill value, or infinite
 _DATE = r"\d{4}-\d\d|\d{4}/\d|\d{4}\.\d\d|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{8}T|[A-Za-z]{3} \d|\d{1,2}[ -][A-Za-z]{3}"
@@ -189,17 +188,12 @@ def _packed(values: ndarray, name: str) -> ndarray | None:
 
 
 def cleaned(values: Float[ndarray, "t n c"]) -> tuple[Float32[ndarray, "t n c"], list[str]]:
-    """As float32, with codes and what is no measured number missing; and notes of what was found."""
+    """As float32, with what is no number that float32 measures missing; and notes of what was found."""
     notes = []
     huge = np.abs(values) > _HUGE
     if huge.any():
         notes.append(f"values beyond {_HUGE:g} are read as missing: {int(huge.sum())}")
         values = np.where(huge, np.nan, values)
-    for code in _CODES:
-        coded = values == code
-        if coded.any():
-            notes.append(f"values of {code:g} are read as missing: {int(coded.sum())}")
-            values = np.where(coded, np.nan, values)
     return values.astype(np.float32), notes
 
 

@@ -20,6 +20,7 @@ from dynst.readers.records import Record, Wanted, cleaned, fill_gaps, read_times
 from dynst.readers.repeats import differences
 from dynst.readers.station_columns import LONG_NAMES, counts_rows, idle, station_column, told_apart
 from dynst.readers.station_tables import Places, find_roles, place
+from dynst.readers.table_flags import without_flags
 from dynst.readers.tables import Table, quantity_of, some, words_of
 from dynst.readers.times import Times
 from dynst.readers.turned_tables import upright
@@ -43,16 +44,19 @@ def record_of(table: Table, wanted: Wanted, places: Places | None = None) -> Rec
     table = upright(with_dates(table), LONG_NAMES)
     time = time_column(table)
     rest = [column for column in table.columns if column != time]
-    if time is not None:
-        station = station_column(table, rest, time, places)
-        if station is not None:
-            return fill_gaps(_long(table, wanted, time, station))
-    if _are_places(rest, time):
+    station = None if time is None else station_column(table, rest, time, places)
+    if station is None and _are_places(rest, time):
         raise DataError(
             f"{table.path.name}: it holds positions of stations and no times. Give it as the table of stations "
             "(--stations FILE), and the table of values as the data."
         )
-    return _wide(table, wanted, time)
+    keys = {column for column in (time, station) if column is not None}
+    table, said = without_flags(table, keys | set(find_roles(rest).values()))
+    if time is not None and station is not None:
+        record = fill_gaps(_long(table, wanted, time, station))
+    else:
+        record = _wide(table, wanted, time)
+    return replace(record, notes=(*record.notes, *said))
 
 
 def _are_places(columns: Sequence[str], time: str | None) -> bool:

@@ -4,29 +4,37 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from jaxtyping import Float32
 from numpy import ndarray
 
-from dynst.domain import Channel
+from dynst.domain import Channel, Covariate
 from dynst.errors import DataError
 from dynst.readers.clocks import clock_of
 from dynst.readers.edges import Links
+from dynst.readers.flags import bad_values, can_tell, flag_words, flags_of
+from dynst.readers.gridded import IN_MEMORY_BYTES
 from dynst.readers.groups import only_group
-from dynst.readers.names import Role, clean_units, degrees_in, role_of
-from dynst.readers.records import Record, Wanted, cleaned
+from dynst.readers.mesh_records import MeshRecord
+from dynst.readers.names import Role, clean_units, degrees_in, long_name, role_of
+from dynst.readers.pieces import Oddities, decode, with_fill
+from dynst.readers.records import Record, Wanted, cleaned, nearly_even
+from dynst.readers.sources import source_of
 from dynst.readers.station_tables import Places, place
 from dynst.readers.tables import one_line, some
-from dynst.readers.times import Times
+from dynst.readers.times import Times, find_runs, gap_notes
 
-__all__ = ["holds_stations", "read_json", "read_netcdf"]
+__all__ = ["holds_stations", "read_json", "read_netcdf", "stream_netcdf"]
 
-_HUGE = 1e30  # fill values that a file forgot to declare
+_FIRST = 1000  # steps by which flags without meanings are judged
+_BLOCK = 4 << 20
 _DIMENSIONS = ("station", "stations", "site", "sites", "sensor", "sensors", "location")
 _HEIGHTS = {"elevation", "altitude", "alt", "height", "elev", "surface_altitude", "orography", "z"}
 
@@ -64,20 +72,112 @@ def read_netcdf(path: Path, wanted: Wanted) -> Record:
     DataError, ConfigError
         If it holds no such series, or a channel is asked for that is not there.
     """
-    where = path.name
+    with _opened(path) as (data, stored):
+        found = _outline(path.name, data, stored, wanted)
+        odd = Oddities()
+        values = found.read(stored, 0, len(found.times.values), odd)
+    notes = (*found.notes[:1], *odd.notes(), *found.notes[1:]) if found.times.note else (*odd.notes(), *found.notes)
+    names = tuple(next(iter(found.called.values())))
+    return Record(found.where, values, found.times, names, found.channels, places=found.places, notes=notes)
+
+
+def stream_netcdf(path: str, file: Path, wanted: Wanted) -> MeshRecord | None:
+    """The record in a large netCDF file with stations that have positions, to be read block by block; else None.
+
+    Raises
+    ------
+    DataError, ConfigError
+        As `read_netcdf`.
+    """
+    with _opened(file) as (data, stored):
+        found = _outline(file.name, data, stored, wanted)
+    steps, places, names = len(found.times.values), found.places, tuple(next(iter(found.called.values())))
+    small = 4 * steps * len(names) * len(found.channels) <= IN_MEMORY_BYTES
+    if small or places is None or not _plain(found.times, places):
+        return None
+
+    def blocks() -> Iterator[Float32[ndarray, "t n c"]]:
+        size = max(1, _BLOCK // (4 * len(names) * len(found.channels)))
+        with _opened(file) as (_, stored):
+            for start in range(0, steps, size):
+                yield found.read(stored, start, min(start + size, steps), Oddities())
+
+    runs = find_runs(found.times, where=found.where)
+    height = () if places.height is None else (Covariate("height", places.height, places.height_unit),)
+    return MeshRecord(
+        source=source_of(path, file.stem, "stations", (str(file),), members=[file], root=None),
+        steps=steps,
+        blocks=blocks,
+        points=np.stack([places.x, places.y], axis=-1),
+        channels=found.channels,
+        time=found.times.values if found.times.decoded else np.arange(steps),
+        run=runs.run,
+        cadence=runs.cadence,
+        frame=places.frame,
+        unit=places.unit,
+        clock=found.times.clock(runs.run),
+        covariates=height,
+        notes=(*found.notes, *places.notes, *gap_notes(runs)),
+        names=names,
+        reader="stations",
+    )
+
+
+def _plain(times: Times, places: Places) -> bool:
+    """Whether times ascend evenly and every station has a place, so that nothing is to be moved or left out."""
+    ascending = bool((times.values[1:] > times.values[:-1]).all())
+    known = np.isfinite(places.x).all() and np.isfinite(places.y).all()
+    height = places.height is None or (np.isfinite(places.height).all() and np.ptp(places.height) > 0)
+    return bool(ascending and known and height) and nearly_even(times) is None
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[xr.Dataset, xr.Dataset]]:
+    """A file, decoded but for its times, and as it is stored."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of several fill values all are honoured
-            plain: dict[str, Any] = {"decode_times": False, "decode_timedelta": False, "cache": False}
-            data = xr.open_dataset(path, engine="netcdf4", group=only_group(str(path)), **plain)
+            group = only_group(str(path))
+            plain: dict[str, Any] = {"engine": "netcdf4", "cache": False, "group": group}
+            data = xr.open_dataset(path, decode_times=False, decode_timedelta=False, **plain)
+            stored = xr.open_dataset(path, decode_cf=False, **plain)
     except Exception as err:  # the libraries below raise many kinds
         first = str(err).strip().splitlines()[0] if str(err).strip() else type(err).__name__
-        raise DataError(f"{where}: cannot be opened as netCDF: {first}. Is the file whole? Get it again.") from err
-    with data:
-        return _netcdf(where, data, wanted)
+        raise DataError(f"{path.name}: cannot be opened as netCDF: {first}. Is the file whole? Get it again.") from err
+    with data, stored:
+        yield data, stored
 
 
-def _netcdf(where: str, data: xr.Dataset, wanted: Wanted) -> Record:
+@dataclass(frozen=True, eq=False)
+class _Outline:
+    """A netCDF file with stations, before its values are read."""
+
+    where: str
+    dims: tuple[str, str]
+    channels: tuple[Channel, ...]
+    times: Times
+    called: Mapping[str, list[str]]
+    places: Places | None
+    flags: Mapping[str, str]  # variables of flags that are applied, and whose they are
+    notes: tuple[str, ...]
+
+    def read(self, stored: xr.Dataset, start: int, stop: int, odd: Oddities) -> Float32[ndarray, "t n c"]:
+        """Values of some steps; what is flagged, filled or not valid is NaN."""
+        part = stored.isel({self.dims[0]: slice(start, stop)})
+        values = np.empty((stop - start, part.sizes[self.dims[1]], len(self.channels)), np.float32)
+        for i, channel in enumerate(self.channels):
+            chosen = part[channel.name]
+            attrs = with_fill(chosen.attrs, chosen.dtype)
+            values[:, :, i] = decode(_values(self.where, chosen, self.dims), attrs, odd)
+            for name in (name for name, of in self.flags.items() if of == channel.name):
+                flags = _values(self.where, part[name], self.dims)
+                bad = bad_values(flags, part[name].attrs) & ~np.isnan(values[:, :, i])
+                odd.flagged += int(bad.sum())
+                values[:, :, i][bad] = np.nan
+        return values
+
+
+def _outline(where: str, data: xr.Dataset, stored: xr.Dataset, wanted: Wanted) -> _Outline:
     clock = next((n for n, a in data.variables.items() if a.ndim == 1 and role_of(str(n), a.attrs) is Role.TIME), None)
     time_dim = str(data.variables[clock].dims[0]) if clock is not None else "time" if "time" in data.dims else None
     dim = _station_dim(data) or next((str(d) for d in data.dims if role_of(str(d), {}) is Role.NODE), None)
@@ -95,33 +195,35 @@ def _netcdf(where: str, data: xr.Dataset, wanted: Wanted) -> Record:
             offered.append(str(name))
         elif array.ndim > 1 and time_dim in array.dims:
             aside[str(name)] = f"has the dimensions ({', '.join(map(str, array.dims))})"
+    alike = {str(n): a for n, a in stored.data_vars.items() if {dim, time_dim} <= set(map(str, a.dims))}
+    owner = flags_of({name: array.attrs for name, array in alike.items()})
+    first = stored.isel({time_dim: slice(0, _FIRST)})
+    told = {name: can_tell(_values(where, first[name], (time_dim, dim)), first[name].attrs) for name in owner}
+    aside |= {name: flag_words(owner[name], told[name]) for name in owner}
+    offered = [name for name in offered if name not in owner]
     if not offered:
         more = " It keeps its samples in one long row; give them as (time, station)." if _ragged(data) else ""
         raise DataError(
             f"{where}: no variable has the dimensions {time_dim} and {dim}: "
             f"{some([f'{name} {why}' for name, why in aside.items()] or list(data.variables), 4)}.{more}"
         )
-    known = [Channel(name, clean_units(_attr(data[name], "units")), _attr(data[name], "long_name")) for name in offered]
+    known = [Channel(name, clean_units(_attr(data[name], "units")), long_name(data[name].attrs)) for name in offered]
     channels = wanted.choose(where, known, aside)
     times = clock_of(data, time_dim, where=where)
-    values = np.empty((data.sizes[time_dim], data.sizes[dim], len(channels)), np.float32)
-    for i, channel in enumerate(channels):
-        chosen = data[channel.name]
-        try:
-            chosen = chosen.squeeze([d for d in chosen.dims if str(d) not in {dim, time_dim}], drop=True)
-            values[:, :, i] = chosen.transpose(time_dim, dim).values
-        except Exception as err:  # a damaged chunk shows only now
-            first = str(err).strip().splitlines()[0] if str(err).strip() else type(err).__name__
-            raise DataError(f"{where}: {channel.name} cannot be read: {first}. The file is damaged.") from err
-    odd = np.abs(values) > _HUGE
-    notes = [times.note] if times.note else []
-    if odd.any():
-        values[odd] = np.nan
-        notes.append(f"values beyond {_HUGE:g} are read as missing: {int(odd.sum())}")
-    notes += [f"{name} is not used: it {reason}" for name, reason in aside.items()]
+    notes = [*([times.note] if times.note else []), *(f"{name} is not used: it {why}" for name, why in aside.items())]
     called, places = _who_and_where(where, data, dim)
-    names = tuple(next(iter(called.values()), [str(i) for i in range(data.sizes[dim])]))
-    return Record(where, values, times, names, channels, places=places, notes=tuple(notes))
+    applied = {name: of for name, of in owner.items() if told[name]}
+    return _Outline(where, (time_dim, dim), channels, times, called, places, applied, tuple(notes))
+
+
+def _values(where: str, array: xr.DataArray, dims: tuple[str, str]) -> ndarray:
+    """What the file holds, as times by stations."""
+    try:
+        flat = array.squeeze([d for d in array.dims if str(d) not in dims], drop=True)
+        return np.asarray(flat.transpose(*dims).values)
+    except Exception as err:  # a damaged chunk shows only now
+        first = str(err).strip().splitlines()[0] if str(err).strip() else type(err).__name__
+        raise DataError(f"{where}: {array.name} cannot be read: {first}. The file is damaged.") from err
 
 
 def _ragged(data: xr.Dataset) -> bool:

@@ -21,17 +21,19 @@ from dynst.readers.base import Hints
 from dynst.readers.edges import holds_links, read_links
 from dynst.readers.hdf_frames import holds_frame, read_frame
 from dynst.readers.joined import joined
+from dynst.readers.mesh_records import field_of
 from dynst.readers.place_arrays import holds_places as holds_places_array
 from dynst.readers.place_arrays import read_places_array
 from dynst.readers.records import Record, Wanted
 from dynst.readers.series_tables import record_of
 from dynst.readers.siting_files import read_positions
 from dynst.readers.station_columns import LONG_NAMES
-from dynst.readers.station_files import holds_stations, read_json, read_netcdf
+from dynst.readers.station_files import holds_stations, read_json, read_netcdf, stream_netcdf
 from dynst.readers.station_per_file import with_stations
 from dynst.readers.station_tables import Places, holds_places
 from dynst.readers.tables import SUFFIXES, Table, read_table, some
-from dynst.readers.times import Runs
+from dynst.readers.times import Runs, gap_notes
+from dynst.readers.values import look
 
 __all__ = ["read", "recognises"]
 
@@ -81,7 +83,7 @@ def read(
     observe, predict : sequence of str, optional
         Channels that sensors measure and that are forecast. Default: all, if there are at most 8.
     cache_dir : Path, optional
-        Unused: tables are kept in memory.
+        Where netCDF records larger than 64 MB are kept once converted; tables are kept in memory.
     hints : Hints
         ``stations``, the table of positions, and ``graph``, the file with links. Without links each station is joined
         to its 8 nearest; without positions the graph is drawn.
@@ -104,6 +106,11 @@ def read(
     told = [None if file is None else _helper(file) for file in (hints.stations, hints.graph)]
     files, told = _sorted_out(path, _files(path, [file for file in told if file is not None]), told)
     helpers = [file for file in told if file is not None]
+    streamed = None if helpers or len(files) > 1 or not _is_netcdf(files[0]) else stream_netcdf(path, files[0], wanted)
+    if streamed is not None:
+        made = field_of(streamed, cache_dir=cache_dir, keep_values=hints.keep_values)
+        origin = replace(made.origin, fingerprint=_fingerprint(files))
+        return replace(made, name=_name(path, files), origin=origin)
     places = None if told[0] is None else read_positions(told[0])
     if len(files) == 1:
         record = _record(files[0], wanted, places, hints.layout)
@@ -117,16 +124,16 @@ def read(
         channels = wanted.choose(record.where, record.channels, {})
         at = [i for i, channel in enumerate(record.channels) if channel.name in {c.name for c in channels}]
         record = replace(record, values=record.values[:, :, at], channels=channels)
-    field = _assemble(record, runs, cases, places or record.places, told[1])
+    field = _assemble(record, runs, cases, places or record.places, told[1], keep_values=hints.keep_values)
     named = zip(("positions", "links"), told, (hints.stations, hints.graph), strict=True)
     beside = {what: file for what, file, hint in named if file is not None and hint is None}
     said = tuple(f"{what} come from {file.name} beside the data" for what, file in beside.items())
-    origin = Origin(
-        path,
-        "stations",
-        _fingerprint([*files, *helpers]),
+    origin = replace(
+        field.origin,
+        path=path,
+        reader="stations",
+        fingerprint=_fingerprint([*files, *helpers]),
         notes=(*said, *field.origin.notes),
-        stations=True,
     )
     return replace(field, name=_name(path, files), origin=origin)
 
@@ -194,6 +201,10 @@ def _sorted_out(path: str, files: list[Path], told: list[Path | None]) -> tuple[
     return files, found
 
 
+def _is_netcdf(file: Path) -> bool:
+    return file.suffix.lower() in _NETCDF
+
+
 def _records(files: Sequence[Path], places: Places | None) -> list[Record]:
     """What each of several files holds, all channels; the name of a file may be that of its station."""
     every = Wanted(every=True)
@@ -257,7 +268,7 @@ def _record(file: Path, wanted: Wanted, places: Places | None, layout: str | Non
         return _zeros(record_of(read_frame(file), wanted, places))
     if suffix in arrays.SUFFIXES:
         return _zeros(read_places_array(file, wanted, layout))
-    if suffix in _NETCDF:
+    if _is_netcdf(file):
         return read_netcdf(file, wanted)
     raise DataError(
         f"{file.name}: positions or links of stations were given, but the data are no station data. Expected a table "
@@ -265,7 +276,15 @@ def _record(file: Path, wanted: Wanted, places: Places | None, layout: str | Non
     )
 
 
-def _assemble(record: Record, runs: Runs, cases: tuple[str, ...], places: Places | None, graph: Path | None) -> Field:
+def _assemble(
+    record: Record,
+    runs: Runs,
+    cases: tuple[str, ...],
+    places: Places | None,
+    graph: Path | None,
+    *,
+    keep_values: bool,
+) -> Field:
     """The field: silent and unplaced stations left out, the rest joined by links or by nearness."""
     seen = ~np.isnan(record.values)
     empty = [channel.name for i, channel in enumerate(record.channels) if not seen[:, :, i].any()]
@@ -285,8 +304,18 @@ def _assemble(record: Record, runs: Runs, cases: tuple[str, ...], places: Places
     keep, row = np.flatnonzero(reports), np.zeros(0, np.int64)
     if places is not None:
         keep, row, places = _positioned(record, places, keep, notes)
-    if len(keep) < 2:
-        raise DataError(f"{record.where}: {len(keep)} station with values and a position came; a plan needs 2 or more.")
+    _enough(record, keep)
+    whole = len(keep) == len(reports)
+    missing = 1.0 - float((seen if whole else seen[:, keep]).mean())
+    found = look(
+        ArraySeries(record.values if whole else record.values[:, keep]), record.channels, missing, keep=keep_values
+    )
+    coded = sorted(set(range(len(keep))) - set(found.sites.tolist()))
+    if coded:
+        who = some([record.names[keep[i]] for i in coded])
+        notes.append(f"stations that hold nothing but a code are no sites: {len(coded)} ({who})")
+    keep, row, missing = keep[found.sites], row[found.sites] if len(row) else row, found.missing
+    _enough(record, keep)
     sites = None if places is None else _sites(record, places, keep, row)
     if links is None:
         assert sites is not None  # neither was refused above
@@ -297,18 +326,11 @@ def _assemble(record: Record, runs: Runs, cases: tuple[str, ...], places: Places
         if sites is None:
             sites = _drawn(record, keep, layout)
             notes.append("nobody says where the stations are: x and y are a drawing of the graph")
-    if runs.gaps:
-        shown = "; ".join(runs.gaps[:3]) + (f" and {len(runs.gaps) - 3} more" if len(runs.gaps) > 3 else "")
-        notes.append(
-            f"{len(runs.gaps)} gap{'s' * (len(runs.gaps) > 1)} in time cut the record into "
-            f"{int(runs.run[-1]) + 1} runs: {shown}"
-        )
-    whole = len(keep) == len(reports)
-    missing = 1.0 - float((seen if whole else seen[:, keep]).mean())
+    notes += gap_notes(runs)
     if missing:
         notes.append(f"{missing:.2%} of the values at the sites are missing")
-    return Field(
-        series=ArraySeries(record.values if whole else record.values[:, keep]),
+    made = Field(
+        series=found.series,
         time=record.times.values if record.times.decoded else np.arange(len(record.values)),
         clock=record.times.clock(runs.run, anew=bool(cases)),
         run=runs.run,
@@ -319,8 +341,14 @@ def _assemble(record: Record, runs: Runs, cases: tuple[str, ...], places: Places
         has_missing=missing > 0,
         cases=cases,
         covariates=_covariates(places, row, notes),
-        origin=Origin(notes=tuple(notes)),
+        origin=Origin(notes=tuple(notes), stations=True),
     )
+    return found.on(made)
+
+
+def _enough(record: Record, keep: Int[ndarray, " k"]) -> None:
+    if len(keep) < 2:
+        raise DataError(f"{record.where}: {len(keep)} station with values and a position came; a plan needs 2 or more.")
 
 
 def _positioned(

@@ -27,7 +27,7 @@ from dynst.readers.model_calendars import (
 )
 from dynst.readers.stamps import as_text, dates_of_digits, dates_of_text, layout_of_unit
 
-__all__ = ["Runs", "Times", "decode_times", "find_runs", "join"]
+__all__ = ["Runs", "Times", "decode_times", "find_runs", "gap_notes", "join"]
 
 _HANDFUL = 6  # chosen: shorter than any window that trains, validates and tests anything
 _DAY = 86_400_000_000_000
@@ -81,6 +81,15 @@ class Runs:
     run: Int[ndarray, " t"]
     cadence: str
     gaps: tuple[str, ...] = ()
+
+
+def gap_notes(runs: Runs) -> list[str]:
+    """What gaps do to a record, in words; nothing where there is none."""
+    if not runs.gaps:
+        return []
+    shown = "; ".join(runs.gaps[:3]) + (f" and {len(runs.gaps) - 3} more" if len(runs.gaps) > 3 else "")
+    count = f"{len(runs.gaps)} gap{'s' * (len(runs.gaps) > 1)}"
+    return [f"{count} in time cut the record into {int(runs.run[-1]) + 1} runs: {shown}"]
 
 
 def decode_times(values: Shaped[ndarray, "t ..."], attrs: Mapping[str, object], *, where: str) -> Times:

@@ -16,10 +16,11 @@ from numpy import ndarray
 from dynst.domain import Channel, Covariate, Frame
 from dynst.errors import DataError
 from dynst.readers.clocks import clock_of, has_dates
+from dynst.readers.flags import bad_values, flag_words, flags_of
 from dynst.readers.mesh_records import MeshRecord
-from dynst.readers.names import CANONICAL, Role, channel_name, clean_units, role_of
-from dynst.readers.pieces import Oddities, decode
-from dynst.readers.quantities import levels_of, no_measurement
+from dynst.readers.names import CANONICAL, Role, channel_name, clean_units, long_name, role_of
+from dynst.readers.pieces import Oddities, decode, with_fill
+from dynst.readers.quantities import levels_of, no_measurement, tells
 from dynst.readers.records import Wanted, nearly_even
 from dynst.readers.repeats import differences, settle
 from dynst.readers.sources import source_of
@@ -39,6 +40,7 @@ class _Offer:
     channel: Channel
     variable: str
     index: dict[str, int]
+    flags: tuple[str, ...] = ()  # variables that say which of its values are bad
 
 
 @dataclass(frozen=True, eq=False)
@@ -250,17 +252,21 @@ def _widened(wanted: Wanted, offers: Sequence[_Offer]) -> Wanted:
 def _offers(data: xr.Dataset, dim: str, time_dim: str, aside: dict[str, str]) -> list[_Offer]:
     """What varies in time along a dimension, a channel for each level; the rest goes aside with its reason."""
     offers: list[_Offer] = []
+    beside = {str(key): array for key, array in data.data_vars.items() if {dim, time_dim} <= set(array.dims)}
+    owner = flags_of({name: array.attrs for name, array in beside.items()})
+    told = {name: tells(beside[name].variable, time_dim) for name in owner}
     for name, array in ((str(key), array) for key, array in data.data_vars.items()):
         if not {dim, time_dim} <= set(array.dims) or array.dtype.kind not in "iuf" or is_geometry(name, array):
             continue
         rest = [str(d) for d in array.dims if d not in (dim, time_dim) and array.sizes[d] > 1]
         level = next((d for d in rest if _role(data, d) is Role.LEVEL), None)
-        if reason := no_measurement(name, array.variable):
+        if reason := flag_words(owner[name], told[name]) if name in owner else no_measurement(name, array.variable):
             aside[name] = reason
         elif odd := [d for d in rest if d != level]:
             aside[name] = f"has a dimension {odd[0]} of {array.sizes[odd[0]]}; select one of them in the file first"
         else:
-            offers += _levels(data, name, level)
+            flags = tuple(flag for flag, of in owner.items() if of == name and told[flag])
+            offers += [replace(offer, flags=flags) for offer in _levels(data, name, level)]
     return offers
 
 
@@ -271,7 +277,7 @@ def _role(data: xr.Dataset, dim: str) -> Role | None:
 
 def _levels(data: xr.Dataset, name: str, level_dim: str | None) -> list[_Offer]:
     array = data.variables[name]
-    units, about = clean_units(str(array.attrs.get("units", ""))), str(array.attrs.get("long_name", ""))
+    units, about = clean_units(str(array.attrs.get("units", ""))), long_name(array.attrs)
     short = CANONICAL.get(name, name)
     if level_dim is None:
         return [_Offer(Channel(short, units, about), name, {})]
@@ -292,7 +298,10 @@ def _values(
         kept = {time_dim, choice.support.dim}
         index = {str(d): 0 for d in array.dims if d not in kept} | offer.index
         raw = array.isel(index).isel({time_dim: steps}).transpose(time_dim, choice.support.dim).values
-        values = decode(raw, array.attrs, Oddities())
+        values = decode(raw, with_fill(array.attrs, array.dtype), Oddities())
+        for flag in offer.flags:
+            cells = data[flag].isel({d: i for d, i in index.items() if d in data[flag].dims}).isel({time_dim: steps})
+            values[bad_values(cells.transpose(time_dim, choice.support.dim).values, data[flag].attrs)] = np.nan
         if offer.channel.name in dry:
             values[values <= 0] = np.nan
         out.append(values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from dynst.domain.judges import JUDGES
 from dynst.errors import ConfigError
 from dynst.evaluation.verdict import Answer, answer
 from dynst.runs import Run
+from dynst.study.caveats import data_caveats
 
 __all__ = ["Evidence", "answer_of", "evidence_of", "tolerance_of"]
 
@@ -57,7 +58,8 @@ def answer_of(run: Run, evidence: Evidence | None = None) -> Answer | None:
         return None
     (judge, first), *others = evidence.curves.items()
     plan = run.plan
-    return answer(first, plan.planner, plan.budget, others=dict(others), tolerance=tolerance_of(run), judge=judge)
+    found = answer(first, plan.planner, plan.budget, others=dict(others), tolerance=tolerance_of(run), judge=judge)
+    return replace(found, sentences=(*found.sentences, *data_caveats(run.provenance)))
 
 
 def tolerance_of(run: Run) -> float:

@@ -13,7 +13,7 @@ from dynst.domain.curve import FRAMES
 from dynst.domain.judges import JUDGES
 from dynst.domain.words import drawn_runs
 
-__all__ = ["PlanNote", "caveats", "plan_notes"]
+__all__ = ["PlanNote", "caveats", "data_caveats", "plan_notes"]
 
 _FEW_WINDOWS = 100  # of the test period; chosen: a hundred windows that overlap are a few dozen spells of weather
 _TOO_FEW = 20  # windows; with fewer, 9 to 18 % of equal plans are told apart where errors are alike (method.md 7.2)
@@ -75,6 +75,20 @@ def plan_notes(plan: Plan) -> list[PlanNote]:
         notes.append(PlanNote(silence, warns=True))
     warnings = plan.provenance.get("warnings")
     return notes + [PlanNote(str(text), warns=True) for text in (warnings if isinstance(warnings, list) else [])]
+
+
+def data_caveats(provenance: Mapping[str, Any]) -> list[str]:
+    """What was wrong with the values of the record, and what was done: a verdict is not spoken without it.
+
+    Examples
+    --------
+    >>> data_caveats({"facts": {"data": {"caveats": ["values of -9999 are read as missing: 7"]}}})
+    ['The data: values of -9999 are read as missing: 7.']
+    """
+    facts = provenance.get("facts")
+    data = facts.get("data") if isinstance(facts, dict) else None
+    found = data.get("caveats") if isinstance(data, dict) else None
+    return [f"The data: {text}." for text in found] if isinstance(found, list) else []
 
 
 def _left_out(step: object) -> str:

@@ -270,6 +270,7 @@ def describe(field: Field) -> dict[str, object]:
         "megabytes": round(4 * steps * n * c / 1e6, 1),
         "channels": [asdict(channel) for channel in field.channels],
         "notes": list(field.origin.notes),
+        "caveats": list(field.origin.caveats),
         "fingerprint": field.origin.fingerprint,
     }
 

@@ -92,7 +92,7 @@ def score(
         add=add,
         seed=study.seed,
         data=prepared.field.name,
-        notes=siting.notes,
+        notes=(*siting.notes, *prepared.field.origin.caveats),
         progress=lambda what, done, total: listen(Event("score", what, done, total)),
     )
 

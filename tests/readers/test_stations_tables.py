@@ -169,7 +169,7 @@ def test_a_long_table_holds_quantities_units_and_what_is_no_quantity(write, hint
     field = read(write("air.csv", text), hints=hints)
     assert [(channel.name, channel.units) for channel in field.channels] == [("PM10", "ug/m3"), ("no2", "ppb")]
     assert record(field)[4, 2].tolist() == [4, 2]
-    assert "flag is not used: it holds text" in notes(field)
+    assert "flag is not used: it holds flags, which are not applied" in notes(field)
     assert field.sites.y.tolist() == [50, 51, 52]  # the table of stations decides
     assert read(write("air.csv", text)).sites.y.tolist() == [0, 1, 2]
     assert len(read(write("air.csv", text), observe=["no2"], predict=["no2"]).channels) == 1

@@ -83,7 +83,7 @@ def test_a_counter_of_each_station_and_an_identifier_are_no_channels(put, places
     said = notes(field)
     assert "No is not used: it counts the rows" in said
     assert "sensors_id is not used: it is an identifier" in said
-    assert "flag is not used: it is a flag of quality" in said
+    assert "flag is not used: it holds quality flags" in said
     assert "area_code is not used: it holds a whole number that never changes at a station" in said
 
 
