@@ -43,6 +43,8 @@ HOUSED = {  # third party -> rooms or modules (path prefixes inside the package)
     "zarr": {"readers"},
     "fsspec": {"readers"},
     "geopandas": {"readers", "export", "reports"},
+    "pyogrio": {"export/geopackage.py"},
+    "openpyxl": {"readers", "export/workbook.py"},
     "shapely": {"readers", "export", "reports"},
     "pyproj": {"readers", "export", "reports"},
     "altair": {"reports", "export"},
