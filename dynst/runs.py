@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dynst.domain import Curve, Layout, Plan
+from dynst.domain.cards import card
 from dynst.domain.judges import DEFAULT, JUDGES
 from dynst.domain.price import PriceOfRules
 from dynst.domain.stability import Stability
@@ -66,6 +67,14 @@ class Run:
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: where the run is, what it was made of, and its plan."""
+        known = self.provenance
+        data = known.get("data")
+        named = data.get("path", "") if isinstance(data, dict) else ""
+        facts = [("folder", self.path), ("data", named), ("finished", known.get("finished", ""))]
+        return card(f"Run {self.name}", facts, self.plan._repr_html_())
 
     @property
     def name(self) -> str:
