@@ -40,6 +40,7 @@ __all__ = [
     "claim",
     "drafts",
     "find",
+    "finished",
     "held",
     "is_stopped",
     "provenance_of",
@@ -208,6 +209,17 @@ class Draft:
         """Name of the run that this becomes, or its path if it is not where runs are; ``--resume`` understands it."""
         return self.final.name if self.final.parent in {RUNS, Path()} else str(self.final)
 
+    @property
+    def busy(self) -> bool:
+        """Whether a process is filling it."""
+        if fcntl is None or not self.files.lock.is_file():
+            return False
+        try:
+            os.close(_locked(self.path, self.name))
+        except CheckpointError:
+            return True
+        return False
+
     def __enter__(self) -> Draft:
         return self
 
@@ -345,7 +357,7 @@ def find(name: str = "latest") -> Run:
         If there is none.
     """
     if name == "latest":
-        runs = [Run(path) for path in RUNS.glob("*") if RunLayout(path).complete] if RUNS.is_dir() else []
+        runs = finished()
         if not runs:
             raise CheckpointError(f"no finished run in {RUNS}/. Make one with `dynst fit`.")
         return max(runs, key=lambda run: (str(run.provenance.get("finished", "")), run.name))
@@ -354,10 +366,16 @@ def find(name: str = "latest") -> Run:
             return Run(path)
         if _hidden(path).is_dir():
             raise CheckpointError(f"run {name} is not finished. Continue it with `dynst fit --resume {name}`.")
-    known = sorted(path.name for path in RUNS.glob("*") if RunLayout(path).complete) if RUNS.is_dir() else []
+    known = [run.name for run in finished()]
     if known:
         raise CheckpointError(unknown_name("run", name, known))
     raise CheckpointError(f'run "{name}" is unknown, and {RUNS}/ holds no finished run. Make one with `dynst fit`.')
+
+
+def finished() -> list[Run]:
+    """Complete runs in ``runs/``, by name."""
+    paths = sorted(RUNS.glob("*")) if RUNS.is_dir() else []
+    return [Run(path) for path in paths if RunLayout(path).complete]
 
 
 def is_stopped(name: str) -> bool:

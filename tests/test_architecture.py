@@ -75,6 +75,7 @@ NAMED = {  # planner in a module that is not its own -> why its name stands ther
     ("dynst", "export/base.py"): PROGRAM,
     ("dynst", "export/geojson.py"): PROGRAM,
     ("dynst", "reports/map_chart.py"): PROGRAM,
+    ("dynst", "study/difference.py"): PROGRAM,
     ("dynst", "study/provenance.py"): PROGRAM,
     ("dynst", "study/report_rows.py"): PROGRAM,
     ("dynst", "training/checkpoint.py"): PROGRAM,
