@@ -6,6 +6,7 @@ import os
 import re
 import tempfile
 import warnings
+import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -66,12 +67,21 @@ def read_data(
     >>> read_data(waves, stations=pd.DataFrame({"station": ["a", "b"], "lat": [46.0, 47.0], "lon": [7.0, 8.0]}))
     Field(40 steps x 2 sites x 1 channels, 1 run)
     """
-    with tempfile.TemporaryDirectory(prefix="dynst-") as folder:
-        path = _written(data, Path(folder))
+    folder = tempfile.TemporaryDirectory(prefix="dynst-")
+    kept = Path(folder.name) / "kept"
+    try:
+        path = _written(data, Path(folder.name))
         if stations is not None:
-            hints = replace(hints, stations=_positions(stations, Path(folder)))
-        os.utime(path, (0, 0))  # what is kept of a large record is known by its content: the next call finds it
-        field = read(str(path), observe=observe, predict=predict, hints=hints)
+            hints = replace(hints, stations=_positions(stations, Path(folder.name)))
+        field = read(str(path), observe=observe, predict=predict, hints=hints, cache_dir=kept)
+    except BaseException:
+        folder.cleanup()
+        raise
+    if kept.exists():  # a large record was converted to a file, which goes when nobody holds the record any more
+        path.unlink()
+        weakref.finalize(field.series, folder.cleanup)
+    else:
+        folder.cleanup()
     return replace(field, origin=replace(field.origin, path=""))
 
 

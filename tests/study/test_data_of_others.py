@@ -1,5 +1,6 @@
 """`dynst.fit` of xarray and pandas: the same field as from a file of the same content, and one line for bad objects."""
 
+import gc
 import json
 
 import numpy as np
@@ -85,6 +86,19 @@ def test_wide_and_long_tables_are_the_fields_of_their_files(tmp_path):
         same(read_data(frame, hints=hints), file)
     same(read_data(wide, stations=places.set_index("station")), read_data(wide, stations=places))
     same(read_data(wide.tz_localize("UTC"), stations=places), read_data(wide, stations=places))
+
+
+def test_a_large_dataset_leaves_nothing_behind_when_nobody_holds_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("dynst.readers.gridded.IN_MEMORY_BYTES", 1000)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    data = grid()
+    field = read_data(data)
+    flat = data["t2m"].values.reshape(120, 24)
+    assert [path.name for path in tmp_path.glob("*/*")] == ["kept"]
+    np.testing.assert_array_equal(field.series.read(100, 120)[..., 0], flat[100:])
+    del field
+    gc.collect()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_positions_may_come_from_geopandas():
