@@ -27,6 +27,7 @@ from dynst.evaluation.review import NetworkReview as NetworkReview
 from dynst.export import export_plan as export_plan
 from dynst.export import load_plan as load_plan
 from dynst.export import save_plan as save_plan
+from dynst.export.geopackage import to_geodataframe as to_geodataframe
 from dynst.planners import PLANNERS as PLANNERS
 from dynst.planners.base import Task as Task
 from dynst.readers import Hints as Hints

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dynst.domain import Curve, Layout, Plan
+from dynst.domain.cards import card
 from dynst.domain.judges import DEFAULT, JUDGES
 from dynst.domain.price import PriceOfRules
 from dynst.domain.stability import Stability
@@ -39,6 +40,7 @@ __all__ = [
     "claim",
     "drafts",
     "find",
+    "finished",
     "held",
     "is_stopped",
     "provenance_of",
@@ -66,6 +68,14 @@ class Run:
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: where the run is, what it was made of, and its plan."""
+        known = self.provenance
+        data = known.get("data")
+        named = data.get("path", "") if isinstance(data, dict) else ""
+        facts = [("folder", self.path), ("data", named), ("finished", known.get("finished", ""))]
+        return card(f"Run {self.name}", facts, self.plan._repr_html_())
 
     @property
     def name(self) -> str:
@@ -198,6 +208,17 @@ class Draft:
     def name(self) -> str:
         """Name of the run that this becomes, or its path if it is not where runs are; ``--resume`` understands it."""
         return self.final.name if self.final.parent in {RUNS, Path()} else str(self.final)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a process is filling it."""
+        if fcntl is None or not self.files.lock.is_file():
+            return False
+        try:
+            os.close(_locked(self.path, self.name))
+        except CheckpointError:
+            return True
+        return False
 
     def __enter__(self) -> Draft:
         return self
@@ -336,7 +357,7 @@ def find(name: str = "latest") -> Run:
         If there is none.
     """
     if name == "latest":
-        runs = [Run(path) for path in RUNS.glob("*") if RunLayout(path).complete] if RUNS.is_dir() else []
+        runs = finished()
         if not runs:
             raise CheckpointError(f"no finished run in {RUNS}/. Make one with `dynst fit`.")
         return max(runs, key=lambda run: (str(run.provenance.get("finished", "")), run.name))
@@ -345,10 +366,16 @@ def find(name: str = "latest") -> Run:
             return Run(path)
         if _hidden(path).is_dir():
             raise CheckpointError(f"run {name} is not finished. Continue it with `dynst fit --resume {name}`.")
-    known = sorted(path.name for path in RUNS.glob("*") if RunLayout(path).complete) if RUNS.is_dir() else []
+    known = [run.name for run in finished()]
     if known:
         raise CheckpointError(unknown_name("run", name, known))
     raise CheckpointError(f'run "{name}" is unknown, and {RUNS}/ holds no finished run. Make one with `dynst fit`.')
+
+
+def finished() -> list[Run]:
+    """Complete runs in ``runs/``, by name."""
+    paths = sorted(RUNS.glob("*")) if RUNS.is_dir() else []
+    return [Run(path) for path in paths if RunLayout(path).complete]
 
 
 def is_stopped(name: str) -> bool:

@@ -1,6 +1,7 @@
 """Shared fixtures: one thread, seeded generators, small fields, the optional folder of larger real data."""
 
 import os
+import shutil
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -60,3 +61,36 @@ def wave_field(*, rows=6, columns=8, steps=160, noise=0.1, seed=0, channels=1):
 @pytest.fixture
 def tiny_grid():
     return wave_field()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium with the network off; tests that need it are skipped where there is none."""
+    chromium = next((found for name in ("chromium", "chromium-browser") if (found := shutil.which(name))), None)
+    driver = shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        pytest.skip("needs chromium and chromedriver (Debian: chromium, chromium-driver)")
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",  # a container has no rights to make one
+        "--disable-dev-shm-usage",
+        "--disable-gpu",
+        "--host-resolver-rules=MAP * ~NOTFOUND",
+        "--proxy-server=127.0.0.1:9",  # the discard port: nobody listens
+        "--proxy-bypass-list=<-loopback>",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--no-first-run",
+    ):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    environment = {key: value for key, value in os.environ.items() if "proxy" not in key.lower()}
+    window = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver, env=environment))
+    try:
+        yield window
+    finally:
+        window.quit()

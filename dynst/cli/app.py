@@ -13,10 +13,14 @@ import typer
 
 from dynst.cli.compare import compare
 from dynst.cli.console import complain, out_of_reach
+from dynst.cli.diff import diff
+from dynst.cli.examples import epilog
 from dynst.cli.export_map import export_map
 from dynst.cli.fit import fit
+from dynst.cli.init import init
 from dynst.cli.inspect import inspect
 from dynst.cli.report import report
+from dynst.cli.runs import runs
 from dynst.cli.score import score
 from dynst.errors import DynstError
 
@@ -26,17 +30,19 @@ _UsageError: type[Exception] = typer.BadParameter.__bases__[0]  # typer brings i
 
 app = typer.Typer(
     name="dynst",
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("inspect")(inspect)
-app.command("fit")(fit)
-app.command("compare")(compare)
-app.command("report")(report)
-app.command("export-map")(export_map)
-app.command("score")(score)
+app.command("inspect", epilog=epilog("inspect"))(inspect)
+app.command("fit", epilog=epilog("fit"))(fit)
+app.command("compare", epilog=epilog("compare"))(compare)
+app.command("report", epilog=epilog("report"))(report)
+app.command("export-map", epilog=epilog("export-map"))(export_map)
+app.command("score", epilog=epilog("score"))(score)
+app.command("init", epilog=epilog("init"))(init)
+app.command("runs", epilog=epilog("runs"))(runs)
+app.command("diff", epilog=epilog("diff"))(diff)
 
 
 def main() -> None:

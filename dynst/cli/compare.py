@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dynst.cli.completion import run_names
+
 if TYPE_CHECKING:
     from dynst.cli.console import Watcher
     from dynst.domain import Curve
@@ -20,7 +22,10 @@ __all__ = ["compare"]
 
 def compare(  # noqa: PLR0917  # typer makes an option of each parameter; all are passed by name
     source: Annotated[
-        str, typer.Argument(metavar="RUN | STUDY.toml", help="A run, or a study, which is fitted first.")
+        str,
+        typer.Argument(
+            metavar="RUN | STUDY.toml", help="A run, or a study, which is fitted first.", autocompletion=run_names
+        ),
     ] = "latest",
     budgets: Annotated[
         str | None, typer.Option(metavar="K,K,...", help="Numbers of sensors. Default: 1/4, 1/2, 1, 2, 4 of the run's.")

@@ -71,8 +71,9 @@ def show_table(
     bold: str = "",
     left: int = 1,
     rule: int = 0,
+    folded: bool = False,
 ) -> None:
-    """A table on stdout; numbers right, the first `left` columns left.
+    """A table on stdout; numbers right, the first `left` columns left; these are broken where it is `folded`.
 
     The row that starts with `bold` is set off, and a rule follows the first `rule` rows.
     """
@@ -85,7 +86,8 @@ def show_table(
         target.print(title, style="bold", markup=False)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number < left else "right", no_wrap=True)
+        first = number < left
+        table.add_column(column, justify="left" if first else "right", no_wrap=not (folded and first), overflow="fold")
     for number, row in enumerate(rows, start=1):
         table.add_row(
             *map(Text, row), style="bold green" if bold and row[0] == bold else None, end_section=number == rule

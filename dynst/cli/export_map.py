@@ -8,16 +8,25 @@ from typing import Annotated
 
 import typer
 
+from dynst.cli.completion import format_names, planner_names, run_names
 from dynst.export import DEFAULT, EXPORTERS, choose
 
 __all__ = ["export_map"]
 
 
 def export_map(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Name or folder of a run.")] = "latest",
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="Name or folder of a run.", autocompletion=run_names)
+    ] = "latest",
     format_: Annotated[
         str | None,
-        typer.Option("--format", "-f", metavar="NAME", help=f"One of {', '.join(EXPORTERS)}. Default: as -o ends."),
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="NAME",
+            help=f"One of {', '.join(EXPORTERS)}. Default: as -o ends.",
+            autocompletion=format_names,
+        ),
     ] = None,
     out: Annotated[
         str | None,
@@ -30,7 +39,12 @@ def export_map(
     ] = None,
     planner: Annotated[
         str | None,
-        typer.Option("--planner", metavar="NAME", help="Another plan of the run, as in its report. Default: its own."),
+        typer.Option(
+            "--planner",
+            metavar="NAME",
+            help="Another plan of the run, as in its report. Default: its own.",
+            autocompletion=planner_names,
+        ),
     ] = None,
 ) -> None:
     """Write the plan of a run for a GIS, a spreadsheet, a script or a slide."""

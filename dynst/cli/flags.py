@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from dynst.cli.completion import planner_names
 from dynst.errors import ConfigError
 from dynst.planners import PLANNERS
 
@@ -39,6 +40,8 @@ class Flag:
         What stands for the value in the help; the type's own word if None.
     repeats : bool
         Whether it may be given several times.
+    offered : callable or None
+        What the shell offers after a Tab.
     """
 
     name: str
@@ -47,11 +50,14 @@ class Flag:
     help: str
     metavar: str | None = None
     repeats: bool = False
+    offered: Callable[[str], list[str]] | None = None
 
     @property
     def parameter(self) -> inspect.Parameter:
         """The flag as typer reads it: a keyword that is None where nobody gave it."""
-        option = typer.Option(metavar=self.metavar, help=self.help, rich_help_panel=self.panel)
+        option = typer.Option(
+            metavar=self.metavar, help=self.help, rich_help_panel=self.panel, autocompletion=self.offered
+        )
         value: Any = list[self.kind] if self.repeats else self.kind  # type: ignore[name-defined]  # made while running
         kind = Annotated[value | None, option]
         return inspect.Parameter(self.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
@@ -85,7 +91,14 @@ _PLANNING = (
     Flag("sparsity", float, "Budget", "Share of the sites without a sensor, from 0 to below 1."),
     Flag("sensors", int, "Budget", "The same budget as a count. Default: 20, at most a tenth of the sites."),
     Flag("new", int, "Budget", "So many new sensors besides the existing ones."),
-    Flag("planner", str, "Method", f"One of {', '.join(PLANNERS)}. Default: by the other options.", "NAME"),
+    Flag(
+        "planner",
+        str,
+        "Method",
+        f"One of {', '.join(PLANNERS)}. Default: by the other options.",
+        "NAME",
+        offered=planner_names,
+    ),
     Flag("backbone", str, "Method", "Network to train, or linear for none. Default: by the layout.", "NAME"),
     Flag("steps", int, _RESEARCH, "Training steps."),
     Flag("compare", str, "Comparison", "quick: no networks. full: networks and seeds too; slow. none.", "NAME"),

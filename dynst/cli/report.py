@@ -7,13 +7,16 @@ from typing import Annotated
 
 import typer
 
+from dynst.cli.completion import run_names
 from dynst.run_layout import NAMES
 
 __all__ = ["report"]
 
 
 def report(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Name or folder of a run.")] = "latest",
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="Name or folder of a run.", autocompletion=run_names)
+    ] = "latest",
     out: Annotated[
         str | None,
         typer.Option(

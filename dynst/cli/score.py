@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dynst.cli.completion import run_names
+
 if TYPE_CHECKING:
     from dynst.evaluation.review import Change, NetworkReview
 
@@ -16,7 +18,7 @@ __all__ = ["score"]
 def score(  # noqa: PLR0917  # typer makes an option of each parameter; all are passed by name
     source: Annotated[
         str,
-        typer.Argument(metavar="RUN | DATA", help="A run, data, or a STUDY.toml."),
+        typer.Argument(metavar="RUN | DATA", help="A run, data, or a STUDY.toml.", autocompletion=run_names),
     ] = "latest",
     stations: Annotated[
         Path | None,

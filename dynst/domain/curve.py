@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from dynst.domain.cards import card, table
 from dynst.domain.spreadsheet import harmless
 from dynst.errors import DataError
 
@@ -201,6 +202,18 @@ class Curve:
             for name, values in comparison.items():
                 data[name] = (("planner", "against", "sparsity"), values, _MEANING.get(name, {}))
         return cls(data)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the error of every planner by number of sensors."""
+        budgets = sorted(self.budgets)
+        found = {(row.planner, budget): row for budget in budgets for row in self.table(budget)}
+        units = next(iter(found.values())).units
+        rows = [(name, *(found[name, budget].error for budget in budgets)) for name in self.planners]
+        facts = [
+            ("error", f"RMSE{'' if units in ('', '1') else f' ({units})'}"),
+            ("channels", ", ".join(self.channels)),
+        ]
+        return card("Curve: error by number of sensors", facts, table(("planner", *map(str, budgets)), rows))
 
     def __repr__(self) -> str:
         frames = [name for name in self.planners if name in FRAMES]

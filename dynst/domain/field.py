@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from dynst.domain.cards import card
 from dynst.domain.clock import Clock
 from dynst.domain.dates import said_moment
 from dynst.domain.layout import Layout
@@ -276,6 +277,12 @@ class Field:
             has_missing=bool(np.isnan(values).any()),
             cases=cases,
         )
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        channels = ", ".join(f"{channel.name} [{channel.units}]" for channel in self.channels)
+        facts = [("steps", f"{self.steps:,}, every {self.cadence}"), ("sites", f"{len(self.sites):,}")]
+        return card(f"Field: {self.name}", [*facts, ("channels", channels)])
 
     def __repr__(self) -> str:
         steps, n, c = self.series.shape

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
+from dynst.domain.cards import card, sketch, table
+from dynst.domain.cf import LATITUDE, LONGITUDE, axis_attributes
+from dynst.domain.layout import Layout
 from dynst.domain.sites import Frame, Role, Sites, Stations
 from dynst.domain.spacing import Spacing
 from dynst.errors import DataError
@@ -25,6 +28,8 @@ _ROLES = {
     "flag_values": np.array([role.value for role in Role], np.int8),
     "flag_meanings": "candidate existing forbidden",
 }
+_LISTED = 10  # sensors on a card; chosen
+
 _AXES = ("x", "y", "away", "longitude", "latitude")
 """What the file holds of each existing station besides its name and its site, see `Stations`."""
 
@@ -142,23 +147,86 @@ class Plan:
         common = int((self.active & other.active).sum())
         return common / (self.budget + other.budget - common)
 
-    def to_dataset(self) -> xr.Dataset:
-        """The plan as a labelled dataset, from which `from_dataset` makes the same plan again."""
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the facts, a drawing of the places, and the first sensors."""
         sites = self.sites
+        facts: list[tuple[str, object]] = [("planner", self.planner), ("importance", self.importance_is)]
+        facts += [("seed", self.provenance["seed"])] if "seed" in self.provenance else []
+        from dynst.domain.listing import listing  # noqa: PLC0415  # stands on plans
+
+        rows = [
+            (one.rank, one.name, one.role, float(self.importance[one.rank - 1]))
+            for one in listing(self, self.selected[:_LISTED])
+        ]
+        title = f"Plan: {self.budget:,} of {len(sites):,} sites carry a sensor"
+        listed = table(("rank", "name", "role", "importance"), rows)
+        return card(title, facts, sketch(sites.x, sites.y, self.active), listed)
+
+    def plot(self, layout: Layout | None = None, *, title: str = "Sensor plan", top: int | None = None) -> Any:
+        """The map of the plan, an Altair chart: ``dynst.importance_map(plan, layout)``.
+
+        Parameters
+        ----------
+        layout : Layout or None
+            The grid or the graph of the sites (``run.layout``); without it there are only dots.
+        title : str
+            First line above the map.
+        top : int or None
+            Draw only so many sensors; the plan's budget if None.
+        """
+        import dynst  # noqa: PLC0415  # the public names: charts stand on a higher floor
+
+        return dynst.importance_map(self, layout, title=title, top=top)
+
+    def to_geodataframe(self, layout: Layout | None = None, *, top: int | None = None) -> Any:
+        """The sensors as points with name, role and importance, in WGS 84 wherever the Earth is known.
+
+        Parameters
+        ----------
+        layout : Layout or None
+            The grid of the sites (``run.layout``), for the borders of their cells.
+        top : int or None
+            So many sensors; the plan's budget if None.
+
+        Returns
+        -------
+        geopandas.GeoDataFrame
+            See ``dynst.to_geodataframe``.
+
+        Raises
+        ------
+        ConfigError
+            If nobody knows where the sites are.
+        BudgetError
+            If `top` is more than the plan ranks.
+        """
+        import dynst  # noqa: PLC0415  # as above
+
+        return dynst.to_geodataframe(self, layout, top=top)
+
+    def to_dataset(self) -> xr.Dataset:
+        """The plan as a labelled dataset, from which `from_dataset` makes the same plan again.
+
+        Its coordinates are the ranks, and the names and positions of the sites, with the attributes of CF: ``x`` and
+        ``y`` in the frame of the data, and ``longitude`` and ``latitude`` beside them where that is a projection.
+        """
+        sites = self.sites
+        places: dict[str, object] = {
+            "x": ("site", sites.x, axis_attributes(sites, "x")),
+            "y": ("site", sites.y, axis_attributes(sites, "y")),
+            "site_name": ("site", np.array(sites.name, dtype=object), {"long_name": "name of the site"}),
+        }
+        if sites.longitude is not None and sites.frame is not Frame.GEOGRAPHIC:
+            places["longitude"] = ("site", sites.longitude, LONGITUDE)
+            places["latitude"] = ("site", sites.latitude, LATITUDE)
         data: dict[str, object] = {
             "order": ("rank", self.order, {"long_name": "site index, first sensor first"}),
             "importance": ("rank", self.importance, {"long_name": self.importance_is}),
-            "x": ("site", sites.x),
-            "y": ("site", sites.y),
-            "site_name": ("site", np.array(sites.name, dtype=object)),
             "role": ("site", np.asarray(sites.role, np.int8), _ROLES),
             "area": ("site", sites.area),
         }
         if self.worth is not None:
             data["worth"] = ("site", self.worth, {"long_name": f"{self.importance_is}, also of sites not ranked"})
-        if sites.longitude is not None and sites.frame is not Frame.GEOGRAPHIC:
-            data["longitude"] = ("site", sites.longitude)
-            data["latitude"] = ("site", sites.latitude)
         if sites.stations is not None:
             data |= _stations_out(sites.stations)
         attributes = {
@@ -174,7 +242,7 @@ class Plan:
         }
         import xarray as xr  # noqa: PLC0415  # with pandas 0.6 s: only what is written or read needs it
 
-        return xr.Dataset(data, attrs=attributes)
+        return xr.Dataset(data, places, attrs=attributes)
 
     @classmethod
     def from_dataset(cls, data: xr.Dataset) -> Plan:

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
+from dynst.domain.cards import card
 from dynst.domain.matching import chance_overlap, matching
 from dynst.domain.plan import Plan
 from dynst.domain.room import Room, in_turn
@@ -136,6 +137,12 @@ class Stability:
             raise DataError(f"the radius must be 0 or a length; {self.radius:g} came.")
         if self.radius and self.sites.frame is Frame.SCHEMATIC:
             raise DataError("the positions of the sites are unknown, so none is near another: the radius must be 0.")
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return card(
+            f"Stability of {len(self.selected)} sensors", [("planner", self.planner), ("finding", self.words())]
+        )
 
     def __repr__(self) -> str:
         return f"Stability({len(self.selected)} sensors by {self.planner}, {len(self.variants)} variants)"

@@ -6,7 +6,7 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from dynst.export.formats import Exporter, choose
+from dynst.export.formats import EARTH, POSITIONS, Exporter, choose
 
 if TYPE_CHECKING:
     from dynst.domain import Layout, Plan
@@ -25,8 +25,13 @@ __all__ = [
 ]
 
 _GEOJSON = "points, on grids with cell polygons, for any GIS"
-_HTML = "the map as one page that needs no network"
+_HTML = "the map as one page to move and zoom in, without a network"
 _PNG = "the map as a picture"
+_SVG = "the map as a drawing that stays sharp at any size"
+_PDF = "the map as a page for a report"
+_GEOPACKAGE = "sensors and cells as layers of one file, for any GIS"
+_KML = "pins for Google Earth and phones"
+_XLSX = "a workbook with a sheet of sensors"
 _NETCDF = "importance, ranks and sensors with their grid, graph or mesh (CF)"
 
 DEFAULT = "geojson"
@@ -38,7 +43,14 @@ EXPORTERS: dict[str, Exporter] = {
         Exporter("geojson", ".geojson", _GEOJSON, "geojson", "render", text=True, magic=b"{"),
         Exporter("csv", ".csv", "a table for a spreadsheet or a script", "table", "render", text=True, magic=b"rank,"),
         Exporter("netcdf", ".nc", _NETCDF, "netcdf", "render", text=False, magic=b"\x89HDF"),
+        Exporter(
+            "geopackage", ".gpkg", _GEOPACKAGE, "geopackage", "render", text=False, magic=b"SQLite", needs=POSITIONS
+        ),
+        Exporter("kml", ".kml", _KML, "kml", "render", text=True, magic=b"<?xml", needs=EARTH),
+        Exporter("xlsx", ".xlsx", _XLSX, "workbook", "render", text=False, magic=b"PK\x03\x04"),
         Exporter("png", ".png", _PNG, "picture", "render_png", text=False, magic=b"\x89PNG\r\n\x1a\n"),
+        Exporter("svg", ".svg", _SVG, "picture", "render_svg", text=True, magic=b"<svg"),
+        Exporter("pdf", ".pdf", _PDF, "picture", "render_pdf", text=False, magic=b"%PDF-"),
         Exporter("html", ".html", _HTML, "picture", "render_html", text=True, magic=b"<!DOCTYPE html>"),
     )
 }

@@ -14,7 +14,10 @@ from dynst.errors import ConfigError, unknown_name
 if TYPE_CHECKING:
     from dynst.domain import Layout, Plan
 
-__all__ = ["Exporter", "Render", "choose"]
+__all__ = ["ANYWHERE", "EARTH", "POSITIONS", "Exporter", "Render", "choose"]
+
+ANYWHERE, POSITIONS, EARTH = 0, 1, 2
+"""What a format must know of the places: nothing; where they are, in a plane at least; longitude and latitude."""
 
 
 @runtime_checkable
@@ -43,6 +46,8 @@ class Exporter:
         Whether the bytes are UTF-8 text that a terminal can show.
     magic : bytes
         How each of its files begins.
+    needs : int
+        `ANYWHERE`, `POSITIONS` or `EARTH`: a plan of sites without is refused.
     """
 
     format: str
@@ -52,11 +57,12 @@ class Exporter:
     function: str
     text: bool
     magic: bytes
+    needs: int = ANYWHERE
 
     def render(
         self, plan: Plan, *, layout: Layout | None = None, top: int | None = None, title: str | None = None
     ) -> bytes:
-        """The plan as the bytes of a file: same plan, same bytes.
+        """The plan as the bytes of a file: same plan, same bytes (of a PDF: same page).
 
         Parameters
         ----------
@@ -73,10 +79,16 @@ class Exporter:
         ------
         BudgetError
             If `top` is more than the plan ranks.
+        ConfigError
+            If nobody knows the positions that the format is made of.
         """
         from dynst.export.base import ranked  # noqa: PLC0415
 
         ranked(plan, top)
+        if self.needs > ANYWHERE:
+            from dynst.export.places import check_places  # noqa: PLC0415  # brings shapely
+
+            check_places(plan, self.needs, self.format)
         make: Render = getattr(import_module(f"dynst.export.{self.module}"), self.function)
         return make(plan, layout=layout, top=top, title=title)
 

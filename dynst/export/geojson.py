@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 
 from dynst.domain import Layout, Plan
 from dynst.domain.listing import Listed
@@ -21,7 +20,7 @@ def render(plan: Plan, *, layout: Layout | None, top: int | None, title: str | N
     features = [_feature(plan, places, one, line) | {"id": i} for i, one in enumerate(listed(plan, top))]
     collection: dict[str, object] = {"type": "FeatureCollection", "name": title or "dynst sensor plan"}
     if not places.geographic:
-        collection["crs"] = _plane(places) if places.known else None
+        collection["crs"] = _named(places.local_crs) if places.known else None
         collection["coordinates_are"] = _coordinates(plan, places)
     collection["dynst"] = {
         "plan": line,
@@ -37,10 +36,9 @@ def render(plan: Plan, *, layout: Layout | None, top: int | None, title: str | N
     return f'{head},\n "features": [\n{body}\n]}}\n'.encode()  # a line per sensor: readable, and good to compare
 
 
-def _plane(places: Places) -> dict[str, object]:
-    """A local plane as a GIS knows it: RFC 7946 has no word for one, and what GDAL reads without it are degrees."""
-    unit = "metre" if places.unit == "m" else re.sub(r'["\[\]]', "", places.unit)
-    return {"type": "name", "properties": {"name": f'LOCAL_CS["local plane",UNIT["{unit}",1]]'}}
+def _named(crs: str) -> dict[str, object]:
+    """RFC 7946 has no word for a plane; GDAL reads that of the GeoJSON before it."""
+    return {"type": "name", "properties": {"name": crs}}
 
 
 def _coordinates(plan: Plan, places: Places) -> str:

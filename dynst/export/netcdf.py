@@ -13,6 +13,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from dynst.domain import Frame, GraphLayout, GridLayout, Layout, Plan
+from dynst.domain.cf import LATITUDE, LONGITUDE
 from dynst.errors import CheckpointError, DynstError
 from dynst.export.base import made_by, ranked, replace_whole
 from dynst.reports.view import lonlat
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["load_plan", "render", "save_plan", "write_netcdf"]
 
-_LONGITUDE = {"standard_name": "longitude", "units": "degrees_east"}
-_LATITUDE = {"standard_name": "latitude", "units": "degrees_north"}
 _STRAIGHT = 1e-6  # positions on one row or column of a grid with straight axes agree to so many degrees or metres
 
 
@@ -149,29 +148,19 @@ def _with_graph(data: xr.Dataset, plan: Plan, layout: GraphLayout, rank: ndarray
 
 
 def _with_places(data: xr.Dataset, plan: Plan) -> tuple[xr.Dataset, str]:
-    """The dataset with units on its positions, and the names of those that a map is to be drawn by."""
+    """The dataset, and the names of the positions that a map is to be drawn by."""
     sites, known = plan.sites, lonlat(plan.sites)
-    data["site_name"].attrs["long_name"] = "name of the site"
     if sites.frame is Frame.SCHEMATIC:
-        for axis in ("x", "y"):
-            data[axis].attrs |= {"long_name": "drawing of the graph; the position is unknown", "units": "1"}
         return data, ""
-    if sites.frame is Frame.GEOGRAPHIC:
-        data["x"].attrs |= _LONGITUDE
-        data["y"].attrs |= _LATITUDE
+    if sites.frame is Frame.GEOGRAPHIC or known is None:
         return data, "x y"
-    for axis in ("x", "y"):
-        standard = {"standard_name": f"projection_{axis}_coordinate"} if sites.frame is Frame.PROJECTED else {}
-        data[axis].attrs |= {"long_name": f"{axis} in the plane of the data", "units": sites.unit} | standard
-    if known is None:
-        return data, "x y"
-    data["lon"], data["lat"] = ("site", known[0], _LONGITUDE), ("site", known[1], _LATITUDE)
+    data["lon"], data["lat"] = ("site", known[0], LONGITUDE), ("site", known[1], LATITUDE)
     return data, "lon lat"
 
 
 def _axes(plan: Plan, layout: GridLayout) -> tuple[tuple[str, str], dict[str, tuple[object, ndarray, dict[str, str]]]]:
     """Names of the grid's two dimensions, and coordinates: one value a row and column where those are straight."""
-    lon, lat = _LONGITUDE, _LATITUDE
+    lon, lat = LONGITUDE, LATITUDE
     sites, known = plan.sites, lonlat(plan.sites)
     x, y = layout.fold(sites.x), layout.fold(sites.y)
     across, down = _lines(x, 0, 360.0 if sites.frame is Frame.GEOGRAPHIC else None), _lines(y, 1)

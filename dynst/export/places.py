@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,10 +13,12 @@ from shapely.geometry import mapping
 
 from dynst.domain import Frame, GridLayout, Layout, Plan, Stations
 from dynst.domain.listing import Listed
+from dynst.errors import ConfigError
+from dynst.export.formats import EARTH, POSITIONS
 from dynst.reports.cells import cell_corners
 from dynst.reports.view import lonlat
 
-__all__ = ["Places", "places_of"]
+__all__ = ["Places", "check_places", "places_of"]
 
 _DECIMALS = 6  # of a degree, 0.1 m
 _DECIMALS_METRES = 3
@@ -59,6 +62,12 @@ class Places:
         if self.geographic:
             return "longitude", "latitude"
         return ("x", "y") if self.unit == "1" else (f"x ({self.unit})", f"y ({self.unit})")
+
+    @property
+    def local_crs(self) -> str:
+        """The plane of the data as a GIS knows it: what it reads without one are degrees."""
+        unit = "metre" if self.unit == "m" else re.sub(r'["\[\]]', "", self.unit)
+        return f'LOCAL_CS["local plane",UNIT["{unit}",1]]'
 
     @property
     def _decimals(self) -> int:
@@ -117,6 +126,35 @@ class Places:
         if self.geographic:
             west, east = (-180.0, 180.0) if east - west >= 360 else (_wrapped(west), _wrapped(east, closed=True))
         return [round(float(value), self._decimals) + 0.0 for value in (west, south, east, north)]
+
+
+def check_places(plan: Plan, needs: int, what: str) -> None:
+    """Make sure that `what` can be made of the places.
+
+    Parameters
+    ----------
+    plan : Plan
+        The ranked sites.
+    needs : int
+        See `Exporter`.
+    what : str
+        Name of the format.
+
+    Raises
+    ------
+    ConfigError
+        If nobody knows the positions, or nobody knows where on the Earth they are.
+    """
+    if needs >= POSITIONS and plan.sites.frame is Frame.SCHEMATIC:
+        raise ConfigError(
+            f"{what} is made of positions, and the sites are nodes of a graph without any. "
+            "Give positions when you plan (--stations FILE), or export a table."
+        )
+    if needs >= EARTH and lonlat(plan.sites) is None:
+        raise ConfigError(
+            f"{what} is made of longitudes and latitudes, and the sites are known in a plane alone. "
+            "Export another format, or give the data a reference system."
+        )
 
 
 def places_of(plan: Plan, layout: Layout | None) -> Places:

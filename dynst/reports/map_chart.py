@@ -236,8 +236,8 @@ def _picture(
     image = (
         alt.Chart(alt.InlineData(values=[middle]))
         .mark_image(
-            width=alt.expr("width"),
-            height=alt.expr("height"),
+            width=alt.expr(f"abs(scale('x', {view.east}) - scale('x', {view.west}))"),  # follows where the map is moved
+            height=alt.expr(f"abs(scale('y', {view.north}) - scale('y', {view.south}))"),
             aspect=False,
             align="center",
             baseline="middle",

@@ -182,49 +182,57 @@ def _labels(plan: Plan, view: View, marks: Sequence[Mark], size: float, axes: tu
         view,
     )
     layers = []
-    for align in ("left", "right", "center"):
+    for side, style in _sides(size).items():
         rows = [
-            {
-                "x": f"{view.west + right / view.width * (view.east - view.west):.8g}",
-                "y": f"{view.north - down / view.height * (view.north - view.south):.8g}",
-                "name": text,
-            }
-            for text, side, right, down in placed
-            if side == align
+            {"x": f"{mark.x:.8g}", "y": f"{mark.y:.8g}", "name": text}
+            for mark, (text, at) in zip(marks, placed, strict=True)
+            if at == side
         ]
         if rows:
             words = alt.Chart(table(rows)).encode(x=axes[0], y=axes[1], text="name:N")
-            style: dict[str, Any] = {"align": align, "baseline": "middle", "fontSize": 10, "aria": False}
+            shared: dict[str, Any] = {"baseline": "middle", "fontSize": 10, "aria": False}
             layers += [
-                words.mark_text(**style, stroke="#ffffff", strokeWidth=2.6, opacity=0.9, strokeJoin="round"),
-                words.mark_text(**style, color="#222222", fontWeight=600),
+                words.mark_text(**style, **shared, stroke="#ffffff", strokeWidth=2.6, opacity=0.9, strokeJoin="round"),
+                words.mark_text(**style, **shared, color="#222222", fontWeight=600),
             ]
     return layers
 
 
+def _sides(size: float) -> dict[str, dict[str, Any]]:
+    """How a label stands beside a dot: in pixels, so that it stays there where the map is zoomed."""
+    near = size / 2 + 3.0
+    return {
+        "right": {"align": "left", "dx": near},
+        "left": {"align": "right", "dx": -near},
+        "above": {"align": "center", "dy": -near - _LINE / 2},
+        "below": {"align": "center", "dy": near + _LINE / 2},
+    }
+
+
 def _placed(
     texts: list[tuple[str, str]], dots: Float[ndarray, "k 2"], size: float, view: View
-) -> list[tuple[str, str, float, float]]:
-    """Text, alignment and place in pixels of each label, by rank: at the side of its dot where it covers least."""
+) -> list[tuple[str, str]]:
+    """Text of each label and the side of its dot where it covers least, by rank; no text where none fits."""
     near, half = size / 2 + 3.0, size / 2
     taken = [(a - half, b - half, a + half, b + half) for a, b in dots.tolist()]
     found = []
     for (long, short), (a, b) in zip(texts, dots.tolist(), strict=True):
         for text in dict.fromkeys((long, short)):
             wide = _LETTER * len(text)
-            sides = (
-                ("left", a + near, b, a + near),
-                ("right", a - near, b, a - near - wide),
-                ("center", a, b - near - _LINE / 2, a - wide / 2),
-                ("center", a, b + near + _LINE / 2, a - wide / 2),
-            )
-            boxes = [(left, down - _LINE / 2, left + wide, down + _LINE / 2) for _, _, down, left in sides]
-            free = [i for i, box in enumerate(boxes) if _inside(box, view) and not any(_meet(box, t) for t in taken)]
+            lefts = {"right": a + near, "left": a - near - wide, "above": a - wide / 2, "below": a - wide / 2}
+            downs = {"right": b, "left": b, "above": b - near - _LINE / 2, "below": b + near + _LINE / 2}
+            boxes = {
+                side: (left, downs[side] - _LINE / 2, left + wide, downs[side] + _LINE / 2)
+                for side, left in lefts.items()
+            }
+            free = [side for side, box in boxes.items() if _inside(box, view) and not any(_meet(box, t) for t in taken)]
             if free:
-                best = min(free, key=lambda i: _covered(boxes[i], view.pixels))
+                best = min(free, key=lambda side: _covered(boxes[side], view.pixels))
                 taken.append(boxes[best])
-                found.append((text, *sides[best][:3]))
+                found.append((text, best))
                 break
+        else:
+            found.append(("", ""))
     return found
 
 

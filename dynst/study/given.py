@@ -1,22 +1,28 @@
-"""What `dynst.fit` is given: a study, a path, or a field made in Python."""
+"""What `dynst.fit` is given: a study, a path, a field made in Python, or data of xarray or pandas."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from dynst.config import FROM_PYTHON, Study
 from dynst.domain import Field
 from dynst.errors import ConfigError, unknown_name
+from dynst.readers.base import Hints
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
 
 __all__ = ["Source", "asked", "made_in_python"]
 
-Source = Study | Field | str | os.PathLike[str]
+Source: TypeAlias = "Study | Field | str | os.PathLike[str] | xr.Dataset | xr.DataArray | pd.DataFrame"
 
 
 def asked(source: Source, options: dict[str, object]) -> tuple[Study, Field | None]:
@@ -24,8 +30,8 @@ def asked(source: Source, options: dict[str, object]) -> tuple[Study, Field | No
 
     Parameters
     ----------
-    source : Study, Field, str or Path
-        A study; a study file (``.toml``); data by their path, URL or name; or a field.
+    source : Study, Field, str, Path, xr.Dataset, xr.DataArray or pd.DataFrame
+        A study; a study file (``.toml``); data by their path, URL or name; a field; or data of xarray or pandas.
     options : dict
         Fields of the study and options of its planner, in place of what it says.
 
@@ -45,10 +51,35 @@ def asked(source: Source, options: dict[str, object]) -> tuple[Study, Field | No
         if "data" in options:
             raise ConfigError("data: a field made in Python came; give no other data beside it.")
         return Study.of(data=f"{FROM_PYTHON}{source.name}", **options), source
+    if not isinstance(source, str | os.PathLike):
+        return _read_here(source, options)
     if Path(source).suffix == ".toml":
         study = Study.load(Path(source))
         return study.but(**options) if options else study, None
     return Study.of(data=os.fspath(source), **options), None
+
+
+def _read_here(source: object, options: dict[str, object]) -> tuple[Study, Field]:
+    """The study, and the field in data of another library; what tells how to read them has done its work."""
+    if "data" in options:
+        raise ConfigError("data: an object made in Python came; give no other data beside it.")
+    from dynst.readers.python_data import read_data  # noqa: PLC0415  # only here, xarray and pandas are loaded already
+
+    positions = options.get("stations")
+    study = Study.of(data=f"{FROM_PYTHON}data", **options | {"stations": None})
+    field = read_data(
+        source,
+        observe=study.observe or None,
+        predict=study.predict or None,
+        hints=study.hints,
+        stations=positions,
+    )
+    used = dict.fromkeys(hint.name for hint in fields(Hints))
+    if study.observe:
+        used |= {"observe": [channel.name for channel in field.channels if channel.observe]}
+    if study.predict:
+        used |= {"predict": [channel.name for channel in field.channels if channel.predict]}
+    return Study.of(**options | used | {"data": f"{FROM_PYTHON}{field.name}"}), field
 
 
 def made_in_python(study: Study, field: Field) -> Field:

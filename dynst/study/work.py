@@ -50,15 +50,16 @@ def fit(source: Source, *, rules: Rules | None = None, listen: Listener = nobody
 
     Parameters
     ----------
-    source : Study, Field, str or Path
-        What to do; or a study file, or the data alone. Of a `Field` made in Python the run keeps the plans, figures
+    source : Study, Field, str, Path, xr.Dataset, xr.DataArray or pd.DataFrame
+        What to do; or a study file, or the data alone. Of data that no file holds the run keeps the plans, figures
         and reports, but not the values: it cannot be resumed, compared or scored later.
     rules : Rules or None
         Rules of deployment on the sites of such a field. For data in files the study names files of rules.
     listen : callable
         Called with every `Event`.
     options
-        Fields of `Study` and options of its planner, such as ``sensors=20``.
+        Fields of `Study` and options of its planner, such as ``sensors=20``. With a table of pandas, `stations` may be
+        a table too.
 
     Returns
     -------

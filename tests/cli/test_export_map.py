@@ -24,6 +24,11 @@ def there(finished, monkeypatch, tmp_path):
         ("netcdf", ".nc", b"\x89HDF"),
         ("png", ".png", b"\x89PNG"),
         ("html", ".html", b"<!DOCTYPE html>"),
+        ("geopackage", ".gpkg", b"SQLite"),
+        ("kml", ".kml", b"<?xml"),
+        ("xlsx", ".xlsx", b"PK"),
+        ("svg", ".svg", b"<svg"),
+        ("pdf", ".pdf", b"%PDF"),
     ],
 )
 def test_each_format_is_written_beside_the_caller_under_the_name_of_the_run(there, dynst_main, form, suffix, begins):

@@ -127,7 +127,7 @@ def test_no_name_leaves_its_place_in_the_page(page):
 
 
 def test_the_chart_in_the_page_is_the_chart(page):
-    text = page.rsplit('getElementById("map"), ', 1)[1].split(");</script>")[0]
+    text = page.rsplit('getElementById("map"), ', 1)[1].split(").then(")[0]
     spec = json.loads(text)
     assert EVIL[1] in spec["title"]["text"]
     assert spec["$schema"].startswith("https://vega.github.io/schema/vega-lite/v")  # a name, never fetched

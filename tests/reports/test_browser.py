@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -21,42 +20,10 @@ from dynst.study.report import page_of
 SENSOR = "#d55e00"
 DOTS = f'#map .mark-symbol.role-mark path[fill="{SENSOR}"]'
 WAIT = 60  # seconds; a chart takes a tenth of one, a busy machine much longer
-CHROMIUM = next((found for name in ("chromium", "chromium-browser") if (found := shutil.which(name))), None)
-DRIVER = shutil.which("chromedriver")
-
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None or DRIVER is None, reason="needs chromium and chromedriver (Debian: chromium, chromium-driver)"
-)
 
 
 @pytest.fixture(scope="module")
-def browser():
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for argument in (
-        "--headless=new",
-        "--no-sandbox",  # a container has no rights to make one
-        "--disable-dev-shm-usage",
-        "--disable-gpu",
-        "--host-resolver-rules=MAP * ~NOTFOUND",
-        "--proxy-server=127.0.0.1:9",  # the discard port: nobody listens
-        "--proxy-bypass-list=<-loopback>",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--no-first-run",
-    ):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    environment = {key: value for key, value in os.environ.items() if "proxy" not in key.lower()}
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER, env=environment))
-    try:
-        yield driver
-    finally:
-        driver.quit()
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(tmp_path_factory, browser):
     """A real run on the default sample, with a network so small that it takes seconds."""
     cwd = tmp_path_factory.mktemp("run")
     path = os.pathsep.join([str(Path(dynst.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])

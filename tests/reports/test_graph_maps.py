@@ -180,9 +180,12 @@ def test_labels_cover_neither_each_other_nor_a_sensor():
     texts = [(f"{i} {name}", f"{i}") for i, name in enumerate(sites.name, 1)]
     found = marks._placed(texts, dots, size, view)
     boxes = []
-    for text, side, right, down in found:
+    placed = [(*label, *dot) for label, dot in zip(found, dots.tolist(), strict=True) if label[0]]
+    for text, side, right, middle in placed:
         wide = marks._LETTER * len(text)
-        left = {"left": right, "right": right - wide, "center": right - wide / 2}[side]
+        style = marks._sides(size)[side]
+        left = right + style.get("dx", 0.0) - {"left": 0.0, "right": wide, "center": wide / 2}[style["align"]]
+        down = middle + style.get("dy", 0.0)
         boxes.append((left, down - marks._LINE / 2, left + wide, down + marks._LINE / 2))
     assert len(boxes) > 12
     for i, box in enumerate(boxes):
