@@ -74,7 +74,7 @@ def _read_here(source: object, options: dict[str, object]) -> tuple[Study, Field
         hints=study.hints,
         stations=positions,
     )
-    used = dict.fromkeys(hint.name for hint in fields(Hints))
+    used = {hint.name: hint.default for hint in fields(Hints)}
     if study.observe:
         used |= {"observe": [channel.name for channel in field.channels if channel.observe]}
     if study.predict:
