@@ -36,6 +36,8 @@ class Origin:
         Whether the sites are stations that stand: all of them together are a network.
     makers_split : MakersSplit or None
         Cases for training, validation and test, if the makers list them.
+    sampled : str
+        The fingerprint by the rule of older runs, which saw parts of large files; by it they are known again.
 
     Examples
     --------
@@ -50,3 +52,4 @@ class Origin:
     grid: str = ""
     stations: bool = False
     makers_split: MakersSplit | None = None
+    sampled: str = ""

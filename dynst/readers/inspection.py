@@ -369,7 +369,11 @@ def _describe_large(data: str, found: Survey, variables: list[VariableInfo], cut
         missing=float(np.isnan(looks[:, cells]).mean()) if len(cells) else 1.0,
         bytes_=found.bytes,
         channels=found.channels,
-        notes=[*found.notes, f"sites and missing values are judged by {len(steps)} steps spread over the record"],
+        notes=[
+            *found.source.notes,
+            *found.notes,
+            f"sites and missing values are judged by {len(steps)} steps spread over the record",
+        ],
         cut=cut,
         problem=problem,
         unit="degrees" if grid.frame is Frame.GEOGRAPHIC else "m",
@@ -388,7 +392,7 @@ def _outline(found: Survey) -> Field:
         channels=(Channel("outline"),),
         name=found.source.name,
         cadence=found.runs.cadence,
-        origin=Origin(fingerprint=found.source.fingerprint),
+        origin=Origin(fingerprint=found.source.marks.fingerprint),
     )
 
 

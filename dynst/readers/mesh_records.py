@@ -113,7 +113,7 @@ def field_of(record: MeshRecord, *, cache_dir: Path | None = None) -> Field:
         lost = [0, 0]
         done = convert(
             cache_folder(cache_dir),
-            f"mesh|{record.source.version}|{record.source.path}|{[ch.name for ch in record.channels]}|{n}",
+            f"mesh|{record.source.marks.version}|{record.source.path}|{[ch.name for ch in record.channels]}|{n}",
             record.steps,
             c,
             cells=lambda: _keep(record, record.blocks(), alone),
@@ -153,7 +153,12 @@ def field_of(record: MeshRecord, *, cache_dir: Path | None = None) -> Field:
         cases=record.cases,
         covariates=tuple(replace(known, values=known.values[keep]) for known in record.covariates),
         origin=Origin(
-            record.source.path, "mesh", record.source.fingerprint, notes=tuple(notes), makers_split=record.split
+            record.source.path,
+            "mesh",
+            record.source.marks.fingerprint,
+            sampled=record.source.marks.sampled,
+            notes=tuple(notes),
+            makers_split=record.split,
         ),
     )
 
