@@ -7,6 +7,7 @@ import html
 import vl_convert
 
 from dynst.domain import Layout, Plan
+from dynst.domain.plain import visible, visible_parts
 from dynst.export.base import listed, made_by
 from dynst.export.places import places_of
 from dynst.reports.embedded import chart_for_script, vega
@@ -54,7 +55,8 @@ p {{ color: #555; }}
 def render_png(plan: Plan, *, layout: Layout | None, top: int | None, title: str | None) -> bytes:
     """The map as a picture."""
     chart = importance_map(plan, layout, top=top, title=title or "Sensor plan")
-    picture: bytes = vl_convert.vegalite_to_png(chart.to_json(), scale=_SCALE, allowed_base_urls=[])
+    bare = visible_parts(chart.to_dict())
+    picture: bytes = vl_convert.vegalite_to_png(bare, scale=_SCALE, allowed_base_urls=[])
     return picture
 
 
@@ -65,14 +67,18 @@ def render_html(plan: Plan, *, layout: Layout | None, top: int | None, title: st
     left = len(listed(plan, top)) - _ROWS
     more = f"The first {_ROWS} of {left + _ROWS} sensors; a CSV export has all. " if left > 0 else ""
     page = _PAGE.format(
-        title=html.escape(title or "Sensor plan"),
+        title=_escaped(title or "Sensor plan"),
         header=header,
         rows=rows,
-        note=html.escape(f"{more}Importance: {plan.importance_is}. {made_by(plan)}."),
+        note=_escaped(f"{more}Importance: {plan.importance_is}. {made_by(plan)}."),
         library=vega(),
         chart=chart_for_script(chart.to_dict()),
     )
     return page.encode()
+
+
+def _escaped(text: str) -> str:
+    return html.escape(visible(text))
 
 
 def _table(plan: Plan, layout: Layout | None, top: int | None) -> tuple[str, str]:
@@ -82,7 +88,7 @@ def _table(plan: Plan, layout: Layout | None, top: int | None) -> tuple[str, str
     for one in listed(plan, top)[:_ROWS]:
         place = [f"{value:.3f}" for value in places.position(one)] if places.known else []
         cells = (str(one.rank), one.name, one.role, *place, f"{plan.importance[one.rank - 1]:.4g}")
-        rows.append("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>")
+        rows.append("<tr>" + "".join(f"<td>{_escaped(cell)}</td>" for cell in cells) + "</tr>")
     return "".join(
-        f"<th>{html.escape(name)}</th>" for name in ("rank", "name", "role", *axes, "importance")
+        f"<th>{_escaped(name)}</th>" for name in ("rank", "name", "role", *axes, "importance")
     ), "\n".join(rows)
