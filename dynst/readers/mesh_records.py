@@ -118,9 +118,10 @@ def field_of(record: MeshRecord, *, cache_dir: Path | None = None, keep_values: 
         series, missing = ArraySeries(values), float(np.isnan(values).mean())
     else:
         lost = [0, 0]
+        names, source = [channel.name for channel in record.channels], record.source
         done = convert(
             cache_folder(cache_dir),
-            f"{record.reader}|{record.source.version}|{record.source.path}|{[ch.name for ch in record.channels]}|{n}",
+            f"{record.reader}|{source.marks.version}|{source.path}|{names}|{n}",
             record.steps,
             c,
             cells=lambda: _keep(record, record.blocks(), alone),
@@ -165,7 +166,8 @@ def field_of(record: MeshRecord, *, cache_dir: Path | None = None, keep_values: 
         origin=Origin(
             record.source.path,
             record.reader,
-            record.source.fingerprint,
+            record.source.marks.fingerprint,
+            sampled=record.source.marks.sampled,
             notes=tuple(notes),
             stations=record.reader == "stations",
             makers_split=record.split,

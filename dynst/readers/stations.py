@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,6 +18,7 @@ from dynst.errors import DataError
 from dynst.readers import arrays, hdf_frames
 from dynst.readers.base import Hints
 from dynst.readers.edges import holds_links, read_links
+from dynst.readers.fingerprints import marks_of
 from dynst.readers.hdf_frames import holds_frame, read_frame
 from dynst.readers.joined import joined
 from dynst.readers.mesh_records import field_of
@@ -83,7 +83,8 @@ def read(
     observe, predict : sequence of str, optional
         Channels that sensors measure and that are forecast. Default: all, if there are at most 8.
     cache_dir : Path, optional
-        Where netCDF records larger than 64 MB are kept once converted; tables are kept in memory.
+        Where netCDF records larger than 64 MB are kept once converted, and fingerprints of large tables; default
+        ``DYNST_CACHE`` or the user's cache folder.
     hints : Hints
         ``stations``, the table of positions, and ``graph``, the file with links. Without links each station is joined
         to its 8 nearest; without positions the graph is drawn.
@@ -109,7 +110,8 @@ def read(
     streamed = None if helpers or len(files) > 1 or not _is_netcdf(files[0]) else stream_netcdf(path, files[0], wanted)
     if streamed is not None:
         made = field_of(streamed, cache_dir=cache_dir, keep_values=hints.keep_values)
-        origin = replace(made.origin, fingerprint=_fingerprint(files))
+        marks = marks_of(files, cache_dir=cache_dir)
+        origin = replace(made.origin, fingerprint=marks.fingerprint, sampled=marks.sampled)
         return replace(made, name=_name(path, files), origin=origin)
     places = None if told[0] is None else read_positions(told[0])
     if len(files) == 1:
@@ -128,11 +130,13 @@ def read(
     named = zip(("positions", "links"), told, (hints.stations, hints.graph), strict=True)
     beside = {what: file for what, file, hint in named if file is not None and hint is None}
     said = tuple(f"{what} come from {file.name} beside the data" for what, file in beside.items())
+    marks = marks_of([*files, *helpers], cache_dir=cache_dir)
     origin = replace(
         field.origin,
         path=path,
         reader="stations",
-        fingerprint=_fingerprint([*files, *helpers]),
+        fingerprint=marks.fingerprint,
+        sampled=marks.sampled,
         notes=(*said, *field.origin.notes),
     )
     return replace(field, name=_name(path, files), origin=origin)
@@ -399,17 +403,6 @@ def _covariates(places: Places | None, row: Int[ndarray, " n"], notes: list[str]
         return ()
     notes.append(f"height of the stations is a covariate: {height.min():g} to {height.max():g} {places.height_unit}")
     return (Covariate("height", height, places.height_unit),)
-
-
-def _fingerprint(files: Sequence[Path]) -> str:
-    """16 hexadecimal digits from the content of all files."""
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(f"{file.name}|{file.stat().st_size}|".encode())
-        with file.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()[:16]
 
 
 def _name(path: str, files: Sequence[Path]) -> str:

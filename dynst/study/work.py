@@ -35,6 +35,7 @@ from dynst.study.measure import Cost, measured
 from dynst.study.prepare import PLANNED_ON, Prepared, prepare
 from dynst.study.price import RelaxedPlans, relaxed_plans
 from dynst.study.provenance import provenance, versions
+from dynst.study.record import check_record
 from dynst.study.refits import closed_judge, regions_of_study
 from dynst.study.rules import roles_of
 from dynst.study.stability import stability_of, worthwhile
@@ -80,6 +81,7 @@ def fit(source: Source, *, rules: Rules | None = None, listen: Listener = nobody
         raise ConfigError("rules: they belong to a field made in Python. For data in files name files: existing=...")
     prepared = prepare(study, record, rules=rules, listen=listen)
     with runs.claim(prepared.base, out=Path(study.out) if study.out is not None else None) as draft:
+        listen(Event("read", prepared.field.name, run=draft.name))
         try:
             with whole(draft.files.study) as part:
                 part.write_text(prepared.resolved().toml() + "\n", encoding="utf-8")
@@ -90,7 +92,9 @@ def fit(source: Source, *, rules: Rules | None = None, listen: Listener = nobody
 
 
 def resume(name: str, *, listen: Listener = nobody) -> Run:
-    """Continue a stopped run (name, path, or ``latest``) to the result it would have had; a complete run is returned.
+    """Continue a stopped run (name, path, or ``latest``) to the result it would have had.
+
+    Of a complete run the report is made, if it is missing.
 
     Raises
     ------
@@ -99,7 +103,7 @@ def resume(name: str, *, listen: Listener = nobody) -> Run:
     """
     draft = runs.reopen(name)
     if isinstance(draft, Run):
-        return draft
+        return draft if draft.files.reported else _reported(draft, draft.name, listen)
     with draft:
         if not draft.files.study.is_file():
             draft.discard()
@@ -111,13 +115,18 @@ def resume(name: str, *, listen: Listener = nobody) -> Run:
 def _made(prepared: Prepared, draft: Draft, listen: Listener) -> Run:
     with Log(draft.files.log) as log:
         _Work(prepared, draft, log, listen).run()
-    run = draft.finish()
+    return _reported(draft.finish(), draft.name, listen)
+
+
+def _reported(run: Run, name: str, listen: Listener) -> Run:
+    """The complete run with its report; `name` is what the user calls it."""
+    listen(Event("write", "report", run=name))
     from dynst.study.report import write_report  # noqa: PLC0415  # charts load altair: only now, when all is computed
 
     try:
         write_report(run)
     except (DynstError, OSError) as error:  # the run is complete without it
-        listen(Event("write", note=f"The report could not be written: {error} Try: dynst report {draft.name}"))
+        listen(Event("write", note=f"The report could not be written: {error} Try: dynst report {name}"))
     return run
 
 
@@ -150,25 +159,21 @@ class _Work:
     def _begin(self) -> dict[str, Any]:
         """What is known at the start; on resume what was known then, if the data are still the same."""
         path = self.files.provenance
-        fingerprint = self.prepared.fingerprint
         if path.is_file():
             before = runs.provenance_of(self.draft.path)
-            known = before.get("data")
-            if not isinstance(known, dict) or known.get("fingerprint") != fingerprint:
-                raise CheckpointError(
-                    f"{self.study.data} changed since run {self.draft.name} was stopped. Put the old data back, or "
-                    f"start again with `dynst fit`."
-                )
+            again = "start again with `dynst fit`"
+            check_record(before.get("data"), self.prepared, run=self.draft.name, instead=again, listen=self.listen)
             if roles_of(before.get("facts")) != roles_of(self.prepared.facts()):
                 raise CheckpointError(
                     f"the files of rules changed since run {self.draft.name} was stopped. Put the old ones back, or "
-                    f"start again with `dynst fit`."
+                    f"{again}."
                 )
             if any(before.get(key) != value for key, value in versions().items()):
                 note = "This run was begun with other versions of dynst or its libraries: the plan may differ."
                 self.listen(Event("read", note=note, run=self.draft.name))
             return before | {"resumed": [*before.get("resumed", []), _now()]}
-        data = {"path": self.study.data, "name": self.prepared.field.name, "fingerprint": fingerprint}
+        data = {"path": self.study.data, "name": self.prepared.field.name}
+        data |= {"fingerprint": self.prepared.fingerprint}
         facts = provenance(seed=self.study.seed, device=self._device(), data=data)
         facts |= {"started": _now(), "facts": self.prepared.facts()}
         self._write_json(path, facts)
