@@ -22,9 +22,10 @@ from dynst.errors import DataError
 from dynst.readers.door import read, resolve, sniff
 from dynst.readers.names import CANONICAL
 from dynst.readers.records import Record, Wanted, even_out, in_order
-from dynst.readers.series_tables import LONG_NAMES, record_of
+from dynst.readers.series_tables import record_of
 from dynst.readers.siting import stations_among
 from dynst.readers.siting_files import Given, plain
+from dynst.readers.station_columns import LONG_NAMES
 from dynst.readers.station_tables import Places
 from dynst.readers.stations import records_of
 from dynst.readers.tables import some, table_of

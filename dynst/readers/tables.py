@@ -338,7 +338,7 @@ def table_of(frame: pd.DataFrame, path: Path) -> Table:
     if frame.index.nlevels > 1:
         frame = frame.reset_index()
     elif frame.index.name is not None or isinstance(frame.index, pd.DatetimeIndex):
-        frame = frame.rename_axis(str(frame.index.name or "time")).reset_index()
+        frame = frame.copy().rename_axis(str(frame.index.name or "time")).reset_index()  # in one piece: quick
     return Table(path, frame.set_axis([str(name).strip() for name in frame.columns], axis=1))
 
 

@@ -152,7 +152,7 @@ WRONG = {  # what is wrong with the readings -> how, and what the one line says
     "no row": (lambda w, u: w.iloc[:0], "empty"),
     "no dates": (lambda w, u: w.reset_index(drop=True).rename_axis("step"), "no dates"),
     "another quantity": (lambda w, u: u.rename(columns={"msl (Pa)": "t2m (K)"}), "msl is in|t2m is in"),
-    "a row twice": (lambda w, u: pd.concat([u, u.iloc[:1]]), "more than one row"),
+    "a row twice": (lambda w, u: pd.concat([u, u.iloc[:1].assign(**{"msl (Pa)": 1e5})]), "more than one row"),
     "one site twice": (lambda w, u: w.assign(**{w.columns[0].lower(): 1e5}), "both readings of one"),
 }
 

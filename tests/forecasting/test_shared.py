@@ -86,7 +86,7 @@ def test_a_record_without_dates_counts_steps(traffic, tmp_path):
 def test_steps_of_a_table_may_be_named(traffic, tmp_path):
     run, data = traffic
     values = pd.read_csv(data)
-    table = values.rename_axis("step").reset_index()
+    table = pd.concat([pd.Series(np.arange(len(values)), name="step"), values], axis=1)
     table.tail(12).to_csv(tmp_path / "newest.csv", index=False)
     newest, whole = run.forecast(tmp_path / "newest.csv"), run.forecast(data)
     assert newest["time"].values.tolist() == [len(table) - 1]
