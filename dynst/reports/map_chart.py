@@ -243,7 +243,7 @@ def _paths(lines: tuple[ndarray, ...]) -> alt.InlineData:
     return table(rows)
 
 
-def _moving_size(view: View) -> tuple[alt.Expr, alt.Expr]:
+def _moving_size(view: View) -> tuple[alt.ExprRef, alt.ExprRef]:
     """Width and height that follow where the map is moved; of use only where it has its scales to itself."""
     return (
         alt.expr(f"abs(scale('x', {view.east}) - scale('x', {view.west}))"),
