@@ -38,6 +38,7 @@ from dynst.reports.curve_chart import curve_chart as curve_chart
 from dynst.reports.explore import budget_map as budget_map
 from dynst.reports.explore import comparison_map as comparison_map
 from dynst.reports.explore import verdict_chart as verdict_chart
+from dynst.reports.forecast_chart import forecast_map as forecast_map
 from dynst.reports.map_chart import importance_map as importance_map
 from dynst.reports.stability_chart import stability_map as stability_map
 from dynst.runs import Run as Run
@@ -46,6 +47,8 @@ from dynst.study import fit as fit
 from dynst.study import resume as resume
 from dynst.study.compare import compare as compare
 from dynst.study.event import Event as Event
+from dynst.study.forecast import Forecasted as Forecasted
+from dynst.study.forecast import forecast as forecast
 from dynst.study.report import report as report
 from dynst.study.score import score as score
 from dynst.study.score import write_review as write_review

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from dynst.forecasting.forecaster import Forecaster
+    from dynst.forecasting.readings import Source
 
 __all__ = [
     "RUNS",
@@ -170,6 +171,37 @@ class Run:
 
         path = self.files.refitted if self.files.refitted.is_file() else self.files.forecaster
         return load_forecaster(path, self.plan, self.layout)
+
+    def forecast(self, readings: Source, start: object = None) -> xr.Dataset:
+        """The present field and the forecast from the readings of the plan's sensors, with error bars.
+
+        Parameters
+        ----------
+        readings : path, DataFrame, Dataset, DataArray or Field
+            A long or wide table, a series of stations, or any record that dynst reads.
+        start : time or number, optional
+            The present: a time on the steps of the record. Default: the newest time in the readings.
+
+        Returns
+        -------
+        xarray.Dataset
+            Of each channel ``NAME``, ``NAME_sd``, ``NAME_low`` and ``NAME_high`` (the interval that holds 90 %),
+            by start, lead and place.
+
+        Raises
+        ------
+        DynstError
+            One line on what the user can mend.
+        """
+        from dynst.forecasting.use import forecast_from  # noqa: PLC0415  # only who forecasts needs it
+
+        return forecast_from(self.forecaster, readings, start, name=self.name, plan=self.plan)
+
+    def reconstruct(self, readings: Source) -> xr.Dataset:
+        """The present field at each time of the readings, with error bars: lead 0 of `forecast`."""
+        from dynst.forecasting.use import reconstruction  # noqa: PLC0415  # only who forecasts needs it
+
+        return reconstruction(self.forecaster, readings, name=self.name, plan=self.plan)
 
     @property
     def price(self) -> PriceOfRules | None:

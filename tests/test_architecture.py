@@ -79,6 +79,7 @@ NAMED = {  # planner in a module that is not its own -> why its name stands ther
     ("dynst", "study/provenance.py"): PROGRAM,
     ("dynst", "study/report_rows.py"): PROGRAM,
     ("dynst", "training/checkpoint.py"): PROGRAM,
+    ("dynst", "forecasting/files.py"): PROGRAM,
     ("dynst", "forecasting/store.py"): PROGRAM,
 }
 

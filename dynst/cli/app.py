@@ -18,6 +18,7 @@ from dynst.cli.diff import diff
 from dynst.cli.examples import epilog
 from dynst.cli.export_map import export_map
 from dynst.cli.fit import fit
+from dynst.cli.forecast import forecast
 from dynst.cli.init import init
 from dynst.cli.inspect import inspect
 from dynst.cli.report import report
@@ -42,6 +43,7 @@ app.command("compare", epilog=epilog("compare"))(compare)
 app.command("report", epilog=epilog("report"))(report)
 app.command("export-map", epilog=epilog("export-map"))(export_map)
 app.command("score", epilog=epilog("score"))(score)
+app.command("forecast", epilog=epilog("forecast"))(forecast)
 app.command("init", epilog=epilog("init"))(init)
 app.command("runs", epilog=epilog("runs"))(runs)
 app.command("diff", epilog=epilog("diff"))(diff)

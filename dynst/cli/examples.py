@@ -12,6 +12,10 @@ EXAMPLES = {
     "report": ("dynst report", "dynst report RUN -o page.html"),
     "export-map": ("dynst export-map -o sensors.gpkg", "dynst export-map RUN --format html --top 30"),
     "score": ("dynst score era5.nc --stations mine.geojson", "dynst score RUN --add 3 -o review.csv"),
+    "forecast": (
+        "dynst forecast latest --obs readings.csv -o field.nc",
+        "dynst forecast RUN --obs archive.nc --from 2026-01 --to 2026-02 --truth era5.nc -o hindcast.zarr",
+    ),
     "runs": ("dynst runs", "dynst runs --json"),
     "diff": ("dynst diff winter-2025", "dynst diff RUN1 RUN2 --radius 50"),
 }

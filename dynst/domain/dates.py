@@ -83,6 +83,19 @@ class Date:
         seconds = gone + _SECONDS[len(clock) - 1] if clock else _DAY
         return _first_day(year, month, year_days) + day - 1 + seconds / _DAY
 
+    def begin(self, year_days: int | None = None) -> float:
+        """The first moment of it, in days as `Clock.days` counts them; parameters as of `end`.
+
+        Examples
+        --------
+        >>> Date.parse("1970-02").begin(), Date.parse("1970-01-02T12").begin(), Date.parse("0001-02").begin(360)
+        (31.0, 1.5, 30.0)
+        """
+        self._last_day(year_days)
+        year, month, day = (*self.parts[:3], *_LEAST[len(self.parts[:3]) : 3])
+        gone = sum(size * part for size, part in zip(_SECONDS, self.parts[3:], strict=False))
+        return _first_day(year, month, year_days) + day - 1 + gone / _DAY
+
     def words(self, year_days: int | None = None) -> str:
         """Its last day, or the moment that it is.
 

@@ -16,6 +16,7 @@ from dynst.domain.field import Field
 __all__ = ["Timeline"]
 
 _SECOND = 1_000_000_000  # nanoseconds
+_DAY = 86_400  # seconds
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +31,10 @@ class Timeline:
         The step in words, like ``6 h`` or ``1 month``.
     year_days : int or None
         Days of every year in the calendar of a model; None in the civil calendar.
+    began : float or None
+        Days of step 0 in the calendar of a model, counted from the year 1; None in the civil calendar.
+    anew : bool
+        Whether each run of the record is an experiment, whose steps begin at 0.
 
     Examples
     --------
@@ -43,13 +48,16 @@ class Timeline:
     first: np.datetime64[Any] | int
     cadence: str
     year_days: int | None = None
+    began: float | None = None
+    anew: bool = False
 
     @classmethod
     def of(cls, record: Field) -> Timeline:
         """The steps of a record."""
-        first = record.time[0]
+        first, clock = record.time[0], record.clock
         dated = isinstance(first, np.datetime64)
-        return cls(first if dated else int(first), record.cadence, record.clock.year_days)
+        began = None if clock.days is None or clock.year_days is None else float(clock.days[0])
+        return cls(first if dated else int(first), record.cadence, clock.year_days, began, bool(record.cases))
 
     @property
     def dated(self) -> bool:
@@ -68,15 +76,20 @@ class Timeline:
 
     def steps(self, times: Shaped[ndarray, "*s"]) -> tuple[Int[ndarray, "*s"], Float[ndarray, "*s"]]:
         """The nearest step of each time, and how far from it the time is, as a share of a step."""
-        exact = self._exact(times)
-        nearest = np.round(exact).astype(np.int64)
-        return nearest, np.abs(exact - nearest)
+        return _rounded(self._exact(times))
 
     def clock(self, steps: Int[ndarray, " s"]) -> Clock:
         """Where in day and year some steps stand."""
-        times = self.times(steps)
-        clock = Clock.of(times) if self.dated else Clock()
-        return Clock(clock.days, clock.years, steps.astype(float), self.year_days)
+        if self.year_days is not None and self.began is not None:
+            days = self.began + np.asarray(steps) * (self._nanoseconds / (_DAY * _SECOND))
+            return Clock(days, 1 + days / self.year_days, steps.astype(float), self.year_days)
+        clock = Clock.of(self.times(steps)) if self.dated else Clock()
+        return Clock(clock.days, clock.years, steps.astype(float))
+
+    def steps_of_days(self, days: Float[ndarray, "*s"]) -> tuple[Int[ndarray, "*s"], Float[ndarray, "*s"]]:
+        """The nearest step of moments in the calendar of a model, and how far from it each is."""
+        assert self.began is not None  # of a record with such a calendar
+        return _rounded((days - self.began) * (_DAY * _SECOND / self._nanoseconds))
 
     def _exact(self, times: Shaped[ndarray, "*s"]) -> Float[ndarray, "*s"]:
         if not self.dated:
@@ -113,3 +126,8 @@ class Timeline:
     @property
     def _into_month(self) -> Shaped[ndarray, ""]:
         return np.asarray(self._start - self._first_month.astype("datetime64[ns]"))
+
+
+def _rounded(exact: Float[ndarray, "*s"]) -> tuple[Int[ndarray, "*s"], Float[ndarray, "*s"]]:
+    nearest = np.round(exact).astype(np.int64)
+    return nearest, np.abs(exact - nearest)

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from dynst.domain import Frame, GraphLayout, GridLayout, Layout, Plan
+from dynst.domain import Frame, GraphLayout, GridLayout, Layout, Plan, Sites
 from dynst.domain.cf import LATITUDE, LONGITUDE
 from dynst.errors import CheckpointError, DynstError
 from dynst.export.base import made_by, ranked, replace_whole
@@ -22,7 +22,7 @@ from dynst.run_layout import NAMES
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["load_plan", "render", "save_plan", "write_netcdf"]
+__all__ = ["grid_axes", "load_plan", "render", "save_plan", "write_netcdf"]
 
 _STRAIGHT = 1e-6  # positions on one row or column of a grid with straight axes agree to so many degrees or metres
 
@@ -110,7 +110,7 @@ def _with_grid(data: xr.Dataset, plan: Plan, layout: GridLayout, rank: ndarray, 
     data["grid_cell"] = ("site", layout.cell, {"long_name": "row-major cell of each site, from 0"})
     data.attrs |= {"grid_rows": layout.shape[0], "grid_columns": layout.shape[1]}
     data.attrs["grid_periodic"] = int(layout.periodic)
-    dims, axes = _axes(plan, layout)
+    dims, axes = grid_axes(plan.sites, layout)
     data = data.assign_coords(axes)
     located = {} if set(dims) <= set(axes) or "lat" not in axes else {"coordinates": "lat lon"}
     data["importance_map"] = (dims, layout.fold(plan.importance_map), {"long_name": plan.importance_is})
@@ -158,10 +158,12 @@ def _with_places(data: xr.Dataset, plan: Plan) -> tuple[xr.Dataset, str]:
     return data, "lon lat"
 
 
-def _axes(plan: Plan, layout: GridLayout) -> tuple[tuple[str, str], dict[str, tuple[object, ndarray, dict[str, str]]]]:
+def grid_axes(
+    sites: Sites, layout: GridLayout
+) -> tuple[tuple[str, str], dict[str, tuple[object, ndarray, dict[str, str]]]]:
     """Names of the grid's two dimensions, and coordinates: one value a row and column where those are straight."""
     lon, lat = LONGITUDE, LATITUDE
-    sites, known = plan.sites, lonlat(plan.sites)
+    known = lonlat(sites)
     x, y = layout.fold(sites.x), layout.fold(sites.y)
     across, down = _lines(x, 0, 360.0 if sites.frame is Frame.GEOGRAPHIC else None), _lines(y, 1)
     if sites.frame is Frame.GEOGRAPHIC and across is not None and down is not None:

@@ -16,7 +16,7 @@ from dynst.reports.embedded import chart_for_script, script_hash, vega
 from dynst.reports.map_chart import importance_map
 from dynst.reports.movable import VIEW, movable
 
-__all__ = ["render_html", "render_pdf", "render_png", "render_svg"]
+__all__ = ["png_of", "render_html", "render_pdf", "render_png", "render_svg"]
 
 _SCALE = 2.0  # pixels of the file per pixel of the page; chosen: sharp on today's screens and in print at 14 cm
 _ROWS = 200  # sensors listed below the map of a page; chosen: more belong in a table of their own
@@ -81,7 +81,11 @@ dynstDraw(document.getElementById("map"), CHART).then(({view}) => {
 
 def render_png(plan: Plan, *, layout: Layout | None, top: int | None, title: str | None) -> bytes:
     """The map as a picture."""
-    chart = _map(plan, layout, top, title)
+    return png_of(_map(plan, layout, top, title))
+
+
+def png_of(chart: alt.TopLevelMixin) -> bytes:
+    """A chart as a picture."""
     picture: bytes = vl_convert.vegalite_to_png(visible_parts(chart.to_dict()), scale=_SCALE, allowed_base_urls=[])
     return picture
 

@@ -51,6 +51,8 @@ class Forecaster:
         What anomalies are taken from, for all channels of the record.
     learnt : Bool[ndarray, "k ci"]
         Which channels of which sensors training time holds enough values of; others are no readings.
+    targets : Bool[ndarray, "n co"]
+        What was ever measured in training time; nothing can be forecast of the rest, which is NaN.
     sites, layout : Sites, Layout or None
         Where the field is forecast.
     selected : Int[ndarray, "k"]
@@ -68,6 +70,7 @@ class Forecaster:
     kept: KeptForecaster
     scaling: Scaling
     learnt: Bool[ndarray, "k ci"]
+    targets: Bool[ndarray, "n co"]
     sites: Sites
     layout: Layout | None
     selected: Int[ndarray, " k"]
@@ -113,13 +116,13 @@ class Forecaster:
         present : Int[ndarray, "b"]
             Step of the timeline at which each history ends.
         """
-        anomalies = self._anomalies(readings, present)
+        anomalies = self.anomalies(readings, present)
         missing = ~np.isfinite(anomalies)
         shapes, pattern = _patterns(missing)
         made = self.kept.forecast(anomalies)
         deviation = np.stack([self.kept.deviation(shape) for shape in shapes])
         half_width = np.stack([self.kept.half_width(shape) for shape in shapes])
-        std = self._std
+        std = np.where(self.targets, self.std, np.nan).astype(np.float32)
         mean = (made * std + self._usual(present)).astype(np.float32)
         return Block(mean, (deviation * std).astype(np.float32), (half_width * std).astype(np.float32), pattern)
 
@@ -129,9 +132,13 @@ class Forecaster:
         nothing = np.zeros((len(steps), *scaling.mean.shape), np.float32)
         return scaling.undo(nothing, self.timeline.clock(steps))
 
-    def _anomalies(
-        self, readings: Float[ndarray, "b t k ci"], present: Int[ndarray, " b"]
-    ) -> Float[ndarray, "b t k c"]:
+    def spread(self) -> Float[ndarray, "n co"]:
+        """Standard deviation of the error of the climatology, in physical units."""
+        silent = np.ones((self.history, len(self.selected), len(self.observed)), bool)
+        return np.asarray(self.kept.deviation(silent)[-1] * self.std)
+
+    def anomalies(self, readings: Float[ndarray, "b t k ci"], present: Int[ndarray, " b"]) -> Float[ndarray, "b t k c"]:
+        """Standardised anomalies of readings; what was never learnt is missing."""
         steps = present[:, None] + np.arange(1 - readings.shape[1], 1)
         known, place = np.unique(steps, return_inverse=True)
         scaling, nothing = self._at_sensors, np.zeros((len(known), *self._at_sensors.mean.shape), np.float32)
@@ -147,7 +154,13 @@ class Forecaster:
         return self.climatology(known)[place.reshape(steps.shape)]
 
     @property
-    def _std(self) -> Float[ndarray, " co"]:
+    def usual_at_sensors(self) -> Float[ndarray, "k ci"]:
+        """Mean of each observed channel at each sensor, in physical units."""
+        return self._at_sensors.mean
+
+    @property
+    def std(self) -> Float[ndarray, " co"]:
+        """Standard deviation of each forecast channel on training time."""
         return np.asarray(self.scaling.std[self._predicted])
 
     @property

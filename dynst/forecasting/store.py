@@ -34,6 +34,7 @@ def save_forecaster(forecaster: Forecaster, path: Path) -> None:
         "amplitude": scaling.climatology.amplitude,
         "std": scaling.std,
         "learnt": forecaster.learnt,
+        "targets": forecaster.targets,
         "selected": forecaster.selected,
     }
     timeline = forecaster.timeline
@@ -46,10 +47,12 @@ def save_forecaster(forecaster: Forecaster, path: Path) -> None:
         "first": str(timeline.first) if timeline.dated else timeline.first,
         "cadence": timeline.cadence,
         "year_days": timeline.year_days,
+        "began": timeline.began,
+        "anew": timeline.anew,
         "history": forecaster.history,
         "made_of": forecaster.made_of,
     }
-    tensors = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
+    tensors = {name: np.asarray(value, order="C") for name, value in arrays.items()}
     replace_whole(path, save(tensors, metadata={"dynst": json.dumps(head, sort_keys=True)}))
 
 
@@ -100,11 +103,12 @@ def _made(head: dict[str, Any], arrays: dict[str, Any], plan: Plan, layout: Layo
         kept=kept,
         scaling=Scaling(usual, arrays["std"], whole, whole, calendar),
         learnt=arrays["learnt"],
+        targets=arrays["targets"],
         sites=plan.sites,
         layout=layout,
         selected=arrays["selected"],
         channels=tuple(Channel(**channel) for channel in head["channels"]),
-        timeline=Timeline(started, str(head["cadence"]), head["year_days"]),
+        timeline=Timeline(started, str(head["cadence"]), head["year_days"], head["began"], bool(head["anew"])),
         history=int(head["history"]),
         made_of=dict(head["made_of"]),
     )

@@ -141,10 +141,10 @@ def read_times(cells: pd.Series, name: str, where: str) -> Times:
     if cells.isna().any():
         row = int(np.flatnonzero(cells.isna().to_numpy())[0])
         raise DataError(f'{where}: column "{name}", row {row + 1} has no time. Remove the rows without a time.')
-    if cells.dtype.kind == "M":
-        return Times(cells.dt.tz_localize(None).to_numpy("datetime64[ns]"))
     if isinstance(cells.dtype, pd.DatetimeTZDtype):
         return Times(cells.dt.tz_convert(None).to_numpy("datetime64[ns]"), note="times were turned to UTC")
+    if cells.dtype.kind == "M":
+        return Times(cells.to_numpy("datetime64[ns]"))
     if cells.dtype.kind in "iuf":
         values = cells.to_numpy()
         if not np.isfinite(values).all():

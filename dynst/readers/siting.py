@@ -19,7 +19,7 @@ from dynst.errors import DataError, unknown_name
 from dynst.readers.siting_files import Given, read_given
 from dynst.readers.tables import some
 
-__all__ = ["Siting", "Space", "space_of", "stations_on"]
+__all__ = ["Siting", "Space", "space_of", "stations_among", "stations_on"]
 
 _ROUND = 1.001  # positions in files are rounded: a station on the corner of its cell is still on it
 _MESH = 0.6  # of the longest edge at a node: in a triangle of equal sides the middle is 0.577 of a side away
@@ -99,6 +99,40 @@ def stations_on(sites: Sites, layout: Layout, path: Path) -> Siting:
     notes.append(found.words(given.where))
     stations = _moved(_on(sites, row, called), sites, missing, found)
     return _once(given.where, sites, row, called, placed=missing, notes=notes, stations=stations)
+
+
+def stations_among(sites: Sites, layout: Layout | None, given: Given) -> tuple[Int[ndarray, " k"], Bool[ndarray, " k"]]:
+    """Site of each station that has one, else -1; and which were found by their place, as no name was known.
+
+    The rules are those of `stations_on`, names of existing stations known too; but a station may be a stranger.
+
+    Raises
+    ------
+    DataError
+        If no name is known, and the positions cannot be compared with those of the sites.
+    """
+    own = () if sites.stations is None else sites.stations.name
+    home = (
+        np.arange(len(sites))
+        if sites.stations is None
+        else np.concatenate([np.arange(len(sites)), sites.stations.site])
+    )
+    _, row = _by_name(given.called, (*sites.name, *own))
+    row = np.where(row < 0, -1, home[row]).astype(np.int64)
+    by_place = np.zeros(len(given), bool)
+    if not given.placed or sites.frame is Frame.SCHEMATIC or layout is None:
+        return row, by_place
+    if 2 * int((row >= 0).sum()) < len(given):
+        row = np.full(len(given), -1)
+    missing = np.flatnonzero(row < 0)
+    if not len(missing):
+        return row, by_place
+    space, places = space_of(given, sites)
+    placed = missing[np.isfinite(places[missing]).all(axis=1)]
+    if len(placed):
+        nearest, _, on = space.nearest(places[placed], space.reach(layout))
+        row[placed[on]], by_place[placed[on]] = nearest[on], True
+    return row, by_place
 
 
 def _on(sites: Sites, row: Int[ndarray, " k"], called: Sequence[str]) -> Stations:

@@ -35,7 +35,7 @@ from dynst.readers.tables import SUFFIXES, Table, read_table, some
 from dynst.readers.times import Runs, gap_notes
 from dynst.readers.values import look
 
-__all__ = ["read", "recognises"]
+__all__ = ["read", "recognises", "records_of"]
 
 _NETCDF = (".nc", ".nc4", ".cdf", ".netcdf")
 _ARRAYS = (*arrays.SUFFIXES, *hdf_frames.SUFFIXES)
@@ -140,6 +140,22 @@ def read(
         notes=(*said, *field.origin.notes),
     )
     return replace(field, name=_name(path, files), origin=origin)
+
+
+def records_of(path: str) -> tuple[list[Record], Places | None]:
+    """What each file of a path says of stations, before anything is put on sites; and positions that lie beside.
+
+    Nothing is asked of the times, and no position is needed: these may be readings of a few sensors.
+
+    Raises
+    ------
+    DataError
+        If there is no such file, or it is no table or series of stations.
+    """
+    files, told = _sorted_out(path, _files(path, []), [None, None])
+    places = None if told[0] is None else read_positions(told[0])
+    records = _records(files, places) if len(files) > 1 else [_record(files[0], Wanted(every=True), places)]
+    return records, places
 
 
 def _helper(file: str) -> Path:

@@ -20,7 +20,18 @@ from dynst.domain.plain import plain as one_line
 from dynst.errors import DataError
 from dynst.readers import rdb, sheets
 
-__all__ = ["BINARY", "SUFFIXES", "Table", "columns_of", "one_line", "quantity_of", "read_table", "some", "words_of"]
+__all__ = [
+    "BINARY",
+    "SUFFIXES",
+    "Table",
+    "columns_of",
+    "one_line",
+    "quantity_of",
+    "read_table",
+    "some",
+    "table_of",
+    "words_of",
+]
 
 BINARY = (".parquet", *sheets.SUFFIXES)
 """Names of files that are tables and no text."""
@@ -309,8 +320,15 @@ def _parquet(path: Path) -> Table:
     except Exception as err:  # the library below raises many kinds
         first = str(err).strip().splitlines()[0] if str(err).strip() else type(err).__name__
         raise DataError(f"{path.name}: cannot be read as Parquet: {first}. Is the file whole? Get it again.") from err
-    if frame.index.name is not None or frame.index.dtype.kind == "M":
-        frame = frame.rename_axis(str(frame.index.name or "time")).reset_index()
+    return table_of(frame, path)
+
+
+def table_of(frame: pd.DataFrame, path: Path) -> Table:
+    """A frame as a table; an index that says something is its first column. `path` is what messages call it."""
+    if frame.index.nlevels > 1:
+        frame = frame.reset_index()
+    elif frame.index.name is not None or isinstance(frame.index, pd.DatetimeIndex):
+        frame = frame.copy().rename_axis(str(frame.index.name or "time")).reset_index()  # in one piece: quick
     return Table(path, frame.set_axis([str(name).strip() for name in frame.columns], axis=1))
 
 

@@ -21,12 +21,21 @@ from dynst.reports.marks import (
     site_dots,
     table,
 )
-from dynst.reports.raster import png_url, site_of_pixel
+from dynst.reports.raster import COLOURS, png_url, site_of_pixel
 from dynst.reports.rule_marks import closed_sites, rule_marks, rule_words
 from dynst.reports.shades import Shades, shades_of
 from dynst.reports.view import View, view_of
 
-__all__ = ["SENSOR_COLOUR", "importance_map", "is_field", "site_map"]
+__all__ = [
+    "SENSOR_COLOUR",
+    "axes_of",
+    "base_layers",
+    "importance_map",
+    "is_field",
+    "site_map",
+    "small_print",
+    "styled",
+]
 
 _DOTS = 1500  # up to so many sites of no grid and no mesh are dots of their own, more of them a heat map; chosen
 _LONGEST_LINE = 128  # characters of a line of small print under the title; chosen for the usual width of 760 pixels
@@ -61,7 +70,7 @@ def importance_map(
     """
     view, shades = view_of(plan.sites, layout), shades_of(plan.importance_map)
     sensors = plan.order[: plan.budget if top is None else plan.top(top).budget]
-    x, y = _axes(view)
+    x, y = axes_of(view)
     marks = (
         sensor_dots(plan, sensors, view, x, y)
         if is_field(plan, layout)
@@ -88,30 +97,43 @@ def site_map(
     words: Sequence[str],
 ) -> alt.LayerChart:
     """Every site in its shade, with links and coast, under `marks`; `words` are the lines below the title."""
-    land = land_in(view.west, view.east, view.south, view.north) if view.geographic else Land((), (), ())
-    x, y = _axes(view)
-    layers: list[alt.Chart] = [*_land(land, x, y)]
     shaded = is_field(plan, layout)
-    if shaded:
-        triangles = layout.triangles if isinstance(layout, GraphLayout) else None
-        layers += [*_picture(plan, view, triangles, shades, (x, y)), *_coast(land, x, y)]
-    else:
-        lines = drawn_links(links_of(layout), view, x, y) if isinstance(layout, GraphLayout) else []
-        layers += [*_coast(land, x, y), *lines, site_dots(plan, shades, view, x, y)]
-    layers += [*marks, *rule_marks(plan, view, x, y, shaded=shaded), _small_print(plan, view)]
+    layers = [*base_layers(plan, layout, view, shades), *marks]
+    layers += [*rule_marks(plan, view, *axes_of(view), shaded=shaded), small_print(plan, view)]
     subtitle = [part for line in (*words, *rule_words(plan, shaded=shaded)) for part in _wrapped(line)]
-    chart: alt.LayerChart = (
-        alt.layer(*layers)
-        .properties(
+    chart: alt.LayerChart = styled(
+        alt.layer(*layers).properties(
             width=view.width,
             height=view.height,
             view=alt.ViewConfig(fill="#f4f7fa", stroke="#8a8f98"),
             title=alt.TitleParams(title, anchor="start", fontSize=17, subtitle=subtitle, **_TITLE),
         )
-        .configure_axis(labelColor="#444", tickColor="#8a8f98", domain=False, labelFontSize=11, titleColor="#444")
-        .configure_legend(labelColor="#444", titleColor="#222", titleFontSize=12, labelFontSize=11)
     )
     return chart
+
+
+def base_layers(
+    plan: Plan, layout: Layout | None, view: View, shades: Shades, *, still: bool = False
+) -> list[alt.Chart]:
+    """Every site in its shade, with links, land and coast; a map that is `still` cannot be moved."""
+    land = land_in(view.west, view.east, view.south, view.north) if view.geographic else Land((), (), ())
+    x, y = axes_of(view)
+    layers: list[alt.Chart] = [*_land(land, x, y)]
+    shaded = is_field(plan, layout)
+    if shaded:
+        triangles = layout.triangles if isinstance(layout, GraphLayout) else None
+        layers += [*_picture(plan, view, triangles, shades, (x, y), still=still), *_coast(land, x, y)]
+    else:
+        lines = drawn_links(links_of(layout), view, x, y) if isinstance(layout, GraphLayout) else []
+        layers += [*_coast(land, x, y), *lines, site_dots(plan, shades, view, x, y)]
+    return layers
+
+
+def styled(chart: Any) -> Any:
+    """The look that all maps share; of any kind of chart."""
+    return chart.configure_axis(
+        labelColor="#444", tickColor="#8a8f98", domain=False, labelFontSize=11, titleColor="#444"
+    ).configure_legend(labelColor="#444", titleColor="#222", titleFontSize=12, labelFontSize=11)
 
 
 _TITLE: dict[str, Any] = {
@@ -153,7 +175,8 @@ def _wrapped(line: str) -> list[str]:
     return parts
 
 
-def _axes(view: View) -> tuple[alt.X, alt.Y]:
+def axes_of(view: View) -> tuple[alt.X, alt.Y]:
+    """The two axes of a map."""
     return (
         alt.X(
             "x:Q",
@@ -220,24 +243,36 @@ def _paths(lines: tuple[ndarray, ...]) -> alt.InlineData:
     return table(rows)
 
 
+def _moving_size(view: View) -> tuple[alt.ExprRef, alt.ExprRef]:
+    """Width and height that follow where the map is moved; of use only where it has its scales to itself."""
+    return (
+        alt.expr(f"abs(scale('x', {view.east}) - scale('x', {view.west}))"),
+        alt.expr(f"abs(scale('y', {view.north}) - scale('y', {view.south}))"),
+    )
+
+
 def _picture(
     plan: Plan,
     view: View,
     triangles: Int[ndarray, "f 3"] | None,
     shades: Shades,
     axes: tuple[alt.X, alt.Y],
+    *,
+    still: bool,
 ) -> list[alt.Chart]:
     """The heat map as one image, and an unseen mark that brings its legend."""
     x, y = axes
+    size = (view.width, view.height) if still else _moving_size(view)
     closed = closed_sites(plan)
     hatched = closed if closed.any() else None
-    url = png_url(shades.level, site_of_pixel(view, triangles), hatched=hatched)
+    colours = shades.colours or COLOURS
+    url = png_url(shades.level, site_of_pixel(view, triangles), hatched=hatched, colours=colours)
     middle = {"x": (view.west + view.east) / 2, "y": (view.south + view.north) / 2, "url": url, "shade": 0.5}
     image = (
         alt.Chart(alt.InlineData(values=[middle]))
         .mark_image(
-            width=alt.expr(f"abs(scale('x', {view.east}) - scale('x', {view.west}))"),  # follows where the map is moved
-            height=alt.expr(f"abs(scale('y', {view.north}) - scale('y', {view.south}))"),
+            width=size[0],
+            height=size[1],
             aspect=False,
             align="center",
             baseline="middle",
@@ -254,7 +289,8 @@ def _picture(
     return [image, key]
 
 
-def _small_print(plan: Plan, view: View) -> alt.Chart:
+def small_print(plan: Plan, view: View) -> alt.Chart:
+    """Where data and coast come from, below the map."""
     parts = [f"data: {plan.provenance['data']}"] if isinstance(plan.provenance.get("data"), str) else []
     parts += [f"coast: {CREDIT}"] if view.geographic else []
     line: alt.Chart = (

@@ -31,6 +31,7 @@ __all__ = [
     "ringed",
     "sensor_dots",
     "site_dots",
+    "site_size",
     "table",
 ]
 
@@ -75,7 +76,7 @@ def importance_scale(shades: Shades, view: View) -> alt.Color:
         gradientStrokeWidth=0.5,
         offset=14,
     )
-    return alt.Color("shade:Q", scale=alt.Scale(domain=[0, 1], range=list(COLOURS)), legend=legend)
+    return alt.Color("shade:Q", scale=alt.Scale(domain=[0, 1], range=list(shades.colours or COLOURS)), legend=legend)
 
 
 def sensor_dots(plan: Plan, sensors: Int[ndarray, " k"], view: View, x: alt.X, y: alt.Y) -> list[alt.Chart]:
@@ -138,7 +139,7 @@ def site_dots(plan: Plan, shades: Shades, view: View, x: alt.X, y: alt.Y) -> alt
     colour = alt.condition("isValid(datum.shade)", importance_scale(shades, view), alt.value(UNRANKED))
     dots: alt.Chart = (
         alt.Chart(table(rows))
-        .mark_circle(size=math.pi / 4 * _site_size(view) ** 2, stroke="#4a4f57", strokeWidth=0.5, opacity=1, clip=True)
+        .mark_circle(size=math.pi / 4 * site_size(view) ** 2, stroke="#4a4f57", strokeWidth=0.5, opacity=1, clip=True)
         .encode(x=x, y=y, color=colour, tooltip=_tooltip(view, ranked=False, what=shades.what))
     )
     return dots
@@ -149,7 +150,7 @@ def ringed(
 ) -> list[alt.Chart]:
     """The sensors among `site_dots`: larger, in their shade, ringed; rank and name beside them if they are few."""
     named = len(sensors) <= _NAMED
-    size = _site_size(view) + (5.0 if named else 2.5)
+    size = site_size(view) + (5.0 if named else 2.5)
     marks = drawn_marks(plan, sensors, view)
     values = _sensor_rows(plan, marks, view, "sensor, rank" if named else "sensor")
     for row, mark in zip(values, marks, strict=True):
@@ -253,7 +254,7 @@ def _short(name: str) -> str:
     return name if len(name) <= _LETTERS else name[: _LETTERS - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
-def _site_size(view: View) -> float:
+def site_size(view: View) -> float:
     """Diameter in pixels of a dot among others."""
     return float(np.clip(0.8 * usual_gap(view), 4.0, 11.0))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import struct
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
@@ -13,10 +14,13 @@ from scipy.spatial import KDTree
 
 from dynst.reports.view import View
 
-__all__ = ["COLOURS", "UNRANKED", "png_url", "site_of_pixel", "usual_gap"]
+__all__ = ["BOTH_WAYS", "COLOURS", "UNRANKED", "png_url", "site_of_pixel", "usual_gap"]
 
 COLOURS = ("#ffffd9", "#edf8b1", "#c7e9b4", "#7fcdbb", "#41b6c4", "#1d91c0", "#225ea8", "#253494", "#081d58")
 """Light to dark in even steps of lightness, safe for all kinds of colour vision (ColorBrewer, YlGnBu)."""
+
+BOTH_WAYS = ("#2166ac", "#4393c3", "#92c5de", "#d1e5f0", "#f7f7f7", "#fddbc7", "#f4a582", "#d6604d", "#b2182b")
+"""From below zero over zero to above, safe for all kinds of colour vision (ColorBrewer, RdBu)."""
 
 UNRANKED = "#d5d2cc"
 """Shade of a site that a plan does not rank."""
@@ -52,8 +56,9 @@ def png_url(
     *,
     unranked: str = UNRANKED,
     hatched: Bool[ndarray, " n"] | None = None,
+    colours: Sequence[str] = COLOURS,
 ) -> str:
-    """A ``data:`` URL of a PNG that shows `levels` (0 to 1, NaN for none) by `COLOURS`, clear outside all cells.
+    """A ``data:`` URL of a PNG that shows `levels` (0 to 1, NaN for none) by `colours`, clear outside all cells.
 
     Sites that are `hatched` get dark stripes.
 
@@ -62,7 +67,7 @@ def png_url(
     >>> png_url(np.array([0.0, 1.0]), np.array([[0, 1], [-1, 1]]))[:30]
     'data:image/png;base64,iVBORw0K'
     """
-    palette = np.concatenate([[[0, 0, 0]], [_rgb(unranked)], [_rgb(_STRIPE)], _ramp(253)]).astype(np.uint8)
+    palette = np.concatenate([[[0, 0, 0]], [_rgb(unranked)], [_rgb(_STRIPE)], _ramp(253, colours)]).astype(np.uint8)
     entry = np.where(np.isnan(levels), 1, 3 + np.round(np.nan_to_num(np.clip(levels, 0.0, 1.0)) * 252)).astype(np.uint8)
     picture = np.where(pixels < 0, 0, entry[pixels]).astype(np.uint8)
     if hatched is not None:
@@ -165,8 +170,8 @@ def _rgb(colour: str) -> list[int]:
     return [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
 
 
-def _ramp(steps: int) -> Float[ndarray, "steps 3"]:
-    stops = np.array([_rgb(colour) for colour in COLOURS], float)
+def _ramp(steps: int, colours: Sequence[str]) -> Float[ndarray, "steps 3"]:
+    stops = np.array([_rgb(colour) for colour in colours], float)
     at = np.linspace(0, len(stops) - 1, steps)
     return np.stack([np.interp(at, np.arange(len(stops)), stops[:, k]) for k in range(3)], axis=-1).round()
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-__all__ = ["Shades", "shades_of"]
+__all__ = ["Shades", "shades_in", "shades_of"]
 
 _SPREAD = 0.35  # values whose middle nine tenths fill less of their range than this are heavy-tailed; chosen
+_LARGE, _FINE = 1e7, 1e-3  # values and ranges beyond which labels count powers of ten
 _TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
@@ -28,12 +30,15 @@ class Shades:
         Whether shades follow the rank of a value (its percentile) and not its size.
     what : str
         What the values are, for the legend.
+    colours : tuple of str
+        From shade 0 to 1; empty for those of the maps of importance.
     """
 
     level: Float[ndarray, " n"]
     ticks: tuple[tuple[float, str], ...]
     by_rank: bool
     what: str = "importance"
+    colours: tuple[str, ...] = ()
 
 
 def shades_of(values: Float[ndarray, " n"]) -> Shades:
@@ -63,6 +68,21 @@ def shades_of(values: Float[ndarray, " n"]) -> Shades:
     return Shades(level, tuple(zip(_TICKS, map(_text, marks.tolist()), strict=True)), by_rank)
 
 
+def shades_in(values: Float[ndarray, " n"], low: float, high: float, what: str) -> Shades:
+    """Shades in proportion, from one value to another; beyond them the outermost ones.
+
+    Examples
+    --------
+    >>> shades_in(np.array([-1.0, 1.0, 9.0]), -1.0, 3.0, "pressure (Pa)").level.tolist()
+    [0.0, 0.5, 1.0]
+    """
+    width = high - low if high > low else 1.0
+    level = np.clip((values - low) / width, 0.0, 1.0)
+    marks = low + np.array(_TICKS) * width
+    labels = [_plain(_counted(mark, width)) for mark in marks.tolist()]
+    return Shades(level, tuple(zip(_TICKS, labels, strict=True)), False, what)
+
+
 def _ranks(values: Float[ndarray, " n"]) -> Float[ndarray, " n"]:
     """Rank of each value from 0; equal values share the mean of their ranks.
 
@@ -76,5 +96,16 @@ def _ranks(values: Float[ndarray, " n"]) -> Float[ndarray, " n"]:
     return middle[group]
 
 
+def _counted(value: float, width: float) -> str:
+    """A value with as many digits as tell it from others so far apart."""
+    if abs(value) >= _LARGE or width < _FINE:
+        return f"{value:.3g}"
+    return f"{value:,.{max(0, 2 - math.floor(math.log10(width)))}f}"
+
+
 def _text(value: float) -> str:
-    return f"{value:.3g}".replace("e-0", "e-").replace("e+0", "e+").replace("-", "\N{MINUS SIGN}")
+    return _plain(f"{value:.3g}")
+
+
+def _plain(text: str) -> str:
+    return text.replace("e-0", "e-").replace("e+0", "e+").replace("-", "\N{MINUS SIGN}")

@@ -21,7 +21,9 @@ __all__ = ["judged_forecaster", "refitted_forecaster"]
 
 def judged_forecaster(judge: LinearJudge, prepared: Prepared, plan: Plan) -> Forecaster:
     """The forecaster of a plan as the judge made it, on training time."""
-    return _forecaster(judge, prepared, plan, "training time")
+    test = prepared.split.test
+    fair = str(test.time[0]) if prepared.split.kind == "time" else None
+    return _forecaster(judge, prepared, plan, "training time", fair)
 
 
 def refitted_forecaster(judge: LinearJudge, prepared: Prepared, plan: Plan) -> Forecaster:
@@ -31,10 +33,10 @@ def refitted_forecaster(judge: LinearJudge, prepared: Prepared, plan: Plan) -> F
     scaling = Scaling.fit(record, prepared.climatology.calendar)
     whole = LinearJudge(split, window, scaling=scaling, seed=prepared.study.seed)
     whole.adopt(judge)
-    return _forecaster(whole, prepared, plan, "the whole record")
+    return _forecaster(whole, prepared, plan, "the whole record", None)
 
 
-def _forecaster(judge: LinearJudge, prepared: Prepared, plan: Plan, time: str) -> Forecaster:
+def _forecaster(judge: LinearJudge, prepared: Prepared, plan: Plan, time: str, fair: str | None) -> Forecaster:
     selected: Int[ndarray, " k"] = plan.selected
     solved, bar = judge.forecaster(selected), judge.choice(len(selected)).bar
     record = prepared.field
@@ -42,6 +44,7 @@ def _forecaster(judge: LinearJudge, prepared: Prepared, plan: Plan, time: str) -
         kept=KeptForecaster.of(solved, bar),
         scaling=judge.scaling,
         learnt=learnt(judge.scaling)[np.ix_(selected, judge.data.observed)],
+        targets=judge.scaling.share[:, judge.data.predicted] > 0,
         sites=record.sites,
         layout=record.layout,
         selected=selected,
@@ -54,5 +57,6 @@ def _forecaster(judge: LinearJudge, prepared: Prepared, plan: Plan, time: str) -
             "planner": plan.planner,
             "made_on": time,
             "last": str(record.time[-1]),
+            "tested_from": fair,
         },
     )
