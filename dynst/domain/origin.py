@@ -38,6 +38,8 @@ class Origin:
         What was wrong with the values themselves, and what was done: no verdict on the record is spoken without it.
     makers_split : MakersSplit or None
         Cases for training, validation and test, if the makers list them.
+    sampled : str
+        The fingerprint by the rule of older runs, which saw parts of large files; by it they are known again.
 
     Examples
     --------
@@ -53,3 +55,4 @@ class Origin:
     stations: bool = False
     makers_split: MakersSplit | None = None
     caveats: tuple[str, ...] = ()
+    sampled: str = ""

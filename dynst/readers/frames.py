@@ -20,6 +20,7 @@ from dynst.errors import ConfigError, DataError, unknown_name
 from dynst.readers.arrays import SUFFIXES, Array, member_names, open_arrays
 from dynst.readers.base import Hints
 from dynst.readers.cache import Learnt, Slab, convert
+from dynst.readers.fingerprints import marks_of
 from dynst.readers.gridded import IN_MEMORY_BYTES
 from dynst.readers.hdf_frames import holds_frame
 from dynst.readers.overlap import Rebuilt, rebuild
@@ -27,7 +28,7 @@ from dynst.readers.pieces import Oddities, decode
 from dynst.readers.place_arrays import holds_places
 from dynst.readers.records import Wanted
 from dynst.readers.sidecar import Sidecar, axis_letters, read_sidecar
-from dynst.readers.sources import fingerprints, writable
+from dynst.readers.sources import writable
 from dynst.readers.times import Runs, Times, find_runs
 from dynst.readers.values import look
 
@@ -115,9 +116,11 @@ def read(
     record = _Record(name, _scenarios(files, hints, lambda: writable(cache_folder(cache_dir))), hints.spacing)
     record.survey()
     record.channels = Wanted(observe, predict).choose(name, record.offered, {})
-    mark = fingerprints([*files, *(side for file in files if (side := _beside(file)).is_file())])
-    made = record.field(mark[1], path, cache_dir, keep_values=hints.keep_values)
-    return replace(made, origin=replace(made.origin, path=path, reader="frames", fingerprint=mark[0]))
+    beside = [side for file in files if (side := _beside(file)).is_file()]
+    marks = marks_of([*files, *beside], cache_dir=cache_dir)
+    made = record.field(marks.version, path, cache_dir, keep_values=hints.keep_values)
+    told = replace(made.origin, path=path, reader="frames", fingerprint=marks.fingerprint, sampled=marks.sampled)
+    return replace(made, origin=told)
 
 
 def _beside(file: Path) -> Path:

@@ -150,7 +150,7 @@ def _assemble(found: Survey, seen: Look, cells: np.ndarray, learnt: Learnt) -> F
         longitude=None if grid.longitude is None else grid.longitude[cells],
         latitude=None if grid.latitude is None else grid.latitude[cells],
     )
-    said = [*found.notes, *learnt.notes]
+    said = [*found.source.notes, *found.notes, *learnt.notes]
     dropped = grid.x.size - len(cells)
     if dropped:
         said.append(f"{dropped} of {grid.x.size} cells never hold a value and are no sites")
@@ -170,7 +170,8 @@ def _assemble(found: Survey, seen: Look, cells: np.ndarray, learnt: Learnt) -> F
         origin=Origin(
             found.source.path,
             "gridded",
-            found.source.fingerprint,
+            found.source.marks.fingerprint,
+            sampled=found.source.marks.sampled,
             notes=tuple(said),
             grid=f"{grid.kind} {grid.shape[0]} x {grid.shape[1]}",
         ),

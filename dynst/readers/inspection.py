@@ -378,6 +378,7 @@ def _describe_large(
         bytes_=found.bytes,
         channels=found.channels,
         notes=[
+            *found.source.notes,
             *found.notes,
             *seen.codes,
             f"sites and missing values are judged by {len(steps)} steps spread over the record",
@@ -400,7 +401,7 @@ def _outline(found: Survey) -> Field:
         channels=(Channel("outline"),),
         name=found.source.name,
         cadence=found.runs.cadence,
-        origin=Origin(fingerprint=found.source.fingerprint),
+        origin=Origin(fingerprint=found.source.marks.fingerprint),
     )
 
 

@@ -120,7 +120,7 @@ def field_of(record: MeshRecord, *, cache_dir: Path | None = None, keep_values: 
         lost = [0, 0]
         done = convert(
             cache_folder(cache_dir),
-            f"{record.reader}|{record.source.version}|{record.source.path}|{[ch.name for ch in record.channels]}|{n}",
+            f"{record.reader}|{record.source.marks.version}|{record.source.path}|{[ch.name for ch in record.channels]}|{n}",
             record.steps,
             c,
             cells=lambda: _keep(record, record.blocks(), alone),
@@ -165,7 +165,8 @@ def field_of(record: MeshRecord, *, cache_dir: Path | None = None, keep_values: 
         origin=Origin(
             record.source.path,
             record.reader,
-            record.source.fingerprint,
+            record.source.marks.fingerprint,
+            sampled=record.source.marks.sampled,
             notes=tuple(notes),
             stations=record.reader == "stations",
             makers_split=record.split,

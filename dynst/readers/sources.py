@@ -16,9 +16,10 @@ import xarray as xr
 from dynst.domain.caches import cache_folder
 from dynst.errors import ConfigError, DataError
 from dynst.readers import grib, groups
+from dynst.readers.fingerprints import Marks, marks_of
 from dynst.readers.netcdf3 import expected_size
 
-__all__ = ["Handles", "Source", "fingerprints", "locate", "writable"]
+__all__ = ["Handles", "Source", "locate", "source_of", "writable"]
 
 _NETCDF = (b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x89HDF\r\n\x1a\n")
 _GRIB = b"GRIB"
@@ -35,8 +36,7 @@ _PACKAGES = {
     "az": "adlfs",
 }
 _NO_FILE = "neither a file nor a folder, but a device, a pipe or a socket. Write the data to a netCDF file first."
-_WHOLE = 16 << 20  # bytes up to which all content is hashed; 1 s for a gigabyte would be felt at each start
-_SAMPLES, _SAMPLE = 16, 65536
+_REMOTE = "the fingerprint of a remote store sees names, sizes and descriptions of its parts, not their values"
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,10 @@ class Source:
         ``netcdf`` or ``zarr``.
     files : tuple of str
         netCDF files on this machine, or the one zarr store (a folder or a URL).
-    fingerprint : str
-        16 hexadecimal digits from names, sizes and content, whatever the time of last change.
-    version : str
-        As `fingerprint`, and changes with the time of last change too: what a cache entry stands for.
+    marks : Marks
+        Fingerprints of the files.
+    notes : tuple of str
+        What a user should know of them.
     group : str
         The group inside the files, as the user named it behind ``#``; empty for the one that holds data.
     """
@@ -65,8 +65,8 @@ class Source:
     name: str
     kind: str
     files: tuple[str, ...]
-    fingerprint: str
-    version: str
+    marks: Marks
+    notes: tuple[str, ...] = ()
     group: str = ""
 
 
@@ -113,13 +113,15 @@ def locate(path: str, *, cache_dir: Path | None = None) -> Source:
     if files is None:
         store = Path(path)
         members = sorted(p for p in store.rglob("*") if p.is_file())
-        return source_of(path, _clean(store.name), "zarr", (str(store),), members=members, root=store)
+        return source_of(
+            path, _clean(store.name), "zarr", (str(store),), members=members, root=store, cache_dir=cache_dir
+        )
     for file in files:
         _check_netcdf(file)
     plain = [Path(file) for file in files]
     name = plain[0].stem if len(plain) == 1 else re.sub(r"[*?\[\]]+", "", Path(path).stem) or plain[0].parent.name
     root = Path(os.path.commonpath([p.parent for p in plain]))
-    return source_of(path, _clean(name), "netcdf", tuple(files), members=plain, root=root)
+    return source_of(path, _clean(name), "netcdf", tuple(files), members=plain, root=root, cache_dir=cache_dir)
 
 
 def _local_files(path: str) -> list[str] | None:
@@ -232,7 +234,8 @@ def _remote(url: str, cache_dir: Path | None) -> Source:
                     digest.update(fs.cat_file(member))
             fingerprint = digest.hexdigest()[:16]
             name = _clean(root.rstrip("/").rsplit("/", 1)[-1])
-            return Source(url, name, "zarr", (url.rstrip("/"),), fingerprint, fingerprint)
+            marks = Marks(fingerprint, fingerprint, fingerprint)
+            return Source(url, name, "zarr", (url.rstrip("/"),), marks, (_REMOTE,))
         found = sorted(fs.glob(root)) if any(mark in root for mark in "*?[") else [root] if fs.isfile(root) else []
         found = found or sorted(f for f in fs.find(root) if f.endswith(_SUFFIXES) and "/constants/" not in f)
         if not found:
@@ -247,7 +250,7 @@ def _remote(url: str, cache_dir: Path | None) -> Source:
     for file in local:
         _check_netcdf(file)
     plain = [Path(file) for file in local]
-    return source_of(url, _clean(plain[0].stem), "netcdf", tuple(local), members=plain, root=None)
+    return source_of(url, _clean(plain[0].stem), "netcdf", tuple(local), members=plain, root=None, cache_dir=cache_dir)
 
 
 def _fetch(fs: fsspec.AbstractFileSystem, file: str, url: str, cache: Path) -> str:
@@ -262,36 +265,17 @@ def _fetch(fs: fsspec.AbstractFileSystem, file: str, url: str, cache: Path) -> s
 
 
 def source_of(
-    path: str, name: str, kind: str, files: tuple[str, ...], *, members: list[Path], root: Path | None
+    path: str,
+    name: str,
+    kind: str,
+    files: tuple[str, ...],
+    *,
+    members: list[Path],
+    root: Path | None,
+    cache_dir: Path | None = None,
 ) -> Source:
-    return Source(path, name, kind, files, *fingerprints(members, root))
-
-
-def fingerprints(members: list[Path], root: Path | None = None) -> tuple[str, str]:
-    """Two marks of files: by names (below `root`), sizes and content; and one that a time of change alters, too."""
-    digest, changed = hashlib.sha256(), hashlib.sha256()
-    spread = max(1, len(members) // 64)  # content of at most 64 members of a store of many chunks is looked into
-    for i, member in enumerate(members):
-        stat = member.stat()
-        place = member.relative_to(root).as_posix() if root else member.name
-        digest.update(f"{place}|{stat.st_size}|".encode())
-        changed.update(f"{stat.st_mtime_ns}|".encode())
-        if i % spread == 0 or member.name.startswith((".z", "zarr.json")):
-            _sample(member, stat.st_size, digest)
-    fingerprint = digest.hexdigest()[:16]
-    changed.update(fingerprint.encode())
-    return fingerprint, changed.hexdigest()[:16]
-
-
-def _sample(file: Path, size: int, digest: hashlib._Hash) -> None:
-    with file.open("rb") as stream:
-        if size <= _WHOLE:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-            return
-        for i in range(_SAMPLES):
-            stream.seek(i * (size - _SAMPLE) // (_SAMPLES - 1))
-            digest.update(stream.read(_SAMPLE))
+    """A source with the fingerprints of its `members`, by their names below `root`."""
+    return Source(path, name, kind, files, marks_of(members, root, cache_dir=cache_dir))
 
 
 def _open(file: str, kind: str, group: str) -> xr.Dataset:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,6 +18,7 @@ from dynst.errors import DataError
 from dynst.readers import arrays, hdf_frames
 from dynst.readers.base import Hints
 from dynst.readers.edges import holds_links, read_links
+from dynst.readers.fingerprints import marks_of
 from dynst.readers.hdf_frames import holds_frame, read_frame
 from dynst.readers.joined import joined
 from dynst.readers.mesh_records import field_of
@@ -83,7 +83,7 @@ def read(
     observe, predict : sequence of str, optional
         Channels that sensors measure and that are forecast. Default: all, if there are at most 8.
     cache_dir : Path, optional
-        Where netCDF records larger than 64 MB are kept once converted; tables are kept in memory.
+        Where netCDF records larger than 64 MB are kept once converted, and fingerprints of large files; tables are kept in memory.
     hints : Hints
         ``stations``, the table of positions, and ``graph``, the file with links. Without links each station is joined
         to its 8 nearest; without positions the graph is drawn.
@@ -132,7 +132,7 @@ def read(
         field.origin,
         path=path,
         reader="stations",
-        fingerprint=_fingerprint([*files, *helpers]),
+        fingerprint=marks_of([*files, *helpers], cache_dir=cache_dir).fingerprint,
         notes=(*said, *field.origin.notes),
     )
     return replace(field, name=_name(path, files), origin=origin)
@@ -399,17 +399,6 @@ def _covariates(places: Places | None, row: Int[ndarray, " n"], notes: list[str]
         return ()
     notes.append(f"height of the stations is a covariate: {height.min():g} to {height.max():g} {places.height_unit}")
     return (Covariate("height", height, places.height_unit),)
-
-
-def _fingerprint(files: Sequence[Path]) -> str:
-    """16 hexadecimal digits from the content of all files."""
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(f"{file.name}|{file.stat().st_size}|".encode())
-        with file.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()[:16]
 
 
 def _name(path: str, files: Sequence[Path]) -> str:

@@ -98,7 +98,7 @@ class Survey:
     def version(self) -> str:
         """Changes with the files and with the choice of channels."""
         names = ",".join(channel.name for channel in self.channels)
-        return hashlib.sha256(f"{self.source.version}|{self.source.path}|{names}".encode()).hexdigest()
+        return hashlib.sha256(f"{self.source.marks.version}|{self.source.path}|{names}".encode()).hexdigest()
 
     def missing_share(self) -> float:
         """Share of missing values among those that `slabs` gave for chosen cells."""

@@ -25,6 +25,7 @@ from dynst.study.measure import Cost
 from dynst.study.memory import affordable
 from dynst.study.pool import Job, work
 from dynst.study.prepare import PLANNED_ON, Prepared
+from dynst.study.record import check_record, is_of
 
 __all__ = ["judged", "save_curve"]
 
@@ -56,7 +57,7 @@ def judged(
     """
     store = Store(RunLayout(folder).comparison, prepared.field.layout)
     with held(store.files.path, name):
-        _check_record(prepared, folder, name)
+        _check_record(prepared, folder, name, listen)
         desk = Desk(prepared, folder, matrix)
         _make(prepared, folder, desk, store, matrix, workers=workers, name=name, listen=listen)
         about = desk.closed(DEFAULT)
@@ -71,7 +72,7 @@ def save_curve(curve: Curve, files: RunLayout | ComparisonLayout, judge: str) ->
         write_netcdf(curve.to_dataset(), part)
 
 
-def _check_record(prepared: Prepared, folder: Path, name: str) -> None:
+def _check_record(prepared: Prepared, folder: Path, name: str, listen: Listener) -> None:
     """Make sure that all cells in the folder are of this record and these options.
 
     Raises
@@ -79,12 +80,8 @@ def _check_record(prepared: Prepared, folder: Path, name: str) -> None:
     CheckpointError
         If the data or the study changed since.
     """
-    before = runs.provenance_of(folder).get("data", {})
-    if isinstance(before, dict) and before.get("fingerprint") != prepared.fingerprint:
-        raise CheckpointError(
-            f"{prepared.study.data} is not what run {name} was made of: it changed since. Put the old data back, or "
-            "make a new run with `dynst fit`."
-        )
+    again = "make a new run with `dynst fit`"
+    check_record(runs.provenance_of(folder).get("data"), prepared, run=name, instead=again, listen=listen)
     dump = prepared.resolved().model_dump(mode="json")
     options = {key: value for key, value in (dump | dump.pop("options")).items() if key not in _FREE}
     files = RunLayout(folder)
@@ -95,7 +92,7 @@ def _check_record(prepared: Prepared, folder: Path, name: str) -> None:
             part.write_text(json.dumps({"fingerprint": prepared.fingerprint, "options": options}) + "\n")
         return
     changed = [key for key in known["options"] | options if known["options"].get(key) != options.get(key)]
-    if changed or known["fingerprint"] != prepared.fingerprint:
+    if changed or not is_of(known["fingerprint"], prepared.field.origin):
         what = ", ".join(changed) or "data"
         raise CheckpointError(
             f"the comparison of run {name} was begun with other options ({what}). Put them back in its "

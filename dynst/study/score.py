@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from dynst.runs import Run, whole
 from dynst.study.event import Event, Listener, nobody
 from dynst.study.facts import window_words
 from dynst.study.prepare import Prepared, prepare
+from dynst.study.record import check_record
 from dynst.windows.choice import climatology_words
 from dynst.windows.scaling import Scaling
 
@@ -74,6 +76,8 @@ def score(
     if stations is not None:  # they are what exists; zones still say where the next ones may stand
         study = study.model_copy(update={"existing": (), "sensors": None, "sparsity": None, "new": None})
     prepared = prepare(study, listen=_on_data(listen))
+    if run is not None:
+        check_record(run.provenance.get("data"), prepared, run=run.name, instead=_instead(run), listen=listen)
     plan = None if run is None else _plan_of(run, prepared)
     siting = _network(prepared, plan, stations)
     window = window_words(prepared.window.history, prepared.window.prediction, prepared.field.cadence)
@@ -94,6 +98,15 @@ def score(
         data=prepared.field.name,
         notes=(*siting.notes, *prepared.field.origin.caveats),
         progress=lambda what, done, total: listen(Event("score", what, done, total)),
+    )
+
+
+def _instead(run: Run) -> str:
+    """How the sensors of a run are judged on data that changed: its study, without the run."""
+    folder, study = shlex.quote(str(run.path)), shlex.quote(str(run.files.study))
+    return (
+        f"judge its sensors on the new ones: `dynst export-map {folder} -o plan.csv`, then "
+        f"`dynst score {study} --stations plan.csv`"
     )
 
 

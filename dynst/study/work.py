@@ -35,6 +35,7 @@ from dynst.study.measure import Cost, measured
 from dynst.study.prepare import PLANNED_ON, Prepared, prepare
 from dynst.study.price import RelaxedPlans, relaxed_plans
 from dynst.study.provenance import provenance, versions
+from dynst.study.record import check_record
 from dynst.study.refits import closed_judge, regions_of_study
 from dynst.study.rules import roles_of
 from dynst.study.stability import stability_of, worthwhile
@@ -150,25 +151,21 @@ class _Work:
     def _begin(self) -> dict[str, Any]:
         """What is known at the start; on resume what was known then, if the data are still the same."""
         path = self.files.provenance
-        fingerprint = self.prepared.fingerprint
         if path.is_file():
             before = runs.provenance_of(self.draft.path)
-            known = before.get("data")
-            if not isinstance(known, dict) or known.get("fingerprint") != fingerprint:
-                raise CheckpointError(
-                    f"{self.study.data} changed since run {self.draft.name} was stopped. Put the old data back, or "
-                    f"start again with `dynst fit`."
-                )
+            again = "start again with `dynst fit`"
+            check_record(before.get("data"), self.prepared, run=self.draft.name, instead=again, listen=self.listen)
             if roles_of(before.get("facts")) != roles_of(self.prepared.facts()):
                 raise CheckpointError(
                     f"the files of rules changed since run {self.draft.name} was stopped. Put the old ones back, or "
-                    f"start again with `dynst fit`."
+                    f"{again}."
                 )
             if any(before.get(key) != value for key, value in versions().items()):
                 note = "This run was begun with other versions of dynst or its libraries: the plan may differ."
                 self.listen(Event("read", note=note, run=self.draft.name))
             return before | {"resumed": [*before.get("resumed", []), _now()]}
-        data = {"path": self.study.data, "name": self.prepared.field.name, "fingerprint": fingerprint}
+        data = {"path": self.study.data, "name": self.prepared.field.name}
+        data |= {"fingerprint": self.prepared.fingerprint}
         facts = provenance(seed=self.study.seed, device=self._device(), data=data)
         facts |= {"started": _now(), "facts": self.prepared.facts()}
         self._write_json(path, facts)

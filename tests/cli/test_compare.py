@@ -199,7 +199,7 @@ def test_other_data_are_refused(copy, waves, tmp_path):
         (data + 1).to_netcdf(other)
     study = copy.path / "study.toml"
     study.write_text(study.read_text().replace(str(waves), str(other)))
-    with pytest.raises(CheckpointError, match="is not what run run was made of"):
+    with pytest.raises(CheckpointError, match="changed since run run was begun"):
         compare(str(copy.path), **WIDE)
 
 

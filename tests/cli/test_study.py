@@ -156,7 +156,7 @@ def test_data_that_changed_meanwhile_are_refused(work, waves, tmp_path):
     known = json.loads(text)["data"]["fingerprint"]
     assert known
     (draft / "provenance.json").write_text(text.replace(known, "of another file"))
-    with pytest.raises(CheckpointError, match=r"waves.nc changed since run .*changed was stopped"):
+    with pytest.raises(CheckpointError, match=r"waves.nc changed since run .*changed was begun"):
         resume(str(tmp_path / "changed"))
 
 
