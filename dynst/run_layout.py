@@ -175,6 +175,11 @@ class RunLayout(_Layout):
         return self.path / "report.html"
 
     @property
+    def reported(self) -> bool:
+        """Whether the report is there, as a page and as text."""
+        return self.page.is_file() and self.page.with_suffix(".md").is_file()
+
+    @property
     def comparison(self) -> ComparisonLayout:
         """The comparison of planners that plan anew for each budget."""
         return ComparisonLayout(self.path / "compare")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import warnings
@@ -22,6 +23,7 @@ from dynst.cli.inspect import inspect
 from dynst.cli.report import report
 from dynst.cli.runs import runs
 from dynst.cli.score import score
+from dynst.cli.signals import exit_code, heard
 from dynst.errors import DynstError
 
 __all__ = ["app", "main"]
@@ -46,23 +48,44 @@ app.command("diff", epilog=epilog("diff"))(diff)
 
 
 def main() -> None:
-    """Run the command line; 0 done, 1 a bug (traceback), 2 the user can mend it (one line), 130 stopped by Ctrl-C."""
+    """Run the command line; 0 done, 1 a bug (traceback), 2 the user can mend it (one line), 128 + n ended by signal n.
+
+    Ctrl-C is signal 2, so that 130 says so.
+    """
     warnings.showwarning = _one_line_warning
+    _take_any_text()
+    with heard():
+        sys.exit(_exit_code())
+
+
+def _exit_code() -> int:
     try:
         code = _called()
         sys.stdout.flush()  # while a full disk can still be told
-    except typer.Abort:
-        sys.exit(130)
+    except typer.Abort as stop:
+        return exit_code(stop.__context__)
+    except KeyboardInterrupt as stop:
+        return exit_code(stop)
     except DynstError as error:
         complain(f"{type(error).__name__}: {error}")
-        sys.exit(2)
+        return 2
     except OSError as error:
-        _give_up(error)
+        return _given_up(error)
     except SystemExit as stop:
         if isinstance(stop.__context__, BrokenPipeError):  # typer makes a silent exit of it
-            _give_up(stop.__context__)
+            return _given_up(stop.__context__)
         raise
-    sys.exit(code)
+    return code
+
+
+def _take_any_text() -> None:
+    """Where stdout and stderr cannot write a letter, as in ASCII, it comes as its number; closed ones take all."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open to the end
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _called() -> int:
@@ -83,7 +106,7 @@ def _misused(error: Exception) -> int:
     return 2
 
 
-def _give_up(error: OSError) -> None:
+def _given_up(error: OSError) -> int:
     """One line and exit code 2 if the disk is the reason; nothing at all if nobody reads on (`dynst ... | head`)."""
     closed, reason = isinstance(error, BrokenPipeError), out_of_reach(error)
     if reason is None and not closed:
@@ -92,7 +115,7 @@ def _give_up(error: OSError) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if reason is not None:
         complain(reason)
-    sys.exit(0 if closed else 2)
+    return 0 if closed else 2
 
 
 def _version(asked: bool) -> bool:

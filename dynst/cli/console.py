@@ -8,13 +8,17 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 
 import typer
 
+from dynst.cli.signals import exit_code, no_more
+
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType
     from rich.progress import Progress, TaskID
+    from rich.segment import Segment
 
     from dynst.study import Event
 
@@ -36,19 +40,36 @@ _QUIET_SECONDS = 10.0  # between two progress lines where there is no terminal
 
 
 def console(*, stderr: bool) -> Console:
-    """A rich console on stdout or stderr: the terminal's own width, or a fixed one without a terminal."""
-    from rich.console import Console
+    """A rich console on stdout or stderr: the terminal's own width, or a fixed one without a terminal.
 
+    It shows what is visible of a text: nothing in a file steers a terminal.
+    """
     terminal = (sys.stderr if stderr else sys.stdout).isatty()
-    return Console(stderr=stderr, width=None if terminal else _PLAIN_WIDTH, highlight=False)
+    return _console_type()(stderr=stderr, width=None if terminal else _PLAIN_WIDTH, highlight=False)
+
+
+@cache
+def _console_type() -> type[Console]:
+    from rich.console import Console
+    from rich.segment import Segment
+
+    from dynst.domain.plain import visible
+
+    class Visible(Console):
+        def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+            for text, style, control in super().render(renderable, options):
+                yield Segment(text if control else visible(text), style, control)
+
+    return Visible
 
 
 def complain(text: str, *, style: str = "red") -> None:
     """One line on stderr, however long; for errors and warnings."""
-    from rich.console import Console
     from rich.text import Text
 
-    Console(stderr=True, highlight=False).print(Text(" ".join(text.split()), style=style), soft_wrap=True)
+    from dynst.domain.plain import plain
+
+    console(stderr=True).print(Text(plain(text), style=style), soft_wrap=True)
 
 
 def out_of_reach(error: OSError) -> str | None:
@@ -59,8 +80,11 @@ def out_of_reach(error: OSError) -> str | None:
 
 
 def show_json(document: object) -> None:
-    """One JSON document on stdout."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    """One JSON document on stdout; where that is not Unicode, in ASCII."""
+    from dynst.domain.plain import escaped
+
+    bare = not (sys.stdout.encoding or "").lower().startswith("utf")
+    sys.stdout.write(escaped(json.dumps(document, indent=2, ensure_ascii=bare, allow_nan=False)) + "\n")
 
 
 def show_table(
@@ -113,7 +137,9 @@ def show_facts(title: str, rows: Iterable[tuple[str, str]], *, on: Console | Non
 
 def say(text: str) -> None:
     """One line on stdout, never broken."""
-    sys.stdout.write(text + "\n")
+    from dynst.domain.plain import visible
+
+    sys.stdout.write(visible(text) + "\n")
 
 
 class Watcher:
@@ -178,18 +204,19 @@ class Watcher:
             return
         self._stage, self._said = event.stage, now
         share = f" {event.done}/{event.total}" if event.total else ""
-        self._console.print(f"{event.stage}{share} {event.text}{_training(event)}".rstrip())
+        self._console.print(f"{event.stage}{share} {event.text}{_training(event)}".rstrip(), markup=False)
 
 
 @contextmanager
 def told_how_to_go_on(watcher: Watcher, again: Callable[[], str], *, stopped: str = "Stopped.") -> Iterator[None]:
-    """One line with what `again` says, and the exit code, if Ctrl-C or the disk ends what is done inside."""
+    """One line with what `again` says, and the exit code, if a signal (Ctrl-C) or the disk ends what is done inside."""
     try:
         yield
     except KeyboardInterrupt as stop:
+        no_more()
         watcher.close()
         complain(f"{stopped}{again()}", style="yellow")
-        raise typer.Exit(130) from stop
+        raise typer.Exit(exit_code(stop)) from stop
     except OSError as error:
         reason = out_of_reach(error)
         if reason is None:
@@ -211,11 +238,11 @@ def _bar(target: Console, board: Mapping[tuple[str, int], Mapping[str, tuple[int
             yield from super().get_renderables()
 
     return Bar(
-        TextColumn("{task.description:<9}"),
+        TextColumn("{task.description:<9}", markup=False),
         BarColumn(bar_width=24),
         TextColumn("{task.fields[count]}"),
         TimeRemainingColumn(compact=True),
-        TextColumn("{task.fields[details]}", style="dim"),
+        TextColumn("{task.fields[details]}", style="dim", markup=False),
         console=target,
         transient=True,
     )

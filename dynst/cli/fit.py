@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -54,15 +55,16 @@ def fit(
     given = {name: value for name, value in asked.items() if value not in (None, [])}
     from dynst.cli.console import Watcher, told_how_to_go_on
 
-    with Watcher(quiet=quiet or as_json) as watcher, told_how_to_go_on(watcher, lambda: _again(watcher)):
+    with Watcher(quiet=quiet or as_json) as watcher, told_how_to_go_on(watcher, lambda: _again(watcher, resume)):
         run = _work(study, given, settings(option or ()), resume, watcher, sample=sample)
     from dynst.cli.results import show_results
 
     show_results(run, as_json=as_json)
 
 
-def _again(watcher: Watcher) -> str:
-    return f" Continue with: dynst fit --resume {watcher.resumable}" if watcher.resumable else ""
+def _again(watcher: Watcher, resume: str | None) -> str:
+    name = watcher.resumable or resume
+    return f" Continue with: dynst fit --resume {shlex.quote(name)}" if name else ""
 
 
 def _work(

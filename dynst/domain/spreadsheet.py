@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dynst.domain.plain import visible
+
 __all__ = ["harmless"]
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -9,11 +11,12 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", 
 
 
 def harmless(text: str) -> str:
-    """`text`, with an apostrophe in front if a spreadsheet would take it for a formula.
+    """`text` as it may be shown, with an apostrophe in front if a spreadsheet would take it for a formula.
 
     Examples
     --------
     >>> harmless("@SUM(A1)"), harmless("52.5N 13.4E")
     ("'@SUM(A1)", '52.5N 13.4E')
     """
+    text = visible(text)
     return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) or text.startswith(_FORMULA) else text

@@ -9,11 +9,12 @@ import numpy as np
 
 from dynst.domain import FRAMES, RANDOM, Curve
 from dynst.domain.curve import CurveRow
+from dynst.domain.plain import plain
 from dynst.domain.words import UNCLEAR, vague
 from dynst.evaluation.comparison import alone
 from dynst.evaluation.knee import relative_errors, stake
 
-__all__ = ["Cell", "Findings", "changes", "figure", "listed", "one_line", "percent", "sensors"]
+__all__ = ["Cell", "Findings", "changes", "figure", "listed", "percent", "sensors"]
 
 _NEXT_TO_NOTHING = 5.0  # %, chosen: with so little less error than without any sensor nobody would build one
 
@@ -88,7 +89,7 @@ class Findings:
 
 def changes(names: Sequence[str], here: Findings) -> str:
     """Planners, each with the difference to it."""
-    return _joined([f"{one_line(name)} ({here.found[name][0]:+.1f} %)" for name in names])
+    return _joined([f"{plain(name)} ({here.found[name][0]:+.1f} %)" for name in names])
 
 
 def listed(names: Sequence[str]) -> str:
@@ -99,17 +100,12 @@ def listed(names: Sequence[str]) -> str:
     >>> listed(["a_optimal", "forward", "my\nplan"])
     'a_optimal, forward and my plan'
     """
-    return _joined([one_line(name) for name in names])
+    return _joined([plain(name) for name in names])
 
 
 def _joined(parts: Sequence[str]) -> str:
     """Words in a row, the last after "and"."""
     return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
-
-
-def one_line(name: str) -> str:
-    """A name from a file on one line."""
-    return " ".join(name.split())
 
 
 def percent(value: float) -> str:
@@ -124,4 +120,4 @@ def sensors(budget: int) -> str:
 
 def figure(row: CurveRow) -> str:
     """An error with its unit."""
-    return f"{row.error:.3g}" + ("" if row.units == "1" else f" {one_line(row.units)}")
+    return f"{row.error:.3g}" + ("" if row.units == "1" else f" {plain(row.units)}")

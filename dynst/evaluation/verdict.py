@@ -10,10 +10,11 @@ import numpy as np
 
 from dynst.domain import RANDOM, Curve
 from dynst.domain.judges import DEFAULT, JUDGES
+from dynst.domain.plain import plain
 from dynst.domain.words import UNCLEAR, duration, span
 from dynst.errors import DataError
 from dynst.evaluation.bootstrap import verdict
-from dynst.evaluation.findings import Findings, changes, figure, listed, one_line, percent, sensors
+from dynst.evaluation.findings import Findings, changes, figure, listed, percent, sensors
 from dynst.evaluation.knee import Knee, indifferent_budgets, knee
 from dynst.evaluation.leads import skill_by_lead
 from dynst.planners import row_of
@@ -117,16 +118,16 @@ def answer(
 def _headline(here: Findings) -> str:
     """What a planner can take from all this."""
     if not math.isfinite(here.rows[here.name].error):
-        reason = one_line(here.rows[here.name].reason or "no test value")
-        return f"The plan of {one_line(here.name)} for {sensors(here.budget)} {UNCLEAR}: {reason}."
+        reason = plain(here.rows[here.name].reason or "no test value")
+        return f"The plan of {plain(here.name)} for {sensors(here.budget)} {UNCLEAR}: {reason}."
     if here.idle:
         return _next_to_nothing(here)
     worse = here.rivals("worse")
     if worse:
         valid = _validation_errors(here)  # the test chose these rivals; which of them to take, it shall not choose too
         rival = min(worse, key=lambda name: (valid.get(name, math.inf), name))
-        take = f"dynst export-map --planner {one_line(rival)}"
-        return f"This plan is worse than {one_line(rival)} by {percent(here.found[rival][0])}: take that one ({take})."
+        take = f"dynst export-map --planner {plain(rival)}"
+        return f"This plan is worse than {plain(rival)} by {percent(here.found[rival][0])}: take that one ({take})."
     by_random = {"worse": _worse_than_random, "better": _better_than_random, "tie": _tie_with_random}
     if here.random in by_random:
         return by_random[here.random](here)

@@ -7,6 +7,7 @@ import math
 
 from dynst.domain import Layout, Plan
 from dynst.domain.listing import Listed
+from dynst.domain.plain import escaped
 from dynst.export.base import listed, made_by
 from dynst.export.places import Places, places_of
 
@@ -31,8 +32,8 @@ def render(plan: Plan, *, layout: Layout | None, top: int | None, title: str | N
         "importance_is": plan.importance_is,
         "provenance": _strict(plan.provenance),
     }
-    head = json.dumps(collection, ensure_ascii=False, allow_nan=False, indent=1)[:-2]
-    body = ",\n".join(json.dumps(feature, ensure_ascii=False, allow_nan=False) for feature in features)
+    head = escaped(json.dumps(collection, ensure_ascii=False, allow_nan=False, indent=1))[:-2]
+    body = ",\n".join(escaped(json.dumps(feature, ensure_ascii=False, allow_nan=False)) for feature in features)
     return f'{head},\n "features": [\n{body}\n]}}\n'.encode()  # a line per sensor: readable, and good to compare
 
 

@@ -6,10 +6,10 @@ from xml.sax.saxutils import escape
 
 from dynst.domain import Layout, Plan
 from dynst.domain.listing import EXISTING, Listed
+from dynst.domain.plain import visible
 from dynst.export.base import made_by
 from dynst.export.places import Places, places_of
 from dynst.export.rows import sensor_rows
-from dynst.export.xml_text import xml_text
 
 __all__ = ["render"]
 
@@ -55,4 +55,4 @@ def _placemark(one: Listed, row: dict[str, object], places: Places) -> str:
 
 
 def _text(text: str) -> str:
-    return escape(xml_text(text))
+    return escape(visible(text))

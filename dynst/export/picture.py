@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import html
 import re
-from typing import Any
 
 import altair as alt
 import vl_convert
 
 from dynst.domain import Layout, Plan
+from dynst.domain.plain import visible, visible_parts
 from dynst.export.base import listed, made_by
 from dynst.export.places import places_of
-from dynst.export.xml_text import xml_text
 from dynst.reports.embedded import chart_for_script, script_hash, vega
 from dynst.reports.map_chart import importance_map
 from dynst.reports.movable import VIEW, movable
@@ -83,21 +82,21 @@ dynstDraw(document.getElementById("map"), CHART).then(({view}) => {
 def render_png(plan: Plan, *, layout: Layout | None, top: int | None, title: str | None) -> bytes:
     """The map as a picture."""
     chart = _map(plan, layout, top, title)
-    picture: bytes = vl_convert.vegalite_to_png(_writable(chart.to_dict()), scale=_SCALE, allowed_base_urls=[])
+    picture: bytes = vl_convert.vegalite_to_png(visible_parts(chart.to_dict()), scale=_SCALE, allowed_base_urls=[])
     return picture
 
 
 def render_svg(plan: Plan, *, layout: Layout | None, top: int | None, title: str | None) -> bytes:
     """The map as a drawing."""
     chart = _map(plan, layout, top, title)
-    drawing: str = vl_convert.vegalite_to_svg(_writable(chart.to_dict()), allowed_base_urls=[])
+    drawing: str = vl_convert.vegalite_to_svg(visible_parts(chart.to_dict()), allowed_base_urls=[])
     return _renumbered(drawing).encode()
 
 
 def render_pdf(plan: Plan, *, layout: Layout | None, top: int | None, title: str | None) -> bytes:
     """The map as one page of its own size; the order of its objects is not the same each time."""
     chart = _map(plan, layout, top, title)
-    page: bytes = vl_convert.vegalite_to_pdf(_writable(chart.to_dict()), allowed_base_urls=[])
+    page: bytes = vl_convert.vegalite_to_pdf(visible_parts(chart.to_dict()), allowed_base_urls=[])
     return page
 
 
@@ -109,10 +108,10 @@ def render_html(plan: Plan, *, layout: Layout | None, top: int | None, title: st
     left = len(listed(plan, top)) - _ROWS
     more = f"The first {_ROWS} of {left + _ROWS} sensors; a CSV export has all. " if left > 0 else ""
     page = _PAGE.format(
-        title=html.escape(title or "Sensor plan"),
+        title=_escaped(title or "Sensor plan"),
         header=header,
         rows=rows,
-        note=html.escape(f"{more}Importance: {plan.importance_is}. {made_by(plan)}."),
+        note=_escaped(f"{more}Importance: {plan.importance_is}. {made_by(plan)}."),
         policy=f"{script_hash(library)} {script_hash(draw)}",
         library=library,
         draw=draw,
@@ -124,15 +123,6 @@ def _map(plan: Plan, layout: Layout | None, top: int | None, title: str | None) 
     return importance_map(plan, layout, top=top, title=title or "Sensor plan")
 
 
-def _writable(part: Any) -> Any:
-    """A part of a chart without what a drawing, which is XML, cannot hold."""
-    if isinstance(part, dict):
-        return {key: _writable(value) for key, value in part.items()}
-    if isinstance(part, list):
-        return [_writable(value) for value in part]
-    return xml_text(part) if isinstance(part, str) else part
-
-
 def _renumbered(drawing: str) -> str:
     """The drawing with its clips and gradients counted from 0: Vega counts on from one drawing to the next."""
     names = dict.fromkeys(re.findall(r'(?<= id=")(?:clip|gradient_)\d+(?=")', drawing))
@@ -142,6 +132,10 @@ def _renumbered(drawing: str) -> str:
     )
 
 
+def _escaped(text: str) -> str:
+    return html.escape(visible(text))
+
+
 def _table(plan: Plan, layout: Layout | None, top: int | None) -> tuple[str, str]:
     places = places_of(plan, None)
     axes = places.axes if places.known else ()
@@ -149,7 +143,7 @@ def _table(plan: Plan, layout: Layout | None, top: int | None) -> tuple[str, str
     for one in listed(plan, top)[:_ROWS]:
         place = [f"{value:.3f}" for value in places.position(one)] if places.known else []
         cells = (str(one.rank), one.name, one.role, *place, f"{plan.importance[one.rank - 1]:.4g}")
-        rows.append("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>")
+        rows.append("<tr>" + "".join(f"<td>{_escaped(cell)}</td>" for cell in cells) + "</tr>")
     return "".join(
-        f"<th>{html.escape(name)}</th>" for name in ("rank", "name", "role", *axes, "importance")
+        f"<th>{_escaped(name)}</th>" for name in ("rank", "name", "role", *axes, "importance")
     ), "\n".join(rows)

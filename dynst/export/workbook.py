@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dynst.domain import Layout, Plan
+from dynst.domain.plain import visible
 from dynst.errors import ConfigError
 from dynst.export.base import made_by
 from dynst.export.places import places_of
 from dynst.export.rows import sensor_rows
-from dynst.export.xml_text import xml_text
 
 if TYPE_CHECKING:
     from openpyxl.worksheet.worksheet import Worksheet  # type: ignore[import-untyped]
@@ -62,7 +62,7 @@ def _fill(sheet: Worksheet, rows: Sequence[Sequence[object]]) -> None:
 
     for at, row in enumerate(rows, 1):
         for column, value in enumerate(row, 1):
-            cell = sheet.cell(at, column, xml_text(value) if isinstance(value, str) else value)
+            cell = sheet.cell(at, column, visible(value) if isinstance(value, str) else value)
             cell.quotePrefix = isinstance(value, str)
             cell.data_type = "s" if cell.quotePrefix else cell.data_type  # never a formula
             cell.font = Font(bold=at == 1)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import io
 import math
-import shutil
 import struct
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import IO, Any, Protocol, runtime_checkable
 
 import h5py  # type: ignore[import-untyped]  # it ships no types
 import numpy as np
@@ -232,12 +232,35 @@ def _of_npz(file: Path, scratch: Callable[[], Path], least: int) -> dict[str, Ar
                 if len(header.shape) < least:
                     continue  # nothing that is read: not worth unpacking
                 with archive.open(info) as stream:
-                    unpacked = tempfile.NamedTemporaryFile(dir=scratch(), suffix=".npy")  # noqa: SIM115 - goes with the array
-                    shutil.copyfileobj(stream, unpacked, 1 << 20)
+                    unpacked = _copied(stream, where, scratch(), info.file_size)
                 found[name] = _unpacked(unpacked, where, info.file_size)
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, zlib.error) as err:
         raise DataError(f"{file.name}: the archive is damaged ({_first_line(err)}). Get it again.") from err
     return found
+
+
+def _copied(stream: IO[bytes], where: str, folder: Path, size: int) -> tempfile._TemporaryFileWrapper[bytes]:
+    """The content of a stream in a file under no name, which goes when nobody holds it any more."""
+    try:
+        copy = tempfile.NamedTemporaryFile(dir=folder, suffix=".npy")  # noqa: SIM115 - goes with the array
+    except OSError as err:
+        raise DataError(_no_room(where, folder, size, err)) from err
+    while block := stream.read(1 << 20):
+        try:
+            copy.write(block)
+            copy.flush()
+        except OSError as err:
+            with suppress(OSError):  # what is still in its buffer has no place either
+                copy.close()
+            raise DataError(_no_room(where, folder, size, err)) from err
+    return copy
+
+
+def _no_room(where: str, folder: Path, size: int, err: OSError) -> str:
+    return (
+        f"{where}: cannot be unpacked into {folder} ({err.strerror or err}): {size / 1e6:.3g} MB are needed. "
+        "Free space, or set DYNST_CACHE to a folder with more."
+    )
 
 
 def _unpacked(copy: tempfile._TemporaryFileWrapper[bytes], where: str, size: int) -> Array:

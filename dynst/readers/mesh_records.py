@@ -117,10 +117,11 @@ def field_of(record: MeshRecord, *, cache_dir: Path | None = None, keep_values: 
         values = values[:, keep] if len(keep) < n else values
         series, missing = ArraySeries(values), float(np.isnan(values).mean())
     else:
+        names = [channel.name for channel in record.channels]
         lost = [0, 0]
         done = convert(
             cache_folder(cache_dir),
-            f"{record.reader}|{record.source.marks.version}|{record.source.path}|{[ch.name for ch in record.channels]}|{n}",
+            f"{record.reader}|{record.source.marks.version}|{record.source.path}|{names}|{n}",
             record.steps,
             c,
             cells=lambda: _keep(record, record.blocks(), alone),

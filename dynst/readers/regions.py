@@ -14,9 +14,9 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from dynst.domain import Frame, Sites
+from dynst.domain.plain import plain
 from dynst.errors import DataError
-from dynst.readers.siting_files import plain
-from dynst.readers.tables import one_line, some
+from dynst.readers.tables import some
 
 __all__ = ["Placed", "holding", "placed", "read_area", "read_layer", "read_regions"]
 
@@ -108,10 +108,10 @@ def read_layer(path: Path, notes: list[str], kinds: Sequence[str]) -> geopandas.
             if "geometry" in frame and frame.geometry.geom_type.isin(kinds).any():
                 found.append((layer, frame))
     except Exception as error:  # the library below raises many kinds
-        first = one_line((str(error).strip().splitlines() or [type(error).__name__])[0])
+        first = plain((str(error).strip().splitlines() or [type(error).__name__])[0])
         raise DataError(f"{path.name}: cannot be read: {first}. Expected GeoJSON, GeoPackage or shapefile.") from error
     if len(found) > 1:
-        notes.append(f"{path.name}: only layer {one_line(found[0][0])} is read, not {some([n for n, _ in found[1:]])}")
+        notes.append(f"{path.name}: only layer {plain(found[0][0])} is read, not {some([n for n, _ in found[1:]])}")
     return found[0][1] if found else None
 
 
@@ -156,7 +156,7 @@ def placed(path: Path, frame: geopandas.GeoDataFrame, sites: Sites, notes: list[
         else:
             shapes = np.asarray(frame.geometry.to_crs(sites.crs).values, object)
     except pyproj.exceptions.ProjError as error:
-        said = one_line(str(error).splitlines()[0])[:_LONGEST]
+        said = plain(str(error).splitlines()[0])[:_LONGEST]
         raise DataError(f"{path.name}: its reference system cannot be used: {said}. Write it in WGS 84.") from error
     return Placed(shapely.make_valid(shapes), plane)
 

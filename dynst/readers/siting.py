@@ -13,9 +13,10 @@ from numpy import ndarray
 from scipy.spatial import KDTree
 
 from dynst.domain import Frame, GraphLayout, GridLayout, Layout, Sites, Stations
+from dynst.domain.plain import plain
 from dynst.domain.space import EARTH_RADIUS_KM, unit_vectors, wrap_longitude
 from dynst.errors import DataError, unknown_name
-from dynst.readers.siting_files import Given, plain, read_given
+from dynst.readers.siting_files import Given, read_given
 from dynst.readers.tables import some
 
 __all__ = ["Siting", "Space", "space_of", "stations_on"]

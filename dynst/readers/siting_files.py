@@ -14,11 +14,12 @@ import pyproj
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
+from dynst.domain.plain import plain
 from dynst.errors import DataError
 from dynst.readers.station_tables import NO_PLACE, Places, find_roles, place, read_places
-from dynst.readers.tables import BINARY, SUFFIXES, Table, one_line, read_table, some, words_of
+from dynst.readers.tables import BINARY, SUFFIXES, Table, read_table, some, words_of
 
-__all__ = ["Given", "plain", "read_given", "read_positions"]
+__all__ = ["Given", "read_given", "read_positions"]
 
 _GEOMETRY = (".gpkg", ".shp", ".fgb")
 _JSON = (".geojson", ".json")
@@ -271,7 +272,7 @@ def _point(path: Path, geometry: object, number: int) -> tuple[float, float]:
     kind = geometry.get("type") if isinstance(geometry, dict) else type(geometry).__name__
     if not isinstance(geometry, dict) or kind != "Point":
         raise DataError(
-            f"{path.name}: feature {number + 1} is a {one_line(kind)}; a station is a Point. "
+            f"{path.name}: feature {number + 1} is a {plain(kind)}; a station is a Point. "
             "Give points, such as the centroids."
         )
     point = geometry.get("coordinates")
@@ -303,7 +304,7 @@ def _on_earth(given: Given, places: Float[ndarray, "k 2"], crs: object) -> Given
         step = pyproj.Transformer.from_crs(system, "OGC:CRS84", always_xy=True)
         lon, lat = step.transform(places[:, 0], places[:, 1])
     except pyproj.exceptions.ProjError as error:
-        said = one_line(crs)[:_LONGEST]
+        said = plain(crs)[:_LONGEST]
         raise DataError(f'{given.where}: its reference system "{said}" is unknown. Write it in WGS 84.') from error
     degrees = np.stack([lon, lat], axis=-1)
     return replace(given, lonlat=np.where(np.isfinite(degrees), degrees, np.nan))
@@ -335,16 +336,5 @@ def _from_layer(path: Path, *, every: bool) -> Given:
     return _on_earth(Given(path.name, called, notes=(spare,) if spare else ()), places, frame.crs)
 
 
-def plain(name: object) -> str:
-    r"""A name as it may be printed: on one line, without control characters.
-
-    Examples
-    --------
-    >>> plain("Dublin\x1b[2J\n"), plain(None)
-    ('Dublin [2J', '')
-    """
-    return one_line("".join(c if c.isprintable() else " " for c in str("" if name is None else name)))
-
-
 def _shown(names: Sequence[object]) -> tuple[str, ...]:
-    return tuple(plain(name) for name in names)
+    return tuple("" if name is None else plain(name) for name in names)

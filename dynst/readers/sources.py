@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import hashlib
 import os
@@ -36,6 +37,7 @@ _PACKAGES = {
     "az": "adlfs",
 }
 _NO_FILE = "neither a file nor a folder, but a device, a pipe or a socket. Write the data to a netCDF file first."
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _REMOTE = "the fingerprint of a remote store sees names, sizes and descriptions of its parts, not their values"
 
 
@@ -244,6 +246,11 @@ def _remote(url: str, cache_dir: Path | None) -> Source:
     except DataError:
         raise
     except Exception as err:  # each file system has errors of its own
+        if isinstance(err, OSError) and err.errno in _FULL:
+            raise ConfigError(
+                f"{url}: cannot be fetched into {cache_folder(cache_dir)} ({err.strerror}). Free space, or set "
+                "DYNST_CACHE to a folder with more."
+            ) from err
         raise DataError(
             f"{url}: cannot be reached: {type(err).__name__}: {err}. Check the URL and the network."
         ) from err

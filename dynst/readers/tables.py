@@ -16,6 +16,7 @@ import pandas as pd
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from dynst.domain.plain import plain as one_line
 from dynst.errors import DataError
 from dynst.readers import rdb, sheets
 
@@ -274,17 +275,6 @@ def some(names: Sequence[object], limit: int = 5) -> str:
     """
     shown = ", ".join(one_line(name) for name in names[:limit])
     return f"{shown} and {len(names) - limit} more" if len(names) > limit else shown
-
-
-def one_line(cell: object) -> str:
-    r"""A name or a cell as text without line breaks: what files hold must not break a message.
-
-    Examples
-    --------
-    >>> one_line(" A\nB ")
-    'A B'
-    """
-    return " ".join(str(cell).split())
 
 
 def quantity_of(unit: str) -> str:

@@ -19,6 +19,7 @@ from typing import Any
 import vl_convert
 
 from dynst.domain.caches import cache_folder
+from dynst.domain.plain import escaped, visible_parts
 
 __all__ = ["chart_for_script", "json_for_script", "script_hash", "vega"]
 
@@ -74,6 +75,7 @@ def chart_for_script(chart: Mapping[str, Any]) -> str:
     {"data":{"name":"d","format":{"type":"json"}},"datasets":{"d":{"x":[1.5,null],"name":["a","\u003cb\u003e"]}}}
     """
     numbers: dict[str, set[str]] = {}
+    chart = visible_parts(chart)
     bare = _without_csv(chart, numbers)
     tables = {
         name: _columns(values, numbers.get(name, set())) if isinstance(values, str) else values
@@ -110,9 +112,9 @@ def json_for_script(content: object) -> str:
     {"name":"\u003c/script\u003e\u003c!--"}
     """
     text = json.dumps(content, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    for character in "<>&\u2028\u2029":
+    for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
+    return escaped(text)
 
 
 def script_hash(script: str) -> str:

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from dynst.domain import Curve, Layout, Plan
 from dynst.domain.curve import FRAMES, RANDOM
+from dynst.domain.plain import visible
 from dynst.domain.price import PriceOfRules
 from dynst.domain.stability import KINDS, Stability
 from dynst.domain.words import UNCLEAR, span, vague
@@ -144,11 +145,17 @@ def page_html(page: Page) -> str:
     )
 
 
+def _shown(value: object) -> object:
+    """What the template is about to show; our own scripts and styles are not touched."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 @lru_cache(maxsize=1)
 def _template() -> Template:
     rooms = Environment(
         loader=FileSystemLoader(_FOLDER),
         autoescape=True,
+        finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from dynst.domain.plain import plain
 from dynst.domain.spreadsheet import harmless
 
 __all__ = ["csv_text", "markdown", "markdown_text"]
@@ -96,4 +97,4 @@ def _shown(value: object, digits: int) -> str:
 
 
 def _inline(text: str) -> str:
-    return _MARKUP.sub(r"\\\1", " ".join(text.split()))
+    return _MARKUP.sub(r"\\\1", plain(text))

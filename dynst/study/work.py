@@ -81,6 +81,7 @@ def fit(source: Source, *, rules: Rules | None = None, listen: Listener = nobody
         raise ConfigError("rules: they belong to a field made in Python. For data in files name files: existing=...")
     prepared = prepare(study, record, rules=rules, listen=listen)
     with runs.claim(prepared.base, out=Path(study.out) if study.out is not None else None) as draft:
+        listen(Event("read", prepared.field.name, run=draft.name))
         try:
             with whole(draft.files.study) as part:
                 part.write_text(prepared.resolved().toml() + "\n", encoding="utf-8")
@@ -91,7 +92,9 @@ def fit(source: Source, *, rules: Rules | None = None, listen: Listener = nobody
 
 
 def resume(name: str, *, listen: Listener = nobody) -> Run:
-    """Continue a stopped run (name, path, or ``latest``) to the result it would have had; a complete run is returned.
+    """Continue a stopped run (name, path, or ``latest``) to the result it would have had.
+
+    Of a complete run the report is made, if it is missing.
 
     Raises
     ------
@@ -100,7 +103,7 @@ def resume(name: str, *, listen: Listener = nobody) -> Run:
     """
     draft = runs.reopen(name)
     if isinstance(draft, Run):
-        return draft
+        return draft if draft.files.reported else _reported(draft, draft.name, listen)
     with draft:
         if not draft.files.study.is_file():
             draft.discard()
@@ -112,13 +115,18 @@ def resume(name: str, *, listen: Listener = nobody) -> Run:
 def _made(prepared: Prepared, draft: Draft, listen: Listener) -> Run:
     with Log(draft.files.log) as log:
         _Work(prepared, draft, log, listen).run()
-    run = draft.finish()
+    return _reported(draft.finish(), draft.name, listen)
+
+
+def _reported(run: Run, name: str, listen: Listener) -> Run:
+    """The complete run with its report; `name` is what the user calls it."""
+    listen(Event("write", "report", run=name))
     from dynst.study.report import write_report  # noqa: PLC0415  # charts load altair: only now, when all is computed
 
     try:
         write_report(run)
     except (DynstError, OSError) as error:  # the run is complete without it
-        listen(Event("write", note=f"The report could not be written: {error} Try: dynst report {draft.name}"))
+        listen(Event("write", note=f"The report could not be written: {error} Try: dynst report {name}"))
     return run
 
 
