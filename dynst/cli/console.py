@@ -83,7 +83,7 @@ def show_json(document: object) -> None:
     """One JSON document on stdout; where that is not Unicode, in ASCII."""
     from dynst.domain.plain import escaped
 
-    bare = not (sys.stdout.encoding or "").lower().startswith("utf")
+    bare = "utf" not in (sys.stdout.encoding or "").lower()
     sys.stdout.write(escaped(json.dumps(document, indent=2, ensure_ascii=bare, allow_nan=False)) + "\n")
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import h5py  # type: ignore[import-untyped]  # it ships no types
 import numpy as np
@@ -239,7 +239,7 @@ def _of_npz(file: Path, scratch: Callable[[], Path], least: int) -> dict[str, Ar
     return found
 
 
-def _copied(stream: IO[bytes], where: str, folder: Path, size: int) -> tempfile._TemporaryFileWrapper[bytes]:
+def _copied(stream: Any, where: str, folder: Path, size: int) -> tempfile._TemporaryFileWrapper[bytes]:
     """The content of a stream in a file under no name, which goes when nobody holds it any more."""
     try:
         copy = tempfile.NamedTemporaryFile(dir=folder, suffix=".npy")  # noqa: SIM115 - goes with the array
