@@ -23,7 +23,7 @@ from dynst.cli.inspect import inspect
 from dynst.cli.report import report
 from dynst.cli.runs import runs
 from dynst.cli.score import score
-from dynst.cli.signals import exit_code, heard
+from dynst.cli.signals import heard
 from dynst.errors import DynstError
 
 __all__ = ["app", "main"]
@@ -54,18 +54,16 @@ def main() -> None:
     """
     warnings.showwarning = _one_line_warning
     _take_any_text()
-    with heard():
-        sys.exit(_exit_code())
+    with heard() as ended:
+        sys.exit(ended(_exit_code()))
 
 
 def _exit_code() -> int:
     try:
         code = _called()
         sys.stdout.flush()  # while a full disk can still be told
-    except typer.Abort as stop:
-        return exit_code(stop.__context__)
-    except KeyboardInterrupt as stop:
-        return exit_code(stop)
+    except (typer.Abort, KeyboardInterrupt):
+        return 130
     except DynstError as error:
         complain(f"{type(error).__name__}: {error}")
         return 2

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 __all__ = ["Ended", "exit_code", "heard", "no_more"]
 
 _HEARD = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]  # Windows has no SIGHUP
+
+_STOPPED = 130  # how typer ends after Ctrl-C and everything like it
 
 _TOGETHER = 1.0  # seconds, chosen: queues and service managers send two signals at once, which are one
 
@@ -30,15 +32,18 @@ class Ended(KeyboardInterrupt):
 
 
 @contextmanager
-def heard() -> Iterator[None]:
-    """Inside, these signals raise `Ended`, but for those that the caller wants ignored, as ``nohup`` does."""
+def heard() -> Iterator[Callable[[int], int]]:
+    """Inside, these signals raise `Ended`, but for those that the caller wants ignored, as ``nohup`` does.
+
+    Gives what makes the exit code of a command the one of the signal that ended it: typer takes all for Ctrl-C.
+    """
     before = {number: signal.getsignal(number) for number in (*_HEARD, signal.SIGINT)}
     end = _End()
     for number in _HEARD:
         if before[number] == signal.SIG_DFL:
             signal.signal(number, end)
     try:
-        yield
+        yield end.code
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -65,9 +70,14 @@ class _End:
     """Raises `Ended`, once for signals that come together."""
 
     def __init__(self) -> None:
-        self._last = float("-inf")
+        self._last, self._number = float("-inf"), int(signal.SIGINT)
+
+    def code(self, found: int) -> int:
+        """The exit code for the one that was found."""
+        return 128 + self._number if found == _STOPPED else found
 
     def __call__(self, number: int, _: FrameType | None) -> None:
         last, self._last = self._last, time.monotonic()
         if self._last - last > _TOGETHER:
+            self._number = number
             raise Ended(number)
