@@ -630,12 +630,20 @@ def _over(fields: Mapping[str, object], given: Mapping[str, object]) -> dict[str
 
 def _parsed(path: Path) -> dict[str, Any]:
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():  # to read a pipe would wait for ever
+            raise ConfigError(f"{path}: a device, a pipe or a socket, and no study file.")
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: no such study file.") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read as a study file ({error}).") from error
     except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}.") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path}: not valid TOML: its brackets are nested too deep.") from error
+    except ConfigError:
+        raise
+    except ValueError as error:  # a number of thousands of digits
         raise ConfigError(f"{path}: not valid TOML: {error}.") from error
 
 
@@ -721,6 +729,11 @@ def _unknown_field(name: str) -> str:
     return unknown_name("option", name, {*Study.model_fields, *all_options()}).rstrip(".")
 
 
+def _json(value: object) -> str:
+    """As it stands in a study file; a date as its digits."""
+    return json.dumps(value, default=str)
+
+
 _MENDED: dict[str, Callable[[dict[str, Any]], str]] = {
     "literal_error": _literal,
     "greater_than_equal": lambda e: f"{e['input']} came; at least {e['ctx']['ge']} is expected",
@@ -728,12 +741,12 @@ _MENDED: dict[str, Callable[[dict[str, Any]], str]] = {
     "less_than": lambda e: f"{e['input']} came; less than {e['ctx']['lt']} is expected",
     "less_than_equal": lambda e: f"{e['input']} came; at most {e['ctx']['le']} is expected",
     "finite_number": lambda e: f"{e['input']} came; a finite number is expected",
-    "bool_parsing": lambda e: f"{json.dumps(e['input'])} came; true or false is expected",
-    "bool_type": lambda e: f"{json.dumps(e['input'])} came; true or false is expected",
-    "string_type": lambda e: f"{json.dumps(e['input'])} came; text in quotes is expected",
-    "tuple_type": lambda e: f"{json.dumps(e['input'])} came; a list in brackets is expected",
+    "bool_parsing": lambda e: f"{_json(e['input'])} came; true or false is expected",
+    "bool_type": lambda e: f"{_json(e['input'])} came; true or false is expected",
+    "string_type": lambda e: f"{_json(e['input'])} came; text in quotes is expected",
+    "tuple_type": lambda e: f"{_json(e['input'])} came; a list in brackets is expected",
     "int_parsing": lambda e: f'"{e["input"]}" is no whole number',
-    "int_type": lambda e: f"{json.dumps(e['input'])} is no whole number",
+    "int_type": lambda e: f"{_json(e['input'])} is no whole number",
     "int_from_float": lambda e: f"{e['input']} is no whole number",
     "float_parsing": lambda e: f'"{e["input"]}" is no number',
     "extra_forbidden": lambda e: _unknown_field(str(e["loc"][0])),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import re
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dynst.domain import Curve, Layout, Plan
+from dynst.domain.caches import is_alive
 from dynst.domain.cards import card
 from dynst.domain.judges import DEFAULT, JUDGES
 from dynst.domain.price import PriceOfRules
@@ -264,6 +266,7 @@ def whole(path: Path) -> Iterator[Path]:
     'all of it'
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    _clear_leftovers(path)
     part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
         yield part
@@ -272,6 +275,14 @@ def whole(path: Path) -> Iterator[Path]:
         _flush(path.parent)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _clear_leftovers(path: Path) -> None:
+    """Remove what killed processes had written of that file."""
+    for left in path.parent.glob(f".{glob.escape(path.stem)}.*.part{path.suffix}"):
+        number = left.name.split(".")[-3 if path.suffix else -2]
+        if number.isdigit() and not is_alive(int(number)):
+            left.unlink(missing_ok=True)
 
 
 def claim(base: str, *, out: Path | None = None) -> Draft:
@@ -476,7 +487,16 @@ def _candidates(name: str) -> list[Path]:
     path = Path(name)
     if not path.name:  # "", "." and "/" name no run
         return []
-    return [path] if path.is_absolute() else [RUNS / path, path]
+    return [place for place in ([path] if path.is_absolute() else [RUNS / path, path]) if _possible(place)]
+
+
+def _possible(final: Path) -> bool:
+    """Whether there can be a run of that name: one that is too long has none."""
+    try:
+        _hidden(final).is_dir()
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def provenance_of(folder: Path) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["cache_folder"]
+__all__ = ["cache_folder", "is_alive"]
 
 
 def cache_folder(cache_dir: Path | None = None) -> Path:
@@ -16,3 +16,14 @@ def cache_folder(cache_dir: Path | None = None) -> Path:
         return Path(os.environ["DYNST_CACHE"])
     home = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or Path.home() / ".cache"
     return Path(home) / "dynst"
+
+
+def is_alive(process: int) -> bool:
+    """Whether a process of that number works on this machine; what a dead one left behind may go."""
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # it is somebody else's
+        return True
+    return True

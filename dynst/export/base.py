@@ -56,10 +56,10 @@ def _version() -> str:
         return "of a checkout"
 
 
-def replace_whole(path: str | os.PathLike[str], content: bytes) -> None:
+def replace_whole(path: str | os.PathLike[str], content: bytes, *, follow: bool = True) -> None:
     """Put `content` under `path` in one step, so that nobody ever reads half a file.
 
-    A link is followed; a pipe or a device is written to, not replaced.
+    A link is followed and a pipe or a device is written to, not replaced; without `follow` they are replaced.
 
     Raises
     ------
@@ -68,10 +68,10 @@ def replace_whole(path: str | os.PathLike[str], content: bytes) -> None:
     OSError
         If the disk is full or broken.
     """
-    if _exists(Path(path)) and not Path(path).is_file() and not Path(path).is_dir():
+    if follow and _exists(Path(path)) and not Path(path).is_file() and not Path(path).is_dir():
         Path(path).write_bytes(content)
         return
-    target = Path(path).resolve()
+    target = Path(path).resolve() if follow else Path(path).parent.resolve() / Path(path).name
     if not target.name or (_exists(target) and target.is_dir()):
         raise ConfigError(f"{path or 'an empty name'} is a folder. Give a file in it.")
     draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")

@@ -182,6 +182,8 @@ def _of_npy(stream: Any, where: str, size: int, base: int, opened: Callable[[], 
         shape, fortran, dtype = header(stream)
     except (ValueError, EOFError, OSError) as err:
         raise DataError(f"{where}: the header of the array is damaged ({_first_line(err)}). Get it again.") from err
+    if min(shape, default=0) < 0:
+        raise DataError(f"{where}: the header of the array is damaged: its shape is {shape}. Get it again.")
     _check_type(where, dtype)
     offset = stream.tell()
     expected = offset + math.prod(shape) * dtype.itemsize

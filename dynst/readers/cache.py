@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from dynst.domain.caches import is_alive
 from dynst.errors import DataError
 
 __all__ = ["Converted", "FileSeries", "Learnt", "Slab", "convert"]
@@ -195,9 +196,6 @@ def _write_at(stream: io.FileIO, offset: int, values: ndarray) -> None:
 def _clear_leftovers(entry: Path) -> None:
     """Remove what a killed conversion of the same record left behind."""
     for left in entry.parent.glob(f"{entry.name}.partial-*"):
-        try:
-            os.kill(int(left.name.rsplit("-", 1)[1]), 0)
-        except (ProcessLookupError, ValueError):
+        number = left.name.rsplit("-", 1)[1]
+        if not number.isdigit() or not is_alive(int(number)):
             shutil.rmtree(left, ignore_errors=True)
-        except OSError:
-            continue

@@ -43,12 +43,13 @@ def write_report(run: Run, out: Path | None = None) -> tuple[Path, Path]:
 
 def save_page(page: Page, out: Path) -> tuple[Path, Path]:
     """Write a page and its Markdown; see `write_report`."""
-    html = RunLayout(out).page if os.path.isdir(out) else out  # noqa: PTH112  # Path's raises if the name is too long
+    folder = os.path.isdir(out)  # noqa: PTH112  # Path's raises if the name is too long
+    html = RunLayout(out).page if folder else out
     if html.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"{out} is no page and no folder. Give a name that ends in .html, or a folder that exists.")
     texts = {html: page_html(page), html.with_suffix(".md"): page_markdown(page)}
     for path, text in texts.items():  # both are made before any is written
-        replace_whole(path, text.encode())
+        replace_whole(path, text.encode(), follow=not folder)  # a link in a run leads nowhere of ours
     return html, html.with_suffix(".md")
 
 

@@ -43,9 +43,7 @@ def test_a_signal_is_one_line_with_the_way_on(environment, waves, tmp_path, numb
 
 @pytest.mark.skipif(not Path("/proc/self/maps").is_file(), reason="what is loaded is read in /proc")
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_command_that_leaves_nothing_ends_with_the_code_of_the_signal(
-    environment, waves, tmp_path, number
-):
+def test_a_command_that_leaves_nothing_ends_with_the_code_of_the_signal(environment, waves, tmp_path, number):
     process = started(environment, tmp_path, "inspect", waves)
     maps = Path(f"/proc/{process.pid}/maps")
     wait_for(lambda: "netCDF4" in maps.read_text(), process)
