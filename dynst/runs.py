@@ -435,7 +435,10 @@ def held(folder: Path, name: str) -> Iterator[None]:
     CheckpointError
         If another process is in it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise CheckpointError(f"{folder} is a file where dynst has a folder. Move it away.") from error
     handle = -1 if fcntl is None else _locked(folder, name)
     try:
         yield
@@ -445,7 +448,10 @@ def held(folder: Path, name: str) -> Iterator[None]:
 
 
 def _locked(folder: Path, name: str) -> int:
-    handle = os.open(RunLayout(folder).lock, os.O_RDWR | os.O_CREAT, 0o644)
+    lock = RunLayout(folder).lock
+    if lock.is_dir():
+        raise CheckpointError(f"{lock} is a folder where dynst has a file. Remove it.")
+    handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
@@ -510,7 +516,7 @@ def provenance_of(folder: Path) -> dict[str, Any]:
     path = RunLayout(folder).provenance
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} cannot be read ({error}). Make the run again.") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} is not what dynst wrote. Make the run again.")

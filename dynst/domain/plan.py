@@ -264,6 +264,9 @@ class Plan:
             raise DataError(
                 "the positions in the plan do not match its fingerprint: the file was changed after it was written."
             )
+        provenance = json.loads(data.attrs["provenance"])
+        if not isinstance(provenance, dict):
+            raise TypeError(f"its provenance is {type(provenance).__name__}, and no table")
         return cls(
             order=data["order"].values,
             importance=data["importance"].values,
@@ -271,7 +274,7 @@ class Plan:
             sites=sites,
             planner=data.attrs["planner"],
             importance_is=data.attrs["importance_is"],
-            provenance=json.loads(data.attrs["provenance"]),
+            provenance=provenance,
             worth=data["worth"].values if "worth" in data else None,
         )
 

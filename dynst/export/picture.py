@@ -144,6 +144,6 @@ def _table(plan: Plan, layout: Layout | None, top: int | None) -> tuple[str, str
         place = [f"{value:.3f}" for value in places.position(one)] if places.known else []
         cells = (str(one.rank), one.name, one.role, *place, f"{plan.importance[one.rank - 1]:.4g}")
         rows.append("<tr>" + "".join(f"<td>{_escaped(cell)}</td>" for cell in cells) + "</tr>")
-    return "".join(
-        f"<th>{_escaped(name)}</th>" for name in ("rank", "name", "role", *axes, "importance")
-    ), "\n".join(rows)
+    return "".join(f"<th>{_escaped(name)}</th>" for name in ("rank", "name", "role", *axes, "importance")), "\n".join(
+        rows
+    )

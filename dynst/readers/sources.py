@@ -202,14 +202,7 @@ def _check_whole(file: Path) -> None:
     size = file.stat().st_size
     try:
         expected = expected_size(file)
-    except (
-        EOFError,
-        KeyError,
-        IndexError,
-        OSError,
-        ValueError,
-        OverflowError,
-    ):  # the header itself is cut off or damaged
+    except (EOFError, LookupError, OSError, ValueError, OverflowError):  # the header is cut off or damaged
         raise DataError(
             f"{file.name}: the header is damaged: the file is not whole ({size} bytes). Get it again."
         ) from None

@@ -5,6 +5,7 @@ import struct
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from dynst.runs import whole
 
@@ -64,6 +65,21 @@ def test_a_report_replaces_a_link_and_not_what_it_leads_to(dynst_main, waves, he
     assert dynst_main("report", "run")[0] == 0
     assert (here / "mine").read_text() == "precious"
     assert (here / "run" / "report.html").read_text().startswith("<!DOCTYPE html>")
+
+
+def test_a_run_folder_that_was_damaged(dynst_main, waves, here):
+    arguments = ("--sensors", 4, "--planner", "coverage", "--compare", "none", "--no-stability", "-q", "--out", "run")
+    assert dynst_main("fit", "--data", waves, *arguments)[0] == 0
+    (here / "run" / "compare").write_text("in the way")
+    is_one_line(*dynst_main("compare", "run", "-q"), says="is a file where")
+    (here / "run" / "compare").unlink()
+    (here / "run" / "compare" / ".lock").mkdir(parents=True)
+    is_one_line(*dynst_main("compare", "run", "-q"), says="is a folder where")
+    plan = xr.load_dataset(here / "run" / "plan.nc")
+    plan.assign_attrs(provenance="[1, 2]").to_netcdf(here / "run" / "plan.nc")
+    is_one_line(*dynst_main("report", "run"), says="not a plan that dynst wrote")
+    (here / "run" / "provenance.json").write_text("[" * 200_000)
+    is_one_line(*dynst_main("score", "run", "-q"), says="provenance.json cannot be read")
 
 
 def test_what_a_killed_process_had_written_is_removed_by_the_next(here):
