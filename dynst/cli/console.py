@@ -99,9 +99,12 @@ def show_table(
 ) -> None:
     """A table on stdout; numbers right, the first `left` columns left; these are broken where it is `folded`.
 
+    Names are shortened where room is short, numbers never.
+
     The row that starts with `bold` is set off, and a rule follows the first `rule` rows.
     """
     from rich.box import SIMPLE_HEAD
+    from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text
 
@@ -109,10 +112,16 @@ def show_table(
     if title:
         target.print(title, style="bold", markup=False)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    lines = list(rows)
     for number, column in enumerate(columns):
-        first = number < left
-        table.add_column(column, justify="left" if first else "right", no_wrap=not (folded and first), overflow="fold")
-    for number, row in enumerate(rows, start=1):
+        widest = max([cell_len(part) for line in lines for part in line[number].split("\n")], default=0)
+        if number >= left:
+            table.add_column(column, justify="right", overflow="fold", min_width=widest)
+        elif folded:
+            table.add_column(column, justify="left", overflow="fold")
+        else:
+            table.add_column(column, justify="left", no_wrap=True, max_width=target.width // 2)
+    for number, row in enumerate(lines, start=1):
         table.add_row(
             *map(Text, row), style="bold green" if bold and row[0] == bold else None, end_section=number == rule
         )

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from dynst.cli.console import show_table
 from dynst.runs import whole
 
 
@@ -80,6 +81,16 @@ def test_a_run_folder_that_was_damaged(dynst_main, waves, here):
     is_one_line(*dynst_main("report", "run"), says="not a plan that dynst wrote")
     (here / "run" / "provenance.json").write_text("[" * 200_000)
     is_one_line(*dynst_main("score", "run", "-q"), says="provenance.json cannot be read")
+
+
+def test_long_names_cost_a_table_none_of_its_numbers(capsys):
+    long = "temperature of the air two metres above the ground "
+    columns = ["planner", "error (sd)", f"{long} (degrees)", f"{long} and more (kilograms a square metre)", "95 %"]
+    numbers = ["1.234", "5.678", "1234.5", "-1.2 to +3.4"]
+    show_table("", columns, [["dynst_linear", *numbers], ["n" * 300, *numbers]])
+    out = capsys.readouterr().out
+    assert all(out.count(number) == 2 for number in numbers)
+    assert max(map(len, out.splitlines())) <= 110
 
 
 def test_what_a_killed_process_had_written_is_removed_by_the_next(here):
