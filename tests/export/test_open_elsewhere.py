@@ -113,7 +113,7 @@ def test_openpyxl_opens_the_workbook_and_no_name_is_a_formula():
     table = [dict(zip(header, row, strict=True)) for row in rows]
     assert [(row["longitude"], row["latitude"]) for row in table] == PLACES[:3]
     assert [row["role"] for row in table] == ROLES[:3]
-    assert [row["name"] for row in table] == [*NAMES[:2], "bell\ufffd ünï"]
+    assert [row["name"] for row in table] == [*NAMES[:2], "bell ünï"]
     assert {cell.data_type for row in book["sensors"].iter_rows() for cell in row} == {"s", "n"}
     about = dict(book["about"].iter_rows(min_row=2, values_only=True))
     assert about["importance"] == "metres gained"
