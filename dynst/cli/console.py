@@ -99,11 +99,7 @@ def show_table(
 ) -> None:
     """A table on stdout; numbers right, the first `left` columns left; these are broken where it is `folded`.
 
-<<<<<<< HEAD
     Names are shortened, numbers never.
-=======
-    Names are shortened where room is short, numbers never.
->>>>>>> stopped
 
     The row that starts with `bold` is set off, and a rule follows the first `rule` rows.
     """
@@ -118,14 +114,9 @@ def show_table(
     table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     lines = list(rows)
     for number, column in enumerate(columns):
-<<<<<<< HEAD
         first = number < left
         widest = max([cell_len(part) for line in lines for part in line[number].split("\n")], default=0)
         if not first:
-=======
-        widest = max([cell_len(part) for line in lines for part in line[number].split("\n")], default=0)
-        if number >= left:
->>>>>>> stopped
             table.add_column(column, justify="right", overflow="fold", min_width=widest)
         elif folded:
             table.add_column(column, justify="left", overflow="fold")

@@ -81,15 +81,11 @@ dynstDraw(document.getElementById("map"), CHART).then(({view}) => {
 
 def render_png(plan: Plan, *, layout: Layout | None, top: int | None, title: str | None) -> bytes:
     """The map as a picture."""
-<<<<<<< HEAD
     return png_of(_map(plan, layout, top, title))
 
 
 def png_of(chart: alt.TopLevelMixin) -> bytes:
     """A chart as a picture."""
-=======
-    chart = _map(plan, layout, top, title)
->>>>>>> stopped
     picture: bytes = vl_convert.vegalite_to_png(visible_parts(chart.to_dict()), scale=_SCALE, allowed_base_urls=[])
     return picture
 
@@ -140,10 +136,6 @@ def _renumbered(drawing: str) -> str:
     )
 
 
-def _escaped(text: str) -> str:
-    return html.escape(visible(text))
-
-
 def _table(plan: Plan, layout: Layout | None, top: int | None) -> tuple[str, str]:
     places = places_of(plan, None)
     axes = places.axes if places.known else ()
@@ -155,10 +147,7 @@ def _table(plan: Plan, layout: Layout | None, top: int | None) -> tuple[str, str
     return "".join(f"<th>{_escaped(name)}</th>" for name in ("rank", "name", "role", *axes, "importance")), "\n".join(
         rows
     )
-<<<<<<< HEAD
 
 
 def _escaped(text: str) -> str:
     return html.escape(visible(text))
-=======
->>>>>>> stopped

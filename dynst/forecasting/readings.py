@@ -17,6 +17,7 @@ from numpy import ndarray
 
 from dynst.domain import ArraySeries, Channel, Field, Frame, Series, Sites
 from dynst.domain.durations import length_of
+from dynst.domain.plain import plain
 from dynst.domain.timeline import Timeline
 from dynst.errors import DataError
 from dynst.readers.door import read, resolve, sniff
@@ -24,7 +25,7 @@ from dynst.readers.names import CANONICAL
 from dynst.readers.records import Record, Wanted, even_out, in_order
 from dynst.readers.series_tables import record_of
 from dynst.readers.siting import stations_among
-from dynst.readers.siting_files import Given, plain
+from dynst.readers.siting_files import Given
 from dynst.readers.station_columns import LONG_NAMES
 from dynst.readers.station_tables import Places
 from dynst.readers.stations import records_of

@@ -117,16 +117,11 @@ def field_of(record: MeshRecord, *, cache_dir: Path | None = None, keep_values: 
         values = values[:, keep] if len(keep) < n else values
         series, missing = ArraySeries(values), float(np.isnan(values).mean())
     else:
-        names = [channel.name for channel in record.channels]
         lost = [0, 0]
         names, source = [channel.name for channel in record.channels], record.source
         done = convert(
             cache_folder(cache_dir),
-<<<<<<< HEAD
             f"{record.reader}|{source.marks.version}|{source.path}|{names}|{n}",
-=======
-            f"{record.reader}|{record.source.marks.version}|{record.source.path}|{names}|{n}",
->>>>>>> stopped
             record.steps,
             c,
             cells=lambda: _keep(record, record.blocks(), alone),

@@ -83,13 +83,8 @@ def read(
     observe, predict : sequence of str, optional
         Channels that sensors measure and that are forecast. Default: all, if there are at most 8.
     cache_dir : Path, optional
-<<<<<<< HEAD
         Where netCDF records larger than 64 MB are kept once converted, and fingerprints of large tables; default
         ``DYNST_CACHE`` or the user's cache folder.
-=======
-        Where netCDF records larger than 64 MB are kept once converted, and fingerprints of large files; tables are
-        kept in memory.
->>>>>>> stopped
     hints : Hints
         ``stations``, the table of positions, and ``graph``, the file with links. Without links each station is joined
         to its 8 nearest; without positions the graph is drawn.
@@ -115,12 +110,8 @@ def read(
     streamed = None if helpers or len(files) > 1 or not _is_netcdf(files[0]) else stream_netcdf(path, files[0], wanted)
     if streamed is not None:
         made = field_of(streamed, cache_dir=cache_dir, keep_values=hints.keep_values)
-<<<<<<< HEAD
         marks = marks_of(files, cache_dir=cache_dir)
         origin = replace(made.origin, fingerprint=marks.fingerprint, sampled=marks.sampled)
-=======
-        origin = replace(made.origin, fingerprint=marks_of(files, cache_dir=cache_dir).fingerprint)
->>>>>>> stopped
         return replace(made, name=_name(path, files), origin=origin)
     places = None if told[0] is None else read_positions(told[0])
     if len(files) == 1:
@@ -144,12 +135,8 @@ def read(
         field.origin,
         path=path,
         reader="stations",
-<<<<<<< HEAD
         fingerprint=marks.fingerprint,
         sampled=marks.sampled,
-=======
-        fingerprint=marks_of([*files, *helpers], cache_dir=cache_dir).fingerprint,
->>>>>>> stopped
         notes=(*said, *field.origin.notes),
     )
     return replace(field, name=_name(path, files), origin=origin)
