@@ -38,6 +38,7 @@ from dynst.reports.curve_chart import curve_chart as curve_chart
 from dynst.reports.explore import budget_map as budget_map
 from dynst.reports.explore import comparison_map as comparison_map
 from dynst.reports.explore import verdict_chart as verdict_chart
+from dynst.reports.forecast_chart import Panel as Panel
 from dynst.reports.forecast_chart import forecast_map as forecast_map
 from dynst.reports.map_chart import importance_map as importance_map
 from dynst.reports.stability_chart import stability_map as stability_map
