@@ -81,7 +81,14 @@ def resumed(request, work, tmp_path_factory):
 def test_a_run_folder_holds_all_of_its_parts(work):
     _, run, _ = work
     parts = {"study.toml", "plan.nc", "plans", "curve.nc", "curve.csv", "log.jsonl", "provenance.json", "checkpoint"}
-    parts |= {"report.html", "report.md", "curve_made.json", "curve_ridge.nc", "curve_ridge.csv"}
+    parts |= {
+        "report.html",
+        "report.md",
+        "forecaster.safetensors",
+        "curve_made.json",
+        "curve_ridge.nc",
+        "curve_ridge.csv",
+    }
     assert {path.name for path in run.path.iterdir()} == parts
     assert run.plan.budget == 4
     assert run.plan.planner == "dynst"
