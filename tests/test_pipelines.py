@@ -144,7 +144,7 @@ def test_commands_and_options_that_the_readme_names_exist():
     named = re.findall(
         r"dynst ([a-z-]+)((?: [^`#\n]*)?)", " ".join(re.findall(r"`[^`]+`|```bash.*?```", README, re.DOTALL))
     )
-    assert {name for name, _ in named} == {"inspect", "fit", "compare", "score", "export-map"}
+    assert {name for name, _ in named} == {"inspect", "fit", "compare", "score", "export-map", "forecast"}
     options = {name: {o for p in commands[name].params for o in p.opts + p.secondary_opts} for name in commands}
     for name, rest in named:
         assert set(re.findall(r"(?<!\S)--?[a-z][a-z-]*", rest)) <= options[name], rest
