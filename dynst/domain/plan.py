@@ -59,6 +59,10 @@ class Plan:
         sites.
     provenance : dict
         How the plan came to be: seed, options, timings. JSON types only.
+    valued_at : int or None
+        With how many sensors the sites were valued one by one: `importance` is then the loss if one of these first
+        sensors goes, and at every other site the gain of a further sensor. None: it is something else, such as a
+        distance, an amplitude or a place in a random order.
 
     Examples
     --------
@@ -77,6 +81,7 @@ class Plan:
     importance_is: str = "rank"
     provenance: dict[str, object] = field(default_factory=dict)
     worth: Float[ndarray, " n"] | None = None
+    valued_at: int | None = None
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -95,6 +100,8 @@ class Plan:
             raise DataError("a plan ranks a forbidden site.")
         if not np.isin(self.order[: len(fixed)], fixed).all():
             raise DataError("fixed sites must come first in a plan.")
+        if self.valued_at is not None and not 1 <= self.valued_at <= len(self.order):
+            raise DataError(f"a plan is valued at 1 to {len(self.order)} sensors, not at {self.valued_at}.")
         if self.sites.spacing is not None:
             self._check_distances(self.sites.spacing)
 
@@ -133,6 +140,32 @@ class Plan:
         values = np.full(len(self.sites), np.nan) if self.worth is None else self.worth.copy()
         values[self.order] = self.importance
         return values
+
+    @cached_property
+    def losses(self) -> Float[ndarray, " n"]:
+        """What is lost if the sensor at a site goes; NaN where none stands and where that is not known.
+
+        Examples
+        --------
+        >>> sites = Sites(np.arange(3.0), np.zeros(3))
+        >>> plan = Plan(np.array([2, 0, 1]), np.array([0.3, 0.2, 0.1]), 2, sites, "by_hand", valued_at=2)
+        >>> plan.losses.tolist(), plan.gains.tolist()
+        ([0.2, nan, 0.3], [nan, 0.1, nan])
+        """
+        return np.where(self._valued, self.importance_map, np.nan)
+
+    @cached_property
+    def gains(self) -> Float[ndarray, " n"]:
+        """What a further sensor at a site would win; NaN where a sensor stands and where that is not known."""
+        known = self.valued_at is not None
+        return np.where(known & ~self._valued, self.importance_map, np.nan)
+
+    @cached_property
+    def _valued(self) -> Bool[ndarray, " n"]:
+        """The sensors whose importance is a loss."""
+        valued = np.zeros(len(self.sites), bool)
+        valued[self.order[: self.valued_at or 0]] = True
+        return valued
 
     def top(self, budget: int) -> Plan:
         """The same ranking with another budget, at most the number of ranked sites."""
@@ -240,6 +273,8 @@ class Plan:
             "importance_is": self.importance_is,
             "provenance": json.dumps(self.provenance, sort_keys=True),
         }
+        if self.valued_at is not None:
+            attributes["valued_at"] = self.valued_at
         import xarray as xr  # noqa: PLC0415  # with pandas 0.6 s: only what is written or read needs it
 
         return xr.Dataset(data, places, attrs=attributes)
@@ -276,6 +311,7 @@ class Plan:
             importance_is=data.attrs["importance_is"],
             provenance=provenance,
             worth=data["worth"].values if "worth" in data else None,
+            valued_at=int(data.attrs["valued_at"]) if "valued_at" in data.attrs else None,
         )
 
 

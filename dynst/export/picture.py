@@ -15,6 +15,7 @@ from dynst.export.places import places_of
 from dynst.reports.embedded import chart_for_script, script_hash, vega
 from dynst.reports.map_chart import importance_map
 from dynst.reports.movable import VIEW, movable
+from dynst.reports.sensor_table import worth_is
 
 __all__ = ["png_of", "render_html", "render_pdf", "render_png", "render_svg"]
 
@@ -115,7 +116,7 @@ def render_html(plan: Plan, *, layout: Layout | None, top: int | None, title: st
         title=_escaped(title or "Sensor plan"),
         header=header,
         rows=rows,
-        note=_escaped(f"{more}Importance: {plan.importance_is}. {made_by(plan)}."),
+        note=_escaped(f"{more}{worth_is(plan)}. {made_by(plan)}."),
         policy=f"{script_hash(library)} {script_hash(draw)}",
         library=library,
         draw=draw,

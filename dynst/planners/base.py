@@ -307,6 +307,7 @@ def finish_plan(
     seed: int,
     provenance: dict[str, object] | None = None,
     room: Room | None = None,
+    valued: bool = False,
 ) -> Plan:
     """A plan that ranks all legal sites, from the sites a planner chose and the importance of every site.
 
@@ -322,6 +323,8 @@ def finish_plan(
         What the plan says of itself, see `Plan`.
     room : Room or None
         The room that the sites were chosen in, if the planner chose them one by one.
+    valued : bool
+        Whether importance is the loss if a sensor goes, and elsewhere the gain of a further one.
     """
     order = complete_ranking(task.sites, chosen, task.train.layout, room=room or task.room())
     silent = int((task.scaling.share.sum(axis=1) == 0).sum())
@@ -340,4 +343,5 @@ def finish_plan(
         importance_is=importance_is,
         provenance={"seed": seed, "ranked_by_method": len(chosen)} | facts | (provenance or {}),
         worth=worth,
+        valued_at=task.budget if valued else None,
     )

@@ -150,6 +150,7 @@ def _finished(
         seed=seed,
         provenance={"expected_error_to_climatology": share, "form": parts, **notes},
         room=room,
+        valued=True,
     )
 
 

@@ -234,4 +234,5 @@ def _ranked(
             "valid_error": state.best_error if np.isfinite(state.best_error) else None,
             **notes,
         },
+        valued=True,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import altair as alt
 import numpy as np
@@ -15,8 +14,8 @@ from dynst.domain import Curve, Layout, Plan
 from dynst.domain.curve import FRAMES
 from dynst.domain.words import UNCLEAR, vague
 from dynst.errors import ConfigError, unknown_name
-from dynst.reports.map_chart import SENSOR_COLOUR, importance_map
-from dynst.reports.marks import table
+from dynst.reports.map_chart import SENSOR_COLOUR, bare_map, size_words
+from dynst.reports.marks import loss_cell, mark_size, table, worth_words
 from dynst.reports.view import View, view_of
 
 __all__ = ["budget_map", "comparison_map", "verdict_chart"]
@@ -78,31 +77,35 @@ def budget_map(
     slider = alt.binding_range(min=_fewest(plan), max=most, step=1, name="sensors ")
     budget = alt.param(name="budget", value=min(plan.budget, most), bind=slider)
     choice = alt.binding_select(options=list(rankings), name="ranking by ") if len(rankings) > 1 else alt.Undefined
-    chart = _without_sensors(plan, layout, title)
+    whose = f"Ranking by planner {plan.planner}" if len(rankings) == 1 else f"Shades by planner {plan.planner}"
+    chart = bare_map(plan, layout, title=title, words=[whose, size_words(plan)])
     chart.layer = [*chart.layer, *_dots(rankings, most, view), _count(rankings, most, view)]
-    words = f"Ranking by planner {plan.planner}" if len(rankings) == 1 else f"Shades: importance by {plan.planner}"
-    chart.title.subtitle = [words, *_subtitle(chart)[1:]]
     return chart.add_params(budget, alt.param(name="ranking", value=plan.planner, bind=choice))
 
 
 def _dots(rankings: Mapping[str, Plan], most: int, view: View) -> list[alt.Chart]:
     """Sensors of each ranking up to the budget, the first rank on top; numbered while they are few."""
     rows = [
-        _place(plan, site, view) | {"rank": rank, "importance": f"{plan.importance[rank - 1]:.4g}", "planner": name}
+        _place(plan, site, view)
+        | {"rank": rank, "importance": worth_words(plan, rank), "planner": name, "loss": loss_cell(plan, site)}
         for name, plan in rankings.items()
         for rank, site in enumerate(plan.order[:most].tolist(), 1)
     ]
     ranked = alt.Chart(table(rows[::-1])).transform_filter("datum.planner == ranking")
     shown = ranked.transform_filter("datum.rank <= budget")
     x, y = _axes(view)
-    tooltip = [alt.Tooltip(f"{name}:N") for name in ("rank", "name", "importance", "planner")]
+    titles = {"rank": "order of building", "name": "name", "importance": "importance", "planner": "planner"}
+    tooltip = [alt.Tooltip(f"{name}:N", title=title) for name, title in titles.items()]
     # Area in square pixels: as large as a number needs while there are few, then all dots together keep their area.
-    size = alt.expr(f"budget <= {_NUMBERED} ? {_DOT:.0f} : max(7, min({_CROWD}, {_DOT * _NUMBERED:.0f} / budget))")
-    dots = shown.mark_circle(size=size, fill=SENSOR_COLOUR, stroke="#ffffff", strokeWidth=alt.expr(_RIM), opacity=1)
+    many = max(7.0, min(_CROWD, _DOT * _NUMBERED / min(most, max(plan.budget for plan in rankings.values()))))
+    usual = alt.expr(f"budget <= {_NUMBERED} ? {_DOT:.0f} : max(7, min({_CROWD}, {_DOT * _NUMBERED:.0f} / budget))")
+    few = all(plan.budget <= _NUMBERED for plan in rankings.values())
+    size = mark_size(rankings.values(), _DOT if few else many, usual)
+    dots = shown.mark_circle(fill=SENSOR_COLOUR, stroke="#ffffff", strokeWidth=alt.expr(_RIM), opacity=1)
     numbers = shown.transform_filter(f"budget <= {_NUMBERED}").mark_text(
         fontSize=9, fontWeight="bold", color="#ffffff", dy=0.5, aria=False
     )
-    return [dots.encode(x=x, y=y, tooltip=tooltip), numbers.encode(x=x, y=y, text="rank:N", tooltip=tooltip)]
+    return [dots.encode(x=x, y=y, size=size, tooltip=tooltip), numbers.encode(x=x, y=y, text="rank:N", tooltip=tooltip)]
 
 
 def _count(rankings: Mapping[str, Plan], most: int, view: View) -> alt.Chart:
@@ -160,7 +163,9 @@ def comparison_map(
         "both": common,
     }
     rows = [_place(plan, site, view) | {"plan": name} for name, found in groups.items() for site in found.tolist()]
-    chart = _without_sensors(plan, layout, title)
+    first = f"{len(common)} of {plan.budget} sensors in common with {other.planner}, which has {other.budget}"
+    said = [f"{first} (overlap {share:.2f})", f"Shades by planner {plan.planner}"]
+    chart = bare_map(plan, layout, title=title, words=said)
     x, y = _axes(view)
     names, key = list(groups), alt.Legend(title="sensors of", symbolSize=130, symbolStrokeWidth=1.5, offset=14)
     marks = (
@@ -177,12 +182,6 @@ def comparison_map(
         )
     )
     chart.layer = [*chart.layer, marks]
-    first = f"{len(common)} of {plan.budget} sensors in common with {other.planner}, which has {other.budget}"
-    chart.title.subtitle = [
-        f"{first} (overlap {share:.2f})",
-        f"Shades: importance by {plan.planner}",
-        *_subtitle(chart)[1:],
-    ]
     return chart
 
 
@@ -263,27 +262,9 @@ def verdict_chart(curve: Curve, planner: str, budget: int) -> alt.LayerChart:
     return chart
 
 
-def _without_sensors(plan: Plan, layout: Layout | None, title: str) -> alt.LayerChart:
-    """The map of a plan, less the layers that mark its sensors."""
-    chart = importance_map(plan, layout, title=title, top=_fewest(plan))
-    chart.layer = [layer for layer in chart.layer if not _marks_sensors(layer.to_dict().get("encoding", {}))]
-    return chart
-
-
 def _fewest(plan: Plan) -> int:
     """The smallest budget of a plan on these sites: sensors that stand already are in every plan."""
     return max(1, len(plan.sites.fixed))
-
-
-def _marks_sensors(encoding: Mapping[str, Any]) -> bool:
-    """Whether marks are ranked, or are the names beside ranked ones."""
-    ranked = any(field.get("field") == "rank" for field in encoding.get("tooltip", ()))
-    return ranked or encoding.get("text", {}).get("field") == "name"
-
-
-def _subtitle(chart: alt.LayerChart) -> list[str]:
-    lines: list[str] = list(chart.title.subtitle)
-    return lines
 
 
 def _axes(view: View) -> tuple[alt.X, alt.Y]:

@@ -12,6 +12,7 @@ from numpy import ndarray
 from dynst.domain import GraphLayout, GridLayout, Layout, Plan
 from dynst.reports.coastline import CREDIT, Land, land_in
 from dynst.reports.marks import (
+    LOSS,
     SENSOR_COLOUR,
     drawn_links,
     importance_scale,
@@ -23,16 +24,18 @@ from dynst.reports.marks import (
 )
 from dynst.reports.raster import COLOURS, png_url, site_of_pixel
 from dynst.reports.rule_marks import closed_sites, rule_marks, rule_words
-from dynst.reports.shades import Shades, shades_of
+from dynst.reports.shades import Shades, shades_of_plan
 from dynst.reports.view import View, view_of
 
 __all__ = [
     "SENSOR_COLOUR",
     "axes_of",
+    "bare_map",
     "base_layers",
     "importance_map",
     "is_field",
     "site_map",
+    "size_words",
     "small_print",
     "styled",
 ]
@@ -44,7 +47,10 @@ _LONGEST_LINE = 128  # characters of a line of small print under the title; chos
 def importance_map(
     plan: Plan, layout: Layout | None = None, *, title: str = "Sensor plan", top: int | None = None
 ) -> alt.LayerChart:
-    """Importance of every site, the sensors, the links of a graph, and the coast.
+    """Where the next sensor would help, the sensors by what they are worth, the links of a graph, and the coast.
+
+    A shade is the gain of a further sensor, and the size of a mark the loss if that sensor goes. Of a planner that does
+    not tell them (see `Plan.valued_at`) the shade is its own importance, and all marks have one size.
 
     Cells of a grid, nodes of a mesh and sites in great number make a heat map with the sensors on it; fewer sites are
     dots in the shade of their importance, the sensors ringed.
@@ -68,7 +74,7 @@ def importance_map(
     >>> importance_map(plan, GridLayout((1, 2), np.arange(2))).title.text
     'Sensor plan'
     """
-    view, shades = view_of(plan.sites, layout), shades_of(plan.importance_map)
+    view, shades = view_of(plan.sites, layout), shades_of_plan(plan)
     sensors = plan.order[: plan.budget if top is None else plan.top(top).budget]
     x, y = axes_of(view)
     marks = (
@@ -76,8 +82,16 @@ def importance_map(
         if is_field(plan, layout)
         else ringed(plan, view, sensors, shades, (x, y))
     )
-    words = _words(plan, len(sensors), view, shades, layout)
+    said = [_count(plan, len(sensors)), *_shade_words(plan, layout, shades), size_words(plan)]
+    words = [*said, *_place_words(plan, view, layout)]
     return site_map(plan, layout, view, shades, marks, title=title, words=words)
+
+
+def bare_map(plan: Plan, layout: Layout | None, *, title: str, words: Sequence[str]) -> alt.LayerChart:
+    """The map of a plan without its sensors, for marks of another kind; `words` come first below the title."""
+    view, shades = view_of(plan.sites, layout), shades_of_plan(plan)
+    said = [*words, *_shade_words(plan, layout, shades), *_place_words(plan, view, layout)]
+    return site_map(plan, layout, view, shades, [], title=title, words=said)
 
 
 def is_field(plan: Plan, layout: Layout | None) -> bool:
@@ -145,14 +159,36 @@ _TITLE: dict[str, Any] = {
 }
 
 
-def _words(plan: Plan, shown: int, view: View, shades: Shades, layout: Layout | None) -> list[str]:
-    """What a reader must know to read the map: how many, by whom, what the shades are."""
+def _count(plan: Plan, shown: int) -> str:
+    """How many sensors, by whom."""
     first = f"{shown:,} of {len(plan.sites):,} sites carry a sensor (sparsity {1 - shown / len(plan.sites):.4g})"
     made = f"planner {plan.planner}" + (f", seed {plan.provenance['seed']}" if "seed" in plan.provenance else "")
-    scale = "shaded by percentile, as a few sites dwarf the rest" if shades.by_rank else "shaded in proportion"
-    what = f"Importance: {plan.importance_is}"
-    lines = [f"{first} · {made}"]
-    lines += [f"{what}; {scale}"] if len(what) + len(scale) < _LONGEST_LINE else [what, scale.capitalize()]
+    return f"{first} · {made}"
+
+
+def _shade_words(plan: Plan, layout: Layout | None, shades: Shades) -> list[str]:
+    """What the shades stand for."""
+    scale = "by percentile, as a few sites dwarf the rest" if shades.by_rank else "in proportion"
+    if plan.valued_at is None:
+        what = f"Shade: importance, {plan.importance_is}"
+        whole = f"{what}; shaded {scale}"
+        return [whole] if len(whole) < _LONGEST_LINE else [what, f"Shaded {scale}"]
+    grey = "; grey: a sensor of the plan" if is_field(plan, layout) else ""
+    return [
+        f"Shade: gain of the next sensor after these {plan.valued_at:,}, {scale}{grey}",
+        f"Gain and loss: {plan.importance_is}",
+    ]
+
+
+def size_words(plan: Plan) -> str:
+    """What the size of a mark and the number on it stand for."""
+    size = f"Size of a mark: {LOSS}. " if plan.valued_at is not None else ""
+    return f"{size}Number: order of building"
+
+
+def _place_words(plan: Plan, view: View, layout: Layout | None) -> list[str]:
+    """What a reader must know of the places."""
+    lines = []
     if isinstance(layout, GraphLayout):
         lines.append(f"{layout.words[:1].upper()}{layout.words[1:]}: {len(links_of(layout)):,} links")
     under = len(plan.sites) - len(set(zip(view.x.tolist(), view.y.tolist(), strict=True)))

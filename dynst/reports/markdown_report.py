@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from dynst.reports.evidence_tables import budget_rows, curve_rows, figure_rows, lead_rows, region_rows
 from dynst.reports.page import Page
-from dynst.reports.sensor_table import sensor_rows, stability_rows
+from dynst.reports.sensor_table import sensor_rows, stability_rows, worth_is
 from dynst.reports.tables import markdown, markdown_text
 
 __all__ = ["page_markdown"]
@@ -93,7 +93,7 @@ def _sensors(page: Page) -> Iterator[str]:
     plan = page.plan
     count = f"The {plan.budget} sensor{'s' if plan.budget > 1 else ''} of the plan"
     first = count if plan.budget <= _SENSORS else f"The first {_SENSORS} of {plan.budget} sensors of the plan"
-    yield f"{first}, most important first. Importance: {markdown_text(plan.importance_is)}."
+    yield f"{first}, in the order of building. {markdown_text(worth_is(plan))}."
     yield _table(sensor_rows(plan, limit=_SENSORS))
 
 

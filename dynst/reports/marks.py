@@ -17,22 +17,26 @@ from numpy import ndarray
 from dynst.domain import GraphLayout, Plan, Sites
 from dynst.domain.listing import EXISTING, Listed, listing
 from dynst.reports.raster import COLOURS, UNRANKED, usual_gap
-from dynst.reports.shades import Shades
+from dynst.reports.shades import GAIN, Shades
 from dynst.reports.view import View
 
 __all__ = [
     "EXISTING_COLOUR",
+    "LOSS",
     "SENSOR_COLOUR",
     "Mark",
     "drawn_links",
     "drawn_marks",
     "importance_scale",
     "links_of",
+    "loss_cell",
+    "mark_size",
     "ringed",
     "sensor_dots",
     "site_dots",
     "site_size",
     "table",
+    "worth_words",
 ]
 
 SENSOR_COLOUR = "#d55e00"
@@ -41,7 +45,13 @@ SENSOR_COLOUR = "#d55e00"
 EXISTING_COLOUR = "#000000"
 """Black of the same palette, for stations that stand already."""
 
+LOSS = "loss if it goes"
+"""What importance is at a site with a sensor, where `Plan.valued_at` is known."""
+
 _EXISTING = "existing station"  # in the legend
+_PALE = "#f7c9ab"  # within the ring of a sensor that has no shade: a tint of its colour, and no shade of the map
+_NUMBERED = "sensor (order of building)"  # in the legend, where the number stands on it or beside it
+_SMALLEST, _LARGEST = 0.25, 2.6  # area of a mark that is worth nothing, and of the one worth most; chosen
 _LABELLED = 20  # up to so many sensors carry their rank on a dot; chosen: more numbers hide the map
 _NAMED = 30  # up to so many sensors that stand among dots carry rank and name; chosen likewise
 _LETTERS = 22  # of a name beside a dot; chosen
@@ -57,7 +67,7 @@ def table(rows: Iterable[Mapping[str, object]]) -> alt.InlineData:
             writer = csv.DictWriter(text, list(row), lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
             writer.writeheader()
         writer.writerow(row)
-    kinds = dict.fromkeys(("x", "y", "x2", "y2", "i", "rank", "shade"), "number") | {"name": "string"}
+    kinds = dict.fromkeys(("x", "y", "x2", "y2", "i", "rank", "shade", "loss"), "number") | {"name": "string"}
     columns = () if writer is None else writer.fieldnames
     parse = {column: kinds[column] for column in columns if column in kinds}
     return alt.InlineData(values=text.getvalue(), format=alt.CsvDataFormat(type="csv", parse=parse))
@@ -84,15 +94,13 @@ def sensor_dots(plan: Plan, sensors: Int[ndarray, " k"], view: View, x: alt.X, y
     labelled = len(sensors) <= _LABELLED
     size = 16.0 if labelled else _dot_size(view, len(sensors))
     marks = drawn_marks(plan, sensors, view)
-    values = _sensor_rows(plan, marks, view, "sensor, rank" if labelled else "sensor")
+    values = _sensor_rows(plan, marks, view, _NUMBERED if labelled else "sensor")
     encoding: dict[str, Any] = {"x": x, "y": y, "tooltip": _tooltip(view, ranked=True)}
     kind = alt.Fill("kind:N", scale=_kinds(values), legend=_KEY)
     dots = (
         alt.Chart(table(values[::-1]))
-        .mark_circle(
-            size=math.pi / 4 * size**2, stroke="#ffffff", strokeWidth=min(1.4, size / 7) if size > 4 else 0, opacity=1
-        )
-        .encode(fill=kind, **encoding)
+        .mark_circle(stroke="#ffffff", strokeWidth=min(1.4, size / 7) if size > 4 else 0, opacity=1)
+        .encode(fill=kind, size=mark_size([plan], math.pi / 4 * size**2), **encoding)
     )
     if not labelled:
         return [dots]
@@ -103,6 +111,45 @@ def sensor_dots(plan: Plan, sensors: Int[ndarray, " k"], view: View, x: alt.X, y
         .encode(text="rank:N", **encoding)
     )
     return [dots, numbers]
+
+
+def mark_size(plans: Iterable[Plan], area: float, usual: alt.ExprRef | None = None) -> Any:
+    """Area of a mark in square pixels by the column `loss`: the larger, the more is lost if the sensor goes.
+
+    Parameters
+    ----------
+    plans : iterable of Plan
+        Where the losses come from.
+    area : float
+        Of a mark of middling size.
+    usual : expression or None
+        Area of a mark whose loss is not known; `area` if left out.
+    """
+    other = alt.value(area if usual is None else usual)
+    most = max((float(np.nanmax(plan.losses)) for plan in plans if plan.valued_at is not None), default=0.0)
+    if not most > 0:
+        return other
+    scale = alt.Scale(domain=[0, most], range=[_SMALLEST * area, _LARGEST * area], nice=False)
+    legend = alt.Legend(title=LOSS, tickCount=3, format=".2~g", symbolOpacity=1)
+    return alt.condition("datum.loss >= 0", alt.Size("loss:Q", scale=scale, legend=legend), other)
+
+
+def loss_cell(plan: Plan, site: int) -> str:
+    """The loss if the sensor at a site goes, for the column `loss`."""
+    return _cell(float(plan.losses[site]))
+
+
+def _cell(value: float) -> str:
+    """A number that is not below zero; -1 for one that is not known, as Vega leaves out marks without a number."""
+    return "-1" if math.isnan(value) else f"{max(value, 0.0):.4g}"
+
+
+def worth_words(plan: Plan, rank: int) -> str:
+    """The importance of the site of a rank (from 1), and which of the two it is where that is known."""
+    value = f"{plan.importance[rank - 1]:.4g}"
+    if plan.valued_at is None:
+        return value
+    return f"{value}, {LOSS if rank <= plan.valued_at else GAIN}"
 
 
 _KEY = alt.Legend(title=None, symbolSize=110, symbolStrokeWidth=0, offset=14)
@@ -132,17 +179,22 @@ def site_dots(plan: Plan, shades: Shades, view: View, x: alt.X, y: alt.Y) -> alt
     """Every site as a dot in the shade of its importance, the most important on top; grey if it is not ranked."""
     order = np.argsort(np.nan_to_num(shades.level, nan=-1.0), kind="stable").tolist()
     rows = (
-        _row(plan.sites.name[site], view.x[site], view.y[site], view, f"{plan.importance_map[site]:.4g}")
-        | {"shade": "" if np.isnan(shades.level[site]) else f"{shades.level[site]:.4g}"}
+        _row(plan.sites.name[site], view.x[site], view.y[site], view, _shade_words(plan, shades, site))
+        | {"shade": _cell(float(shades.level[site]))}
         for site in order
     )
-    colour = alt.condition("isValid(datum.shade)", importance_scale(shades, view), alt.value(UNRANKED))
+    colour = alt.condition("datum.shade >= 0", importance_scale(shades, view), alt.value(UNRANKED))
     dots: alt.Chart = (
         alt.Chart(table(rows))
         .mark_circle(size=math.pi / 4 * site_size(view) ** 2, stroke="#4a4f57", strokeWidth=0.5, opacity=1, clip=True)
         .encode(x=x, y=y, color=colour, tooltip=_tooltip(view, ranked=False, what=shades.what))
     )
     return dots
+
+
+def _shade_words(plan: Plan, shades: Shades, site: int) -> str:
+    """The value behind the shade of a site."""
+    return "none" if np.isnan(shades.level[site]) else f"{plan.importance_map[site]:.4g}"
 
 
 def ringed(
@@ -152,17 +204,18 @@ def ringed(
     named = len(sensors) <= _NAMED
     size = site_size(view) + (5.0 if named else 2.5)
     marks = drawn_marks(plan, sensors, view)
-    values = _sensor_rows(plan, marks, view, "sensor, rank" if named else "sensor")
+    values = _sensor_rows(plan, marks, view, _NUMBERED if named else "sensor")
     for row, mark in zip(values, marks, strict=True):
-        row["shade"] = f"{shades.level[mark.one.site]:.4g}"
+        row["shade"] = _cell(float(shades.level[mark.one.site]))
     key = alt.Legend(title=None, symbolSize=110, symbolStrokeWidth=2.5, symbolFillColor="#ffffff", offset=14)
     rings = (
         alt.Chart(table(values[::-1]))
-        .mark_circle(size=math.pi / 4 * size**2, strokeWidth=2.4, opacity=1, clip=True)
+        .mark_circle(strokeWidth=2.4, opacity=1, clip=True)
         .encode(
             x=axes[0],
             y=axes[1],
-            color=importance_scale(shades, view),
+            color=alt.condition("datum.shade >= 0", importance_scale(shades, view), alt.value(_PALE)),
+            size=mark_size([plan], math.pi / 4 * size**2),
             stroke=alt.Stroke("kind:N", scale=_kinds(values), legend=key),
             tooltip=_tooltip(view, ranked=True),
         )
@@ -261,7 +314,7 @@ def site_size(view: View) -> float:
 
 def _tooltip(view: View, *, ranked: bool, what: str = "importance") -> list[alt.Tooltip]:
     """What a mark says of itself under the pointer."""
-    titles = {"rank": "rank"} if ranked else {}
+    titles = {"rank": "order of building"} if ranked else {}
     titles |= {"name": "name", "importance": what}
     if view.geographic:
         titles |= {"longitude": "longitude", "latitude": "latitude"}
@@ -316,8 +369,9 @@ def _place(sites: Sites, one: Listed, view: View) -> tuple[float, float]:
 
 def _sensor_rows(plan: Plan, marks: Sequence[Mark], view: View, kind: str) -> list[dict[str, object]]:
     return [
-        _row(mark.one.name, mark.x, mark.y, view, f"{plan.importance[mark.one.rank - 1]:.4g}")
+        _row(mark.one.name, mark.x, mark.y, view, worth_words(plan, mark.one.rank))
         | {"rank": mark.one.rank, "kind": _EXISTING if mark.one.role == EXISTING else kind}
+        | {"loss": loss_cell(plan, mark.one.site)}
         for mark in marks
     ]
 

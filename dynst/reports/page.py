@@ -29,7 +29,7 @@ from dynst.reports.page_figures import (
     training_figures,
     verdict_figures,
 )
-from dynst.reports.sensor_table import sensor_rows, stability_rows
+from dynst.reports.sensor_table import sensor_rows, stability_rows, worth_is
 
 __all__ = ["Page", "page_html"]
 
@@ -130,6 +130,7 @@ def page_html(page: Page) -> str:
         most=most,
         linked=json_for_script(_linked(plans, first, most)),
         sensors=sensor_rows(plan, limit=_SENSORS),
+        worth=worth_is(plan),
         overlaps=_overlaps(plan, plans),
         figures=[] if first is None else figure_rows(first, plan.planner, plan.budget),
         leads=[] if first is None else list(lead_figures(first, plan.planner, plan.budget)),

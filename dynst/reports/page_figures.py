@@ -64,9 +64,16 @@ class Figure:
 
 def map_figure(plan: Plan, layout: Layout | None, plans: Mapping[str, Plan], budgets: tuple[int, ...]) -> Figure:
     """The map of importance, on which sensors of any planner's ranking are drawn up to a budget."""
-    chart = budget_map(plan, layout, plans=plans, most=reach(plan, budgets), title="Map of importance and sensors")
-    label = f"Map of {len(plan.sites):,} sites, shaded by importance, with the sensors as numbered dots"
+    chart = budget_map(plan, layout, plans=plans, most=reach(plan, budgets), title=_map_title(plan))
+    label = f"Map of {len(plan.sites):,} sites in shades, with the sensors as numbered dots"
     return _figure("map", chart, label, scaled=True)
+
+
+def _map_title(plan: Plan) -> str:
+    """What the map shows, by what the shades are."""
+    return (
+        "The sensors and their importance" if plan.valued_at is None else "The sensors, and where the next would help"
+    )
 
 
 def reach(plan: Plan, budgets: tuple[int, ...]) -> int:

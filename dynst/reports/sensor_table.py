@@ -7,9 +7,10 @@ import math
 from dynst.domain import Frame, Plan
 from dynst.domain.stability import Stability
 from dynst.reports.evidence_tables import with_unit
+from dynst.reports.marks import LOSS
 from dynst.reports.view import lonlat
 
-__all__ = ["sensor_rows", "stability_rows"]
+__all__ = ["sensor_rows", "stability_rows", "worth_is"]
 
 Row = dict[str, object]
 
@@ -17,7 +18,9 @@ _STAND_INS = 3  # named for a sensor; chosen: those that stood in for it most of
 
 
 def sensor_rows(plan: Plan, *, limit: int | None = None) -> list[Row]:
-    """One row per sensor, most important first; positions only where somebody knows them.
+    """One row per sensor in the order of building; positions only where somebody knows them.
+
+    The last column is the loss if a sensor goes, where the planner tells it, else the planner's importance.
 
     Parameters
     ----------
@@ -32,19 +35,38 @@ def sensor_rows(plan: Plan, *, limit: int | None = None) -> list[Row]:
     >>> from dynst.domain import Sites
     >>> sites = Sites(np.array([4.9, 13.4]), np.array([52.4, 52.5]), name=("Amsterdam", "Berlin"))
     >>> sensor_rows(Plan(np.array([1, 0]), np.array([2.0, 1.0]), 1, sites, "by_hand"))
-    [{'rank': 1, 'name': 'Berlin', 'longitude': '13.400', 'latitude': '52.500', 'importance': 2.0}]
+    [{'order of building': 1, 'name': 'Berlin', 'longitude': '13.400', 'latitude': '52.500', 'importance': 2.0}]
     """
     sites, known = plan.sites, lonlat(plan.sites)
     axes: tuple[str, ...] = ("longitude", "latitude")
     if known is None:
         axes = () if sites.frame is Frame.SCHEMATIC else (with_unit("x", sites.unit), with_unit("y", sites.unit))
     x, y = known if known is not None else (sites.x, sites.y)
+    worth = _worth(plan)
     rows = []
     for rank, site in enumerate(plan.selected[:limit].tolist(), start=1):
         place = dict(zip(axes, (f"{x[site]:.3f}", f"{y[site]:.3f}"), strict=False))
-        row: Row = {"rank": rank, "name": sites.name[site], **place}
-        rows.append(row | {"importance": float(plan.importance[rank - 1])})
+        row: Row = {"order of building": rank, "name": sites.name[site], **place}
+        rows.append(row | {worth: float(plan.importance[rank - 1])})
     return rows
+
+
+def worth_is(plan: Plan) -> str:
+    """What the last column of `sensor_rows` measures.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dynst.domain import Sites
+    >>> worth_is(Plan(np.array([0]), np.ones(1), 1, Sites(np.zeros(1), np.zeros(1)), "by_hand", "distance, km"))
+    'Importance: distance, km'
+    """
+    return f"{_worth(plan).capitalize()}: {plan.importance_is}"
+
+
+def _worth(plan: Plan) -> str:
+    """Heading of the last column."""
+    return LOSS if plan.valued_at is not None and plan.budget <= plan.valued_at else "importance"
 
 
 def stability_rows(stability: Stability, *, limit: int | None = None) -> list[Row]:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-__all__ = ["Shades", "shades_in", "shades_of"]
+from dynst.domain import Plan
+
+__all__ = ["GAIN", "Shades", "shades_in", "shades_of", "shades_of_plan"]
+
+GAIN = "gain of a next sensor"
+"""What importance is at a site without a sensor, where `Plan.valued_at` is known."""
 
 _SPREAD = 0.35  # values whose middle nine tenths fill less of their range than this are heavy-tailed; chosen
 _LARGE, _FINE = 1e7, 1e-3  # values and ranges beyond which labels count powers of ten
@@ -81,6 +86,25 @@ def shades_in(values: Float[ndarray, " n"], low: float, high: float, what: str) 
     marks = low + np.array(_TICKS) * width
     labels = [_plain(_counted(mark, width)) for mark in marks.tolist()]
     return Shades(level, tuple(zip(_TICKS, labels, strict=True)), False, what)
+
+
+def shades_of_plan(plan: Plan) -> Shades:
+    """Where the next sensor would help; importance where the planner does not tell the gain of a sensor.
+
+    Sites that carry a sensor have no shade where the shade is a gain: what they are worth is another number.
+
+    Examples
+    --------
+    >>> from dynst.domain import Sites
+    >>> sites, order, worth = Sites(np.arange(3.0), np.zeros(3)), np.array([2, 0, 1]), np.array([0.3, 0.2, 0.1])
+    >>> shades_of_plan(Plan(order, worth, 1, sites, "by_hand", valued_at=1)).level.tolist()
+    [1.0, 0.0, nan]
+    >>> shades_of_plan(Plan(order, worth, 1, sites, "by_hand")).level.round(1).tolist()
+    [0.5, 0.0, 1.0]
+    """
+    if plan.valued_at is None:
+        return shades_of(plan.importance_map)
+    return replace(shades_of(plan.gains), what=GAIN)
 
 
 def _ranks(values: Float[ndarray, " n"]) -> Float[ndarray, " n"]:

@@ -372,7 +372,7 @@ def as_trained(plan: Plan) -> dict[str, list[Plan]]:
     order = np.append(first, rest)
     name = f"{plan.planner}_as_trained"
     worth = np.nan_to_num(plan.importance_map[order])
-    return {name: [replace(plan, order=order, importance=worth, planner=name)]}
+    return {name: [replace(plan, order=order, importance=worth, planner=name, valued_at=None)]}
 
 
 def _rivals(own: str, compare: str) -> list[str]:

@@ -74,6 +74,21 @@ def test_a_plan_written_as_a_dataset_reads_back_as_itself():
     assert (back.sites.name, back.sites.fingerprint, back.provenance) == (sites.name, sites.fingerprint, {"seed": 3})
 
 
+@pytest.mark.parametrize("valued_at", [None, 2])
+def test_a_site_has_a_loss_or_a_gain_and_never_both(valued_at):
+    plan = Plan(np.array([3, 0, 1]), np.array([3.0, 2.0, 1.0]), 2, line_of_sites(), "hand", valued_at=valued_at)
+    for same in (plan, plan.top(1), plan.top(3), Plan.from_dataset(plan.to_dataset())):
+        losses, gains = np.flatnonzero(np.isfinite(same.losses)), np.flatnonzero(np.isfinite(same.gains))
+        assert losses.tolist() == ([] if valued_at is None else [0, 3]), "whatever the budget it is cut to"
+        assert gains.tolist() == ([] if valued_at is None else [1])
+
+
+@pytest.mark.parametrize("valued_at", [0, 4])
+def test_a_plan_is_valued_at_sites_that_it_ranks(valued_at):
+    with pytest.raises(DataError, match="valued at 1 to 3 sensors"):
+        Plan(np.array([3, 0, 1]), np.ones(3), 2, line_of_sites(), "hand", valued_at=valued_at)
+
+
 def test_overlap_is_the_share_of_common_sensors():
     sites = line_of_sites()
     plans = [Plan(np.array(order), np.ones(2), 2, sites, "hand") for order in ([0, 1], [1, 2])]

@@ -113,6 +113,8 @@ def test_importance_is_the_share_of_the_expected_error(make_task, waves):
     without = error.total - error.gain(selected[1:])
     assert value[selected[0]] == pytest.approx((without - left) / without, rel=1e-3)
     assert ((value >= 0) & (value < 1)).all()
+    assert plan.losses[selected[0]] == value[selected[0]], "of a sensor: what is lost if it goes"
+    assert plan.gains[site] == value[site], "of another site: what a further sensor would win"
 
 
 def test_too_many_sites_for_memory_are_thinned_and_all_get_their_importance(make_task, waves, monkeypatch):

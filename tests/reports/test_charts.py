@@ -1,5 +1,10 @@
 """The charts say what they show: which shades, how many sensors, what could not be judged."""
 
+import csv
+import json
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import vl_convert
@@ -47,6 +52,57 @@ def test_the_map_says_how_many_by_whom_and_what_the_shades_are():
         "Natural Earth",
     ):
         assert part in words, part
+
+
+def valued(layout, budget=3):
+    """A plan whose sensors are worth more than any other place, and its map."""
+    plan, grid = plan_of(np.r_[np.linspace(0.9, 0.5, 3), np.linspace(0.2, 0.1, 37)])
+    return importance_map(replace(plan, valued_at=3).top(budget), {"grid": grid, "dots": None}[layout])
+
+
+def sensors_of(chart):
+    """Rows of the marks of the sensors."""
+    drawn = chart.to_dict()
+    (layer,) = (one for one in drawn["layer"] if "kind" in json.dumps(one["encoding"]))
+    return list(csv.DictReader(drawn["datasets"][layer["data"]["name"]].splitlines()))
+
+
+@pytest.mark.parametrize("layout", ["grid", "dots"])
+def test_the_shade_is_the_gain_of_a_next_sensor_and_the_size_the_loss_if_one_goes(layout):
+    chart = valued(layout)
+    words = said(chart)
+    for part in (
+        "gain of the next sensor after these 3",
+        "gain of a next sensor",
+        "loss if it goes",
+        "order of building",
+    ):
+        assert part in words, part
+    assert "0.2" in words, "the darkest shade is the largest gain"
+    assert "datum.value == 1 ? '0.9'" not in words, "and no worth of a sensor"
+    losses = {row["rank"]: float(row["loss"]) for row in sensors_of(chart)}
+    assert losses == {"1": 0.9, "2": 0.7, "3": 0.5}
+
+
+def test_marks_are_larger_where_more_is_lost():
+    picture = svg(valued("grid"))
+    areas = [float(width) for width in re.findall(r'd="M([\d.]+),0A[^"]*" fill="#d55e00"', picture)]
+    assert len(areas) >= 3
+    assert len(set(areas)) >= 3
+
+
+def test_a_planner_that_tells_no_gain_keeps_its_importance_as_shade_and_marks_of_one_size():
+    chart = importance_map(*plan_of(np.linspace(2, 1, 40)))
+    words = said(chart)
+    assert "Shade: importance, distance in km" in words
+    assert "loss if it goes" not in words
+    assert {row["loss"] for row in sensors_of(chart)} == {"-1"}
+
+
+def test_sensors_beyond_the_plan_have_a_gain_and_no_loss():
+    rows = {row["rank"]: (row["loss"], row["importance"]) for row in sensors_of(valued("dots", budget=4))}
+    assert rows["3"] == ("0.5", "0.5, loss if it goes")
+    assert rows["4"] == ("-1", "0.2, gain of a next sensor")
 
 
 def test_heavy_tails_are_shaded_by_percentile_and_the_map_says_so():

@@ -116,7 +116,7 @@ def test_a_graph_without_positions_has_no_axes_and_says_so():
     assert "None" in axes
     assert not any("title" in axis for axis in axes)
     tips = [tip["title"] for layer in layers(chart) for tip in layer["encoding"].get("tooltip", [])]
-    assert set(tips) == {"rank", "name", "importance"}
+    assert set(tips) == {"order of building", "name", "importance"}
 
 
 @pytest.mark.parametrize(
@@ -203,5 +203,5 @@ def test_a_site_that_is_not_ranked_is_grey():
     sites = scattered(5)
     plan = Plan(np.arange(3), np.array([3.0, 2.0, 1.0]), 2, sites, "by_hand")
     (dots, _) = (layer for layer in layers(importance_map(plan)) if kind(layer) == "circle")
-    assert [row["shade"] for row in rows_of(dots)].count("") == 2
+    assert [row["shade"] for row in rows_of(dots)].count("-1") == 2
     assert dots["encoding"]["color"]["value"] == "#d5d2cc"
