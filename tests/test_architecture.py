@@ -67,7 +67,11 @@ MODULES = sorted(
 PROGRAM = "the program of that name, not the planner"
 NAMED = {  # planner in a module that is not its own -> why its name stands there and no row is asked
     ("uniform_random", "domain/curve.py"): "RANDOM; the curve stands below the planners, and all others read it there",
-    ("dynst", "reports/curve_chart.py"): "OURS, whose colours are fixed; the charts stand below the planners",
+    **{
+        (name, "reports/colours.py"): "the one table of colours; the charts stand below the planners"
+        for name in PLANNERS
+    },
+    ("dynst", "reports/curve_chart.py"): "OURS, drawn boldest; the charts stand below the planners",
     ("dynst_linear", "reports/curve_chart.py"): "OURS, as above",
     ("dynst", "cli/app.py"): PROGRAM,
     ("dynst", "cli/compare.py"): PROGRAM,

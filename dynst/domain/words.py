@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["UNCLEAR", "distance", "drawn_runs", "duration", "span", "vague"]
+__all__ = ["UNCLEAR", "VISIBLE", "distance", "drawn_runs", "duration", "span", "step_of", "vague"]
 
 UNCLEAR = "cannot be judged"
 """The word for a difference whose interval says nothing."""
+
+VISIBLE = 1.005
+"""A ratio of errors that shows in three digits; chosen: less is as good."""
 
 _WIDEST = 200.0  # %, chosen: from -200 to +200 % no reader can tell anything from anything
 
@@ -89,6 +92,21 @@ def duration(steps: int, cadence: str = "") -> str:
         if seconds >= size and seconds % size == 0:
             return _counted(seconds / size, name)
     return _counted(number, unit.removesuffix("s") or unit)
+
+
+def step_of(cadence: str) -> tuple[float, str]:
+    """How much of which unit a step is; one step where the cadence is no fixed time.
+
+    Examples
+    --------
+    >>> step_of("6 h"), step_of("1 day"), step_of("1/30 s"), step_of("")
+    ((6.0, 'h'), (1.0, 'days'), (1.0, 'steps'), (1.0, 'steps'))
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([a-z]+)", cadence)
+    if match is None:
+        return 1.0, "steps"
+    unit = match[2]
+    return float(match[1]), unit if unit in ("s", "min", "h") else f"{unit.removesuffix('s')}s"
 
 
 def _counted(number: float, unit: str) -> str:

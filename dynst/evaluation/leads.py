@@ -10,11 +10,9 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from dynst.domain import Curve
-from dynst.domain.words import duration
+from dynst.domain.words import VISIBLE, duration
 
 __all__ = ["skill_by_lead"]
-
-_VISIBLE = 1.005  # chosen: a ratio of errors that shows in three digits
 
 _WORDS = {"persistence": '"no change"', "climatology": "the climatology"}
 
@@ -31,14 +29,14 @@ def skill_by_lead(curve: Curve, planner: str, budget: int) -> list[str]:
         return []
     times = [duration(int(step), curve.cadence) for step in curve.data["lead_time"].values]
     ours = errors.pop(planner)
-    beaten = {name: _VISIBLE * ours < values for name, values in errors.items()}
+    beaten = {name: VISIBLE * ours < values for name, values in errors.items()}
     if all(wins.all() for wins in beaten.values()):
         return [f'At {_every(times)} this plan is better than "no change" and than the climatology.']
     units = curve.units[0] if len(curve.channels) == 1 else ""
     parts = []
     for name, wins in beaten.items():
         first = _first_lost(~wins, times, errors[name], ours, units)
-        parts.append(_part(_WORDS[name], wins, _VISIBLE * errors[name] < ours, times, first))
+        parts.append(_part(_WORDS[name], wins, VISIBLE * errors[name] < ours, times, first))
     said = "; ".join(parts)
     return [f"{_capital(said)}."]
 

@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterable
 from typing import Any
 
 import altair as alt
 
-from dynst.domain.curve import Curve, CurveRow
-from dynst.reports.evidence_tables import with_unit
+from dynst.domain.curve import FRAMES, RANDOM, Curve, CurveRow
+from dynst.reports.colours import planner_colour
+from dynst.reports.evidence_tables import best_other, with_unit
 from dynst.reports.marks import table
 
-__all__ = ["OURS", "STYLE", "curve_chart", "planner_colours"]
-
-_COLOURS = (
-    "#d55e00",
-    "#0072b2",
-    "#009e73",
-    "#cc79a7",
-    "#e69f00",
-    "#56b4e9",
-    "#7a5195",
-    "#8c6d46",
-    "#444444",
-    "#999999",
-)
-"""The palette of Okabe and Ito (2008) without its yellow, which a white page swallows, and four more."""
+__all__ = ["OURS", "STYLE", "curve_chart"]
 
 OURS = ("dynst", "dynst_linear")
-"""Planners with the same two colours in every chart, drawn boldest."""
+"""Planners that are drawn boldest where all are drawn."""
 
 _OFF = 0.6  # a frame that lies further outside the errors of the plans than this share of their range is only named
 _TOGETHER = 0.035  # frames closer than this share of the height share one label
@@ -43,15 +30,20 @@ STYLE: dict[str, Any] = {
 }
 """How the title of a chart is set."""
 
-_WIDTH, _HEIGHT = 620, 380
-_SLIM = "width < 420"
+_WIDTH, _HEIGHT = 620.0, 380.0
+_LABEL = 38.0  # pixels that the label of a number of sensors takes
+_SLIM, _SLIMMEST = "width < 420", 230.0
 """On a phone the names of the frames stand on their lines, not beside them."""
 
 
 def curve_chart(
-    curve: Curve, *, title: str = "Forecast error against the number of sensors", budget: int | None = None
+    curve: Curve,
+    *,
+    title: str = "Forecast error against the number of sensors",
+    budget: int | None = None,
+    planner: str | None = None,
 ) -> alt.LayerChart:
-    """Error of every planner over the ladder of budgets, between floor and ceiling, with persistence and climatology.
+    """Error of planners over the ladder of budgets, between floor and ceiling, with persistence and climatology.
 
     The error is that of `Curve.table`: in the channel's unit for one channel, else in training standard deviations.
     Bands are the standard deviation over seeds, for random plans over draws. A point tells under the pointer how it
@@ -65,6 +57,9 @@ def curve_chart(
         First line above the chart.
     budget : int or None
         Number of sensors at which an upright line is drawn; in a page that links charts it is the signal ``budget``.
+    planner : str or None
+        Whose plan the chart is about: it is drawn with random plans and the best other planner at `budget` (the fewest
+        sensors if left out). All planners are drawn if left out.
 
     Examples
     --------
@@ -77,24 +72,29 @@ def curve_chart(
     """
     rows = [row for budget in curve.budgets for row in curve.table(budget)]
     judged = [row for row in rows if math.isfinite(row.error)]
-    plans = [row for row in judged if not row.is_frame]
+    names = _drawn(curve, planner, budget)
+    plans = [row for row in judged if row.planner in names]
     frames, off = _frames(judged, plans)
     low, high = _range([row.error - row.spread for row in plans] + [row.error + row.spread for row in plans], frames)
     units = rows[0].units if rows else "1"
     x = alt.X(
         "budget:Q",
-        scale=alt.Scale(type="log", reverse=True, nice=False, padding=18),
+        scale=alt.Scale(type="log", nice=False, padding=18),
         axis=alt.Axis(
-            values=sorted(set(curve.budgets)), labelExpr=_labels(curve), title="sensors (below: sparsity)", grid=False
+            values=sorted(set(curve.budgets)),
+            labelExpr=_labels(curve, budget),
+            labelOverlap=False,
+            title="sensors, log scale (below: sparsity)",
+            grid=False,
         ),
     )
     y = alt.Scale(domain=[low, high], nice=False, zero=False)
     chart: alt.LayerChart = (
-        alt.layer(*_frame_layers(frames, y, units), *_plan_layers(plans, x, y, units), *_ruler(budget, x))
+        alt.layer(*_frame_layers(frames, y, units), *_plan_layers(plans, names, x, y, units), *_ruler(budget, x))
         .properties(
             width=_WIDTH,
             height=_HEIGHT,
-            title=alt.TitleParams(title, subtitle=_words(curve, rows, off, units), **STYLE),
+            title=alt.TitleParams(title, subtitle=_words(curve, rows, off, units, names), **STYLE),
         )
         .configure_axis(labelColor="#444", titleColor="#444", gridColor="#eceae6", domainColor="#8a8f98")
         .configure_legend(labelColor="#222", titleColor="#222", labelFontSize=11, symbolStrokeWidth=2.5)
@@ -136,17 +136,56 @@ def _range(errors: list[float], frames: dict[str, float]) -> tuple[float, float]
     return max(0.0, min(every) - margin) if min(every) >= 0 else min(every) - margin, max(every) + margin
 
 
-def _labels(curve: Curve) -> str:
-    """A Vega expression: number of sensors, and below it the sparsity, for each budget of the curve."""
+def _drawn(curve: Curve, planner: str | None, budget: int | None) -> dict[str, str]:
+    """The planners to draw, each with its name in the key; the one that the chart is about comes first."""
+    every = [name for name in curve.planners if name not in FRAMES]
+    if planner is None or planner not in every:
+        return {name: name for name in every}
+    other = best_other(curve, planner, budget if budget in curve.budgets else min(curve.budgets))
+    said = {planner: f"{planner}: this plan", RANDOM: "random plans"}
+    said |= {} if other is None else {other: f"{other}: best other"}
+    return {name: said[name] for name in (planner, RANDOM, other) if name in every}
+
+
+def _labels(curve: Curve, budget: int | None) -> str:
+    """A Vega expression: number of sensors, and below it the sparsity, for each budget that has room for it."""
     sparsity = dict(zip(curve.budgets, curve.data["sparsity"].values.tolist(), strict=True))
-    cases = (f"datum.value == {budget} ? ['{budget:,}', '{share:.4g}']" for budget, share in sparsity.items())
+    wide, slim = (_with_room(curve.budgets, budget, width) for width in (_WIDTH, _SLIMMEST))
+    cases = (
+        f"datum.value == {at} && ({_SLIM} ? {str(at in slim).lower()} : {str(at in wide).lower()}) "
+        f"? ['{at:,}', '{share:.4g}']"
+        for at, share in sparsity.items()
+    )
     return " : ".join([*cases, "''"])
 
 
-def _plan_layers(plans: list[CurveRow], x: alt.X, scale: alt.Scale, units: str) -> list[alt.Chart]:
+def _with_room(budgets: tuple[int, ...], own: int | None, width: float) -> list[int]:
+    """Budgets whose labels do not meet on an axis of that width: the plan's own first, then the outermost, then others.
+
+    Examples
+    --------
+    >>> _with_room((605, 432, 20, 17, 9), 20, 620.0)
+    [20, 605, 9, 432]
+    """
+    low, high = math.log(min(budgets)), math.log(max(budgets))
+    place = {budget: (math.log(budget) - low) / (high - low or 1.0) * (width - 36.0) for budget in budgets}
+    first = [budget for budget in (own, max(budgets), min(budgets)) if budget in place]
+    kept: list[int] = []
+    for budget in dict.fromkeys([*first, *sorted(budgets)]):
+        if all(abs(place[budget] - place[other]) >= _LABEL for other in kept):
+            kept.append(budget)
+    return kept
+
+
+def _plan_layers(
+    plans: list[CurveRow], names: dict[str, str], x: alt.X, scale: alt.Scale, units: str
+) -> list[alt.Chart]:
     if not plans:
         return []
-    order, colours = _by_mean_rank(plans), planner_colours(row.planner for row in plans)
+    order = _by_mean_rank(plans)
+    about = [name for name, words in names.items() if name != words][:1] or list(OURS)
+    cases = (f"datum.value == {json.dumps(name)} ? {json.dumps(words)}" for name, words in names.items())
+    said = " : ".join([*cases, "''"])
     data = alt.InlineData(
         values=[
             {
@@ -157,7 +196,7 @@ def _plan_layers(plans: list[CurveRow], x: alt.X, scale: alt.Scale, units: str) 
                 "high": row.error + row.spread,
                 "spread": f"{row.spread:.3g} ({row.seeds} seeds)" if row.seeds > 1 else "one seed",
                 "versus": _versus(row),
-                "ours": row.planner in OURS,
+                "ours": row.planner in about,
             }
             for row in plans
         ]
@@ -167,9 +206,14 @@ def _plan_layers(plans: list[CurveRow], x: alt.X, scale: alt.Scale, units: str) 
         "x": x,
         "color": alt.Color(
             "planner:N",
-            scale=alt.Scale(domain=order, range=[colours[name] for name in order]),
+            scale=alt.Scale(domain=order, range=[planner_colour(name) for name in order]),
             legend=alt.Legend(
-                title="planner, best first", offset=112, symbolType="circle", symbolSize=90, symbolOpacity=1
+                title="planner, best first",
+                labelExpr=said,
+                offset=112,
+                symbolType="circle",
+                symbolSize=90,
+                symbolOpacity=1,
             ),
         ),
     }
@@ -207,18 +251,6 @@ def _versus(row: CurveRow) -> str:
     return f"{change:+.1f} %, 95 % interval {bounds}" + (f": {row.verdict}" if row.verdict else "")
 
 
-def planner_colours(planners: Iterable[str]) -> dict[str, str]:
-    """The same colour for our planners in every chart, the others by name.
-
-    Examples
-    --------
-    >>> planner_colours(["coverage", "dynst"])
-    {'dynst': '#d55e00', 'dynst_linear': '#0072b2', 'coverage': '#009e73'}
-    """
-    others = sorted(set(planners) - set(OURS))
-    return dict(zip((*OURS, *others), _COLOURS * (1 + len(others) // 8), strict=False))
-
-
 def _by_mean_rank(plans: list[CurveRow]) -> list[str]:
     ranks: dict[str, list[int]] = {}
     for budget in {row.budget for row in plans}:
@@ -252,12 +284,14 @@ def _frame_layers(frames: dict[str, float], scale: alt.Scale, units: str) -> lis
     ]
 
 
-def _words(curve: Curve, rows: list[CurveRow], off: dict[str, float], units: str) -> list[str]:
+def _words(curve: Curve, rows: list[CurveRow], off: dict[str, float], units: str, names: dict[str, str]) -> list[str]:
     leads = curve.data.sizes["lead_time"]
     lines = [
         f"{', '.join(curve.channels)}; RMSE over {leads} lead time{'s' if leads != 1 else ''}, all sites; "
         "bands: one standard deviation over seeds or random draws"
     ]
+    if any(said != name for name, said in names.items()):
+        lines.append("Drawn are this plan, random plans and the best other one; the table has all")
     if off:
         lines.append("Off the chart: " + ", ".join(f"{name} {error:.4g} {units}" for name, error in off.items()))
     missing: dict[str, str] = {}

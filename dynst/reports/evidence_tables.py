@@ -14,6 +14,7 @@ from dynst.domain.words import UNCLEAR, duration, span, vague
 
 __all__ = [
     "FRAME_WORDS",
+    "best_other",
     "budget_rows",
     "curve_rows",
     "figure_rows",
@@ -123,6 +124,12 @@ def region_rows(curve: Curve, planner: str, budget: int) -> list[Row]:
     return rows
 
 
+def best_other(curve: Curve, planner: str, budget: int) -> str | None:
+    """The planner with the least error at a budget besides one and the random plans; None if there is no other."""
+    ranked = [row.planner for row in curve.table(budget) if not row.is_frame and math.isfinite(row.error)]
+    return next((name for name in ranked if name not in (planner, RANDOM)), None)
+
+
 def with_unit(name: str, unit: str) -> str:
     """A name with its unit in parentheses; nothing for what has none.
 
@@ -168,9 +175,7 @@ def _beside_random(row: CurveRow) -> str | None:
 
 def _shown(curve: Curve, planner: str, budget: int) -> Sequence[str]:
     """The plan, the best other one, random plans, and what errors are read against."""
-    ranked = [row.planner for row in curve.table(budget) if not row.is_frame and math.isfinite(row.error)]
-    best = next((name for name in ranked if name not in (planner, RANDOM)), None)
-    wanted = (planner, best, RANDOM, "ceiling", "floor", "persistence", "climatology")
+    wanted = (planner, best_other(curve, planner, budget), RANDOM, "ceiling", "floor", "persistence", "climatology")
     return [name for name in wanted if name in curve.planners]
 
 

@@ -22,6 +22,7 @@
 
   const fit = async (place) => {
     const {view, width, height, scaled} = views.get(place);
+    if (!place.clientWidth) return;  // folded away: it has no width yet
     for (let round = 0; round < 2; round++) {  // a narrower chart may need less or more room beside it
       const drawn = place.querySelector("svg.marks");
       const beside = Number(drawn.getAttribute("width")) - view.width();
@@ -109,6 +110,11 @@
 
   const refit = () => Promise.all([...views.keys()].map(fit));
 
+  for (const part of document.querySelectorAll("details")) {
+    for (const place of part.querySelectorAll(".chart")) {
+      part.addEventListener("toggle", () => views.has(place) && fit(place));
+    }
+  }
   budget.addEventListener("input", show);
   budget.form.addEventListener("submit", (event) => event.preventDefault());
   if (ranking) ranking.addEventListener("change", show);

@@ -28,6 +28,7 @@ from dynst.reports.page_figures import (
     stability_figure,
     training_figures,
     verdict_figures,
+    whole_curve,
 )
 from dynst.reports.sensor_table import sensor_rows, stability_rows, worth_is
 
@@ -120,8 +121,11 @@ def page_html(page: Page) -> str:
         page=page,
         plan=plan,
         tiles=_tiles(page, first),
-        curves=list(curve_figures(curves, plan.budget)),
-        curve_tables=[(judge, curve_rows(curve, plan.planner)) for judge, curve in curves.items()],
+        curves=list(curve_figures(curves, plan.planner, plan.budget)),
+        curve_tables=[
+            (judge, curve_rows(curve, plan.planner), whole_curve(judge, curve, plan.budget, i))
+            for i, (judge, curve) in enumerate(curves.items())
+        ],
         budget_tables=[(judge, budget_rows(curve, plan.planner, plan.budget)) for judge, curve in curves.items()],
         verdicts=list(verdict_figures(curves, plan.planner, plan.budget)),
         map=map_figure(plan, page.layout, plans, budgets),

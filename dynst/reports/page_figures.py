@@ -28,9 +28,11 @@ __all__ = [
     "stability_figure",
     "training_figures",
     "verdict_figures",
+    "whole_curve",
 ]
 
 _MOST = 1000  # sensors of each ranking that the map of a page can draw; chosen: keeps a page below 3 MB
+_LINES = 3  # in the first chart of a curve
 _CHANNELS = 4  # channels that get a chart by lead time; chosen: as many as the tables show
 
 
@@ -81,14 +83,26 @@ def reach(plan: Plan, budgets: tuple[int, ...]) -> int:
     return min(max(60, 3 * plan.budget, *budgets), max(_MOST, plan.budget), len(plan.order))
 
 
-def curve_figures(curves: Mapping[str, Curve], budget: int) -> Iterator[Figure]:
-    """Error against the number of sensors, by judge; none for a judge who saw one budget only."""
+def curve_figures(curves: Mapping[str, Curve], planner: str, budget: int) -> Iterator[Figure]:
+    """Error of a plan against the number of sensors, by judge; none for a judge who saw one budget only."""
     for i, (judge, curve) in enumerate(curves.items()):
         if len(curve.budgets) > 1:
-            chart = curve_chart(curve, title=f"Error against the number of sensors, judged by {judge}", budget=budget)
-            names = ", ".join(name for name in curve.planners if name not in FRAMES)
-            label = f"Lines of forecast error for {names} at {len(curve.budgets)} numbers of sensors; the table has all"
+            title = f"Error against the number of sensors, judged by {judge}"
+            chart = curve_chart(curve, title=title, budget=budget, planner=planner)
+            label = (
+                f"Lines of forecast error for the plan at {len(curve.budgets)} numbers of sensors; the table has all"
+            )
             yield _figure(f"curve-{i}", chart, label)
+
+
+def whole_curve(judge: str, curve: Curve, budget: int, number: int) -> Figure | None:
+    """The same of all planners; None where the plan, random plans and one other are all."""
+    names = [name for name in curve.planners if name not in FRAMES]
+    if len(curve.budgets) < 2 or len(names) <= _LINES:
+        return None
+    chart = curve_chart(curve, title=f"All planners, judged by {judge}", budget=budget)
+    label = f"Lines of forecast error for {', '.join(names)} at {len(curve.budgets)} numbers of sensors"
+    return _figure(f"curve-all-{number}", chart, f"{label}; the table has all")
 
 
 def verdict_figures(curves: Mapping[str, Curve], planner: str, budget: int) -> Iterator[Figure]:

@@ -20,6 +20,7 @@ from dynst.errors import BudgetError, ConfigError, OptionError
 from dynst.planners import DEFAULT, NETWORK, PLANNERS, find_planner, row_of
 from dynst.planners.base import Task
 from dynst.planners.options import NetworkOptions, SaliencyName
+from dynst.reports.colours import PLANNER_COLOURS
 from dynst.reports.curve_chart import OURS
 from dynst.sparsity import SALIENCIES, SCHEDULES
 from dynst.training import PRECISIONS
@@ -276,6 +277,11 @@ def test_names_that_stand_for_a_choice_have_the_facts_of_it():
     assert PLANNERS[NETWORK].trains
     assert [name for name, row in PLANNERS.items() if row.draws > 1] == [RANDOM]
     assert set(OURS) == {NETWORK, DEFAULT}  # the charts stand below the planners and cannot ask
+
+
+def test_each_planner_has_a_colour_of_its_own():
+    assert set(PLANNER_COLOURS) == set(PLANNERS)
+    assert len(set(PLANNER_COLOURS.values())) == len(PLANNERS)
 
 
 @pytest.mark.parametrize("name", QUICK)

@@ -134,8 +134,8 @@ def test_a_click_on_a_point_of_the_curve_sets_the_slider_and_the_dots_follow(ope
     (budget,) = [k for k in next(iter(page.curves.values())).budgets if k < page.plan.budget]
     point = opened.execute_script(
         "return [...document.querySelectorAll('#curve-0 .mark-symbol.role-mark path')]"
-        ".sort((a, b) => b.getBoundingClientRect().x - a.getBoundingClientRect().x)[0]"
-    )  # fewest sensors stand at the right
+        ".sort((a, b) => a.getBoundingClientRect().x - b.getBoundingClientRect().x)[0]"
+    )  # fewest sensors stand at the left
     opened.execute_script("arguments[0].scrollIntoView({block: 'center'})", point)
     webdriver.ActionChains(opened).move_to_element(point).click().perform()
     until(opened, lambda: slider(opened).get_attribute("value") == str(budget))
@@ -160,7 +160,7 @@ def test_the_line_on_the_curve_follows_the_slider(opened):
 
     before = place()
     slider(opened).send_keys(Keys.ARROW_LEFT)
-    until(opened, lambda: place() > before)  # fewer sensors: to the right
+    until(opened, lambda: place() < before)  # fewer sensors: to the left
 
 
 def test_another_planner_has_its_own_dots(opened, page):

@@ -11,7 +11,7 @@ import vl_convert
 
 from dynst.domain import Frame, GridLayout, Plan, Sites
 from dynst.domain.curve import FRAMES, Curve
-from dynst.reports.curve_chart import curve_chart
+from dynst.reports.curve_chart import _with_room, curve_chart
 from dynst.reports.map_chart import importance_map
 from dynst.reports.shades import shades_of
 
@@ -208,3 +208,33 @@ def test_an_upright_line_stands_at_the_budget_asked_for():
     assert (param["name"], param["value"]) == ("budget", 4)
     plain, ruled = svg(curve_chart(curve)), svg(curve_chart(curve, budget=4))
     assert ruled.count('stroke-dasharray="2,2"') == plain.count('stroke-dasharray="2,2"') + 1
+
+
+MANY = {"dynst": [1, 2, 3], "a": [9, 2.5, 3], "b": [1.5, 2.2, 9], "uniform_random": [3, 4, 5], "ceiling": [0.5] * 3}
+
+
+def test_the_chart_of_a_plan_has_it_the_random_plans_and_the_best_other_at_its_budget():
+    chart = curve_chart(curve_of(MANY), planner="dynst", budget=4)
+    drawn = {row["planner"] for rows in chart.to_dict()["datasets"].values() for row in rows if "planner" in row}
+    assert drawn == {"dynst", "b", "uniform_random"}
+    words = said(chart)
+    for part in ("dynst: this plan", "b: best other", "random plans"):
+        assert part in words, part
+
+
+def test_more_sensors_stand_further_to_the_right_and_the_number_of_the_plan_is_always_written():
+    chart = curve_chart(curve_of(MANY), planner="dynst", budget=4).to_dict()
+    (x,) = {json.dumps(one["encoding"]["x"]) for one in chart["layer"] if "axis" in one["encoding"].get("x", {})}
+    assert "reverse" not in json.loads(x)["scale"]
+    picture = svg(curve_chart(curve_of(MANY), budget=4))
+    assert re.search(r">4<", picture)
+
+
+@pytest.mark.parametrize("width", [230.0, 620.0])
+@pytest.mark.parametrize("own", [9, 17, 20, 432])
+def test_labels_of_an_axis_keep_the_number_of_the_plan_and_do_not_meet(own, width):
+    kept = _with_room((605, 432, 259, 173, 86, 43, 20, 17, 9), own, width)
+    assert own in kept
+    assert {605, 9} & set(kept)
+    apart = np.diff(np.log(sorted(kept))) / np.log(605 / 9) * (width - 36)
+    assert (apart >= 37).all()

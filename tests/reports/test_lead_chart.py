@@ -11,11 +11,13 @@ from dynst.reports.lead_chart import lead_chart
 NAMES = ["dynst", "good", "bad", "uniform_random", *FRAMES]
 
 
-def curve_of(leads=3, seeds=2):
+def curve_of(leads=3, seeds=2, cadence="", no_change=None):
     """Error 10, 20 ... by planner, plus the lead time, plus or minus 1 by seed."""
     values = 10.0 * np.arange(1, len(NAMES) + 1)[:, None, None, None, None] + np.arange(leads)[:, None, None]
     values = values * np.ones((1, 2, 1, 2, 1)) + (np.arange(seeds) - (seeds - 1) / 2) * 2
-    return Curve.of(
+    if no_change is not None:
+        values[NAMES.index("persistence")] = np.array(no_change)[:, None, None]
+    curve = Curve.of(
         {"rmse": values, "mae": values, "bias": values},
         planners=NAMES,
         budgets=[8, 4],
@@ -24,6 +26,8 @@ def curve_of(leads=3, seeds=2):
         units=["m s-1", "1"],
         total=values[:, :, 0, 0],
     )
+    curve.data.attrs["cadence"] = cadence
+    return curve
 
 
 def rows_of(chart):
@@ -34,8 +38,34 @@ def test_each_line_is_the_mean_over_seeds_with_their_standard_deviation_around_i
     rows = rows_of(lead_chart(curve_of(), "dynst", 4))
     assert {row["planner"] for row in rows} == {"dynst", "good", "uniform_random", *FRAMES}, "the best other one only"
     ours = [row for row in rows if row["planner"] == "dynst"]
-    assert [(row["lead"], row["error"]) for row in ours] == [(1, 10.0), (2, 11.0), (3, 12.0)]
+    assert [(row["step"], row["error"]) for row in ours] == [(1, 10.0), (2, 11.0), (3, 12.0)]
     assert ours[0]["high"] - ours[0]["low"] == pytest.approx(2 * np.sqrt(2))  # the sd of -1 and 1 is the root of 2
+
+
+@pytest.mark.parametrize(
+    ("cadence", "title", "last"),
+    [("6 h", "lead time (h)", 18), ("1 day", "lead time (days)", 3), ("", "lead time (steps)", 3)],
+)
+def test_lead_times_stand_in_the_unit_of_the_record(cadence, title, last):
+    chart = lead_chart(curve_of(cadence=cadence), "dynst", 4)
+    assert chart.to_dict()["layer"][0]["encoding"]["x"]["title"] == title
+    assert max(row["lead"] for row in rows_of(chart)) == last
+
+
+@pytest.mark.parametrize(
+    ("no_change", "said", "line"),
+    [
+        ([9, 12, 13], 'From 12 h on this plan is better than "no change" (persistence)', 12.0),
+        ([12, 9, 13], 'From 18 h on this plan is better than "no change" (persistence)', 18.0),
+        ([20, 20, 20], 'This plan is better than "no change" (persistence) at every lead time', None),
+        ([20, 20, 9], 'This plan is not better than "no change" (persistence) at the last lead time', None),
+    ],
+)
+def test_the_lead_time_from_which_the_plan_beats_no_change_is_marked(no_change, said, line):
+    chart = lead_chart(curve_of(cadence="6 h", no_change=no_change), "dynst", 4)  # the plan: 10, 11, 12
+    assert chart.to_dict()["title"]["subtitle"][-1] == said
+    marked = [row["lead"] for row in rows_of(chart) if "text" in row]
+    assert marked == ([] if line is None else [line])
 
 
 def test_one_seed_has_no_band():
