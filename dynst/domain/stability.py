@@ -24,10 +24,13 @@ from dynst.errors import ConfigError, DataError, unknown_name
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["GRADES", "KINDS", "UNKNOWN", "Stability", "Variant"]
+__all__ = ["GRADES", "GRADE_WORDS", "KINDS", "UNKNOWN", "Stability", "Variant"]
 
 GRADES = ("always", "usually", "interchangeable")
 """A sensor chosen, at its place or within the radius, in nearly all variants, in most, or in fewer."""
+
+GRADE_WORDS = {"always": "Must stay", "usually": "Usually stay", "interchangeable": "Flexible"}
+"""What each of `GRADES` means to those who build."""
 
 UNKNOWN = "unknown"
 """The grade of every sensor where nothing could be varied."""
@@ -39,6 +42,7 @@ KINDS: tuple[Kind, ...] = ("seeds", "halves", "quarters")
 _ALWAYS, _USUALLY = 0.9, 0.5  # of the variants; chosen: one miss is forgiven from ten variants on; the larger part
 _LEAST_DRAWS, _DRAWN = 20, 2000  # pairs of random plans, and sensors in them, for the overlap by chance within the
 # radius; chosen: its standard error is about 0.01 at most
+_NAMED = 40  # sensors that a sentence names; chosen
 _IS = "share of the variants with a sensor at the place or within the radius"
 
 
@@ -278,6 +282,24 @@ class Stability:
                 by_chance = f"random plans {100 * self.chance[1]:.0f} %"
                 lines.append(f"{whose} share {100 * share:.0f} % of their sensors {near}; {by_chance}.")
         return " ".join(lines + ([f"Left out: {left}."] if left else []))
+
+    def places(self) -> str:
+        """Which sensors must stand where they are and which are flexible, by their numbers in the order of building.
+
+        Empty where nothing could be varied, or where they are too many to name.
+
+        Examples
+        --------
+        >>> sites, others = Sites(np.arange(4.0), np.zeros(4)), np.array([[1, 0, 1, 0], [1, 0, 0, 1]], bool)
+        >>> seeds = (Variant.seed(1), Variant.seed(2))
+        >>> Stability("by_hand", sites, np.array([0, 1]), seeds, others, 0.0).places()
+        'Must stay: 1. Flexible: 2. (Numbers: order of building.)'
+        """
+        if not self.variants or len(self.selected) > _NAMED:
+            return ""
+        numbers = {grade: [str(i) for i, one in enumerate(self.grade, 1) if one == grade] for grade in GRADES}
+        parts = [f"{GRADE_WORDS[grade]}: {', '.join(found)}." for grade, found in numbers.items() if found]
+        return f"{' '.join(parts)} (Numbers: order of building.)"
 
     def to_dataset(self) -> xr.Dataset:
         """Everything as a labelled dataset, from which `from_dataset` makes the same again."""

@@ -16,8 +16,8 @@ from dynst.domain import Curve, Layout, Plan
 from dynst.domain.curve import FRAMES, RANDOM
 from dynst.domain.plain import visible
 from dynst.domain.price import PriceOfRules
-from dynst.domain.stability import KINDS, Stability
-from dynst.domain.words import UNCLEAR, span, vague
+from dynst.domain.stability import GRADES, KINDS, Stability
+from dynst.domain.words import UNCLEAR, distance, span, vague
 from dynst.reports.embedded import json_for_script, script_hash, vega
 from dynst.reports.evidence_tables import budget_rows, curve_rows, figure_rows, lead_rows, region_rows
 from dynst.reports.page_figures import (
@@ -140,6 +140,7 @@ def page_html(page: Page) -> str:
         leads=[] if first is None else list(lead_figures(first, plan.planner, plan.budget)),
         lead_table=[] if first is None else lead_rows(first, plan.planner, plan.budget),
         regions=[] if first is None else region_rows(first, plan.planner, plan.budget),
+        places="" if page.stability is None else page.stability.places(),
         training=list(training_figures(page.training, plan)),
         stability=None if page.stability is None else _stability(page.stability, page.layout),
         css=Markup((_FOLDER / "page.css").read_text(encoding="utf-8")),
@@ -175,7 +176,7 @@ def _tiles(page: Page, curve: Curve | None) -> list[tuple[str, str, str]]:
     rows = {row.planner: row for row in curve.table(plan.budget)} if curve and plan.budget in curve.budgets else {}
     ours = rows.get(plan.planner)
     if curve is None or ours is None or not math.isfinite(ours.error):
-        return tiles
+        return [*tiles, *_firmness(page.stability)]
     unit = "" if ours.units in ("", "1") else f" {ours.units}"
     tiles.append((f"{ours.error:.4g}{unit}", "error of the forecast", f"RMSE by {next(iter(page.curves))}, test time"))
     versus = curve.compared(plan.planner, RANDOM, plan.budget)
@@ -190,7 +191,17 @@ def _tiles(page: Page, curve: Curve | None) -> list[tuple[str, str, str]]:
     if words:
         counts = [f"{said} {words.count(word)}" for word, said in _SAID.items() if word in words]
         tiles.append((f"{words.count('better')} of {len(words)}", "planners beaten", ", ".join(counts)))
-    return tiles
+    return [*tiles, *_firmness(page.stability)]
+
+
+def _firmness(stability: Stability | None) -> list[tuple[str, str, str]]:
+    """How many places must stay and how many are flexible; nothing where nothing could be varied."""
+    if stability is None or not stability.variants:
+        return []
+    always, usually, free = (stability.grade.count(grade) for grade in GRADES)
+    near = f" within {distance(stability.radius, stability.radius_unit)}" if stability.radius else ""
+    said = f"{usually} usually stay{near}, whatever part of the record is left out"
+    return [(f"{always} must, {free} flexible", "places that stay, and that may move", said)]
 
 
 _SAID = {"better": "better than", "tie": "tied with", "worse": "worse than"}

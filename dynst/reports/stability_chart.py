@@ -11,7 +11,7 @@ from numpy import ndarray
 from scipy.spatial import KDTree
 
 from dynst.domain import Layout, Plan
-from dynst.domain.stability import GRADES, UNKNOWN, Stability
+from dynst.domain.stability import GRADE_WORDS, GRADES, UNKNOWN, Stability
 from dynst.reports.map_chart import SENSOR_COLOUR, is_field, site_map
 from dynst.reports.marks import table
 from dynst.reports.shades import Shades
@@ -28,7 +28,7 @@ _MARKS = dict(
 )
 """Shape and colour of each grade: vermilion and orange of the safe palette of Okabe and Ito (2008), white and grey."""
 
-_WORDS = dict(zip(_MARKS, ("stay always", "stay usually", "interchangeable", "not known"), strict=True))
+_WORDS = {grade: words.lower() for grade, words in GRADE_WORDS.items()} | {UNKNOWN: "not known"}
 _RIM = "#1a1a1a"
 _NUMBERED = 30  # up to so many sensors carry their rank; chosen: more numbers hide the map
 _SIZE, _LEAST = 17.0, 5.0  # pixels across a numbered mark, and across one of very many

@@ -51,7 +51,7 @@ def test_grades_differ_in_shape_and_in_colour_and_the_legend_counts_them():
     (marks,) = [layer["encoding"] for layer in drawn["layer"] if "shape" in layer["encoding"]]
     for channel in ("shape", "fill"):
         scale = marks[channel]["scale"]
-        assert scale["domain"] == ["stay always: 1", "stay usually: 1", "interchangeable: 1"]
+        assert scale["domain"] == ["must stay: 1", "usually stay: 1", "flexible: 1"]
         assert len(set(scale["range"])) == 3
 
 
