@@ -32,7 +32,7 @@ from dynst.reports.page_figures import (
 )
 from dynst.reports.sensor_table import sensor_rows, stability_rows, worth_is
 
-__all__ = ["Page", "page_html"]
+__all__ = ["Page", "decision", "page_html"]
 
 _FOLDER = Path(__file__).parent
 _SIGNED = re.compile(r"[+-][\d-]")  # "+1.2 %", "-3.0 to +1.0", "+- 2 %"
@@ -120,6 +120,7 @@ def page_html(page: Page) -> str:
     return _template().render(
         page=page,
         plan=plan,
+        decision=decision(plan, first),
         tiles=_tiles(page, first),
         curves=list(curve_figures(curves, plan.planner, plan.budget)),
         curve_tables=[
@@ -192,6 +193,34 @@ def _tiles(page: Page, curve: Curve | None) -> list[tuple[str, str, str]]:
         counts = [f"{said} {words.count(word)}" for word, said in _SAID.items() if word in words]
         tiles.append((f"{words.count('better')} of {len(words)}", "planners beaten", ", ".join(counts)))
     return [*tiles, *_firmness(page.stability)]
+
+
+def decision(plan: Plan, curve: Curve | None) -> str:
+    """What to build and what it brings, without the name of a method; only the first part where nothing was judged.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dynst.domain import Sites
+    >>> plan = Plan(np.array([1, 0]), np.ones(2), 2, Sites(np.arange(3.0), np.zeros(3)), "by_hand")
+    >>> decision(plan, None)
+    'Build these 2 places.'
+    """
+    old, new = len(plan.sites.fixed), plan.budget - len(plan.sites.fixed)
+    places = "this place" if new == 1 else f"these {new:,} places"
+    stand = "the station that stands" if old == 1 else f"the {old:,} stations that stand"
+    build = f"Build {places}, beside {stand}." if old else f"Build {places}."
+    rows = {row.planner: row for row in curve.table(plan.budget)} if curve and plan.budget in curve.budgets else {}
+    ours, every, none = (rows.get(name) for name in (plan.planner, "ceiling", "floor"))
+    if ours is None or every is None or none is None:
+        return build
+    if not all(math.isfinite(row.error) for row in (ours, every, none)):
+        return build
+    unit = "" if ours.units in ("", "1") else f" {ours.units}"
+    return (
+        f"{build} The forecast is then off by {ours.error:.3g}{unit} on average; with a sensor everywhere by "
+        f"{every.error:.3g}; with none by {none.error:.3g}."
+    )
 
 
 def _firmness(stability: Stability | None) -> list[tuple[str, str, str]]:

@@ -158,6 +158,13 @@ def test_the_first_figures_are_those_of_the_curve(parsed):
         assert f" {column} " in words, column
 
 
+def test_the_page_begins_with_what_to_build_and_what_it_brings(parsed, plain_page):
+    (first,) = [data for tag, data in parsed.text if data.startswith("Build these 10 places. The forecast is then off")]
+    assert "with a sensor everywhere by" in first
+    assert not [name for name in ("dynst", "uniform_random") if name in first]
+    assert "Build these 2 places." in Parsed(page_html(plain_page)).words(), "nothing was judged"
+
+
 def test_what_a_run_lacks_has_no_section(plain_page):
     text = page_html(plain_page)
     found = Parsed(text)
