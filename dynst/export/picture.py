@@ -15,7 +15,7 @@ from dynst.export.places import places_of
 from dynst.reports.embedded import chart_for_script, script_hash, vega
 from dynst.reports.map_chart import importance_map
 from dynst.reports.movable import VIEW, movable
-from dynst.reports.sensor_table import worth_is
+from dynst.reports.sensor_table import worth_heading, worth_is
 
 __all__ = ["png_of", "render_html", "render_pdf", "render_png", "render_svg"]
 
@@ -116,7 +116,7 @@ def render_html(plan: Plan, *, layout: Layout | None, top: int | None, title: st
         title=_escaped(title or "Sensor plan"),
         header=header,
         rows=rows,
-        note=_escaped(f"{more}{worth_is(plan)}. {made_by(plan)}."),
+        note=_escaped(f"{more}{worth_is(plan if top is None else plan.top(top))}. {made_by(plan)}."),
         policy=f"{script_hash(library)} {script_hash(draw)}",
         library=library,
         draw=draw,
@@ -145,9 +145,8 @@ def _table(plan: Plan, layout: Layout | None, top: int | None) -> tuple[str, str
         place = [f"{value:.3f}" for value in places.position(one)] if places.known else []
         cells = (str(one.rank), one.name, one.role, *place, f"{plan.importance[one.rank - 1]:.4g}")
         rows.append("<tr>" + "".join(f"<td>{_escaped(cell)}</td>" for cell in cells) + "</tr>")
-    return "".join(f"<th>{_escaped(name)}</th>" for name in ("rank", "name", "role", *axes, "importance")), "\n".join(
-        rows
-    )
+    names = ("order of building", "name", "role", *axes, worth_heading(plan if top is None else plan.top(top)))
+    return "".join(f"<th>{_escaped(name)}</th>" for name in names), "\n".join(rows)
 
 
 def _escaped(text: str) -> str:

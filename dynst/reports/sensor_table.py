@@ -10,7 +10,7 @@ from dynst.reports.evidence_tables import with_unit
 from dynst.reports.marks import LOSS
 from dynst.reports.view import lonlat
 
-__all__ = ["sensor_rows", "stability_rows", "worth_is"]
+__all__ = ["sensor_rows", "stability_rows", "worth_heading", "worth_is"]
 
 Row = dict[str, object]
 
@@ -42,7 +42,7 @@ def sensor_rows(plan: Plan, *, limit: int | None = None) -> list[Row]:
     if known is None:
         axes = () if sites.frame is Frame.SCHEMATIC else (with_unit("x", sites.unit), with_unit("y", sites.unit))
     x, y = known if known is not None else (sites.x, sites.y)
-    worth = _worth(plan)
+    worth = worth_heading(plan)
     rows = []
     for rank, site in enumerate(plan.selected[:limit].tolist(), start=1):
         place = dict(zip(axes, (f"{x[site]:.3f}", f"{y[site]:.3f}"), strict=False))
@@ -61,11 +61,11 @@ def worth_is(plan: Plan) -> str:
     >>> worth_is(Plan(np.array([0]), np.ones(1), 1, Sites(np.zeros(1), np.zeros(1)), "by_hand", "distance, km"))
     'Importance: distance, km'
     """
-    return f"{_worth(plan).capitalize()}: {plan.importance_is}"
+    return f"{worth_heading(plan).capitalize()}: {plan.importance_is}"
 
 
-def _worth(plan: Plan) -> str:
-    """Heading of the last column."""
+def worth_heading(plan: Plan) -> str:
+    """Heading of the last column of `sensor_rows`."""
     return LOSS if plan.valued_at is not None and plan.budget <= plan.valued_at else "importance"
 
 

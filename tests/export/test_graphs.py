@@ -131,7 +131,7 @@ def test_a_drawing_is_never_passed_off_as_places(tmp_path):
     for keys in (text["features"][0]["properties"], table("nowhere")[0]):
         assert not {"x", "y", "x_m", "longitude", "cell"} & set(keys)
     page = render(planned(KINDS["nowhere"][0]), "html", layout=KINDS["nowhere"][1]).decode()
-    assert "<th>rank</th><th>name</th><th>role</th><th>importance</th>" in page
+    assert "<th>order of building</th><th>name</th><th>role</th><th>importance</th>" in page
 
 
 def test_stations_go_to_a_gis_under_their_names_without_cells():
