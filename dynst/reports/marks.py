@@ -130,7 +130,7 @@ def mark_size(plans: Iterable[Plan], area: float, usual: alt.ExprRef | None = No
     if not most > 0:
         return other
     scale = alt.Scale(domain=[0, most], range=[_SMALLEST * area, _LARGEST * area], nice=False)
-    legend = alt.Legend(title=LOSS, tickCount=3, format=".2~g", symbolOpacity=1)
+    legend = alt.Legend(title=LOSS, tickCount=3, format=".2~g", symbolOpacity=1, symbolFillColor="#8a8f98")
     return alt.condition("datum.loss >= 0", alt.Size("loss:Q", scale=scale, legend=legend), other)
 
 
