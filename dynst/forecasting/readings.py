@@ -152,6 +152,14 @@ def read_truth(source: Source, forecaster: Forecaster) -> Readings:
     return _Gathering(forecaster, every, forecaster.predicted, "site of this run", len(every)).read(source, lazy=True)
 
 
+class _OtherStationsError(DataError):
+    """A source that holds none of the sites that are looked for; others beside it may."""
+
+    def __init__(self, where: str, message: str) -> None:
+        super().__init__(message)
+        self.where = where
+
+
 @dataclass(frozen=True, eq=False)
 class _Gathering:
     """What is looked for in a source.
@@ -173,6 +181,13 @@ class _Gathering:
     count: int
 
     def read(self, source: Source, *, lazy: bool = False) -> Readings:
+        """The readings in a source, whatever its form."""
+        try:
+            return self._in_any_form(source, lazy=lazy)
+        except _OtherStationsError as error:
+            raise DataError(str(error)) from error
+
+    def _in_any_form(self, source: Source, *, lazy: bool) -> Readings:
         if isinstance(source, Field):
             return self._of_field(source, lazy=lazy)
         if isinstance(source, pd.Series):
@@ -242,7 +257,7 @@ class _Gathering:
         site = np.full(self.count, -1)
         ours = np.flatnonzero((row >= 0) & (self.place[row] >= 0))
         if not len(ours):
-            raise DataError(self._strangers(where, names))
+            raise _OtherStationsError(where, self._strangers(where, names))
         taken: dict[int, int] = {}
         for i in ours.tolist():
             at = int(self.place[row[i]])
@@ -285,9 +300,17 @@ class _Gathering:
 
     def _of_records(self, records: Sequence[Record], places: Places | None) -> Readings:
         """Stations of one or several files; a value that comes twice is refused."""
-        parts = [self._of_record(record, record.places or places) for record in records]
+        parts, strangers = [], list[_OtherStationsError]()
+        for record in records:
+            try:
+                parts.append(self._of_record(record, record.places or places))
+            except _OtherStationsError as error:
+                strangers.append(error)
+        if not parts:
+            raise strangers[0]
+        aside = tuple(f"{error.where} is left aside: none of its stations is a {self.what}" for error in strangers)
         if len(parts) == 1:
-            return parts[0]
+            return replace(parts[0], notes=(*parts[0].notes, *aside))
         steps = np.unique(np.concatenate([part.steps for part in parts]))
         values = np.full((len(steps), self.count, len(self.channels)), np.nan, np.float32)
         where = f"{parts[0].where} and {len(parts) - 1} more"
@@ -299,7 +322,7 @@ class _Gathering:
         unknown = dict.fromkeys(name for part in parts for name in part.unknown)
         notes = dict.fromkeys(note for part in parts for note in part.notes)
         heard, found = (np.any([getattr(part, key) for part in parts], axis=0) for key in ("heard", "found"))
-        return Readings(where, steps, ArraySeries(values), heard, found, tuple(unknown), tuple(notes))
+        return Readings(where, steps, ArraySeries(values), heard, found, tuple(unknown), (*notes, *aside))
 
     def _of_record(self, record: Record, places: Places | None) -> Readings:
         where = record.where

@@ -127,6 +127,14 @@ def test_two_files_of_a_folder_are_read_together(run, wide, tmp_path, expected):
         run.forecast(tmp_path)
 
 
+def test_a_file_of_other_stations_beside_the_readings_is_left_aside(run, wide, tmp_path, expected):
+    wide.to_csv(tmp_path / "ours.csv")
+    wide.set_axis([f"stranger {i}" for i in range(20)], axis=1).to_csv(tmp_path / "another.csv")
+    found = read_readings(tmp_path, run.forecaster)
+    assert any("another.csv is left aside" in note for note in found.notes)
+    same(run.forecast(tmp_path), expected)
+
+
 def test_existing_stations_are_known_by_their_own_names(run, wide, forecaster):
     site = forecaster.selected[[2]]
     sites, here = forecaster.sites, forecaster.sites
