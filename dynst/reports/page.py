@@ -46,7 +46,7 @@ class Page:
     Attributes
     ----------
     title, headline : str
-        Name of the run; the answer in one sentence.
+        What the plan is of; the answer in one sentence.
     sentences : tuple of str
         The findings behind the answer, most important first.
     plan, layout : Plan, Layout or None
@@ -68,6 +68,8 @@ class Page:
         Data card, and how to make the run again: name and text.
     notes : tuple of str
         Caveats that a reader must know.
+    run : str
+        Name of the run; empty where there is none.
     """
 
     title: str
@@ -84,6 +86,7 @@ class Page:
     facts: tuple[tuple[str, str], ...] = ()
     provenance: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    run: str = ""
 
 
 def page_html(page: Page) -> str:

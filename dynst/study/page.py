@@ -37,7 +37,8 @@ def page_of(run: Run) -> Page:
     log = read_log(run.files.log)
     curves = {JUDGES[judge].words: curve for judge, curve in evidence.curves.items()}
     return Page(
-        title=run.name,
+        title=_title(run, plan),
+        run=run.name,
         headline=headline,
         sentences=sentences,
         plan=plan,
@@ -52,6 +53,14 @@ def page_of(run: Run) -> Page:
         provenance=provenance_rows(run.name, provenance, plan, _study(run)),
         notes=tuple(caveats(plan, evidence.curves, provenance)),
     )
+
+
+def _title(run: Run, plan: Plan) -> str:
+    """What was planned, by the name of the data."""
+    data = run.provenance.get("data")
+    name = data.get("name") if isinstance(data, dict) else None
+    places = "place" if plan.budget == 1 else "places"
+    return f"{name or run.name}: {plan.budget} {places} to measure"
 
 
 def _answer(run: Run, plan: Plan, evidence: Evidence) -> tuple[str, tuple[str, ...]]:

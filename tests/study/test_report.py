@@ -101,7 +101,7 @@ def put(curve, path):
 
 def test_everything_in_the_folder_is_on_the_page(folder):
     page = page_of(Run(folder))
-    assert page.title == "lake-mine-1"
+    assert (page.title, page.run) == ("lake-mine-1: 4 places to measure", "lake-mine-1")
     assert ", 33.3 % less than from random places" in page.headline  # 1.0 / 1.5 - 1
     assert list(page.plans) == ["mine", "other"]
     assert page.plan.selected.tolist() == [0, 1, 2, 3]
