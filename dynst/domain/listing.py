@@ -66,7 +66,8 @@ def listing(plan: Plan, ranked: Int[ndarray, " k"]) -> list[Listed]:
         own.setdefault(site, []).append(i)
     for rank, site in enumerate(ranked.tolist(), 1):
         fixed = sites.role[site] == Role.FIXED
-        role = EXISTING if fixed else "new" if rank <= plan.budget else "candidate"
+        added = "new" if rank <= plan.budget else "candidate"
+        role = EXISTING if fixed else added
         stations = own.get(site, []) if fixed else []
         rows += [Listed(rank, site, names[i], role, i) for i in stations]
         rows += [] if stations else [Listed(rank, site, sites.name[site], role)]

@@ -22,6 +22,7 @@ from dynst.domain.timeline import Timeline
 from dynst.errors import DataError
 from dynst.readers.door import read, resolve, sniff
 from dynst.readers.names import CANONICAL
+from dynst.readers.python_data import as_netcdf
 from dynst.readers.records import Record, Wanted, even_out, in_order
 from dynst.readers.series_tables import record_of
 from dynst.readers.siting import stations_among
@@ -198,18 +199,11 @@ class _Gathering:
             source = source.to_dataset(name=source.name or self.channels[0].name)
         if isinstance(source, xr.Dataset):
             with tempfile.TemporaryDirectory() as folder:
-                return self._of_dataset(source, Path(folder) / "readings.nc")
+                return self.read(as_netcdf(source, Path(folder) / "readings.nc"))
         path = resolve(os.fspath(source))
         if sniff(path) == "stations":
             return self._of_records(*records_of(path))
         return self._of_field(self._record(path), lazy=lazy)
-
-    def _of_dataset(self, data: xr.Dataset, path: Path) -> Readings:
-        try:
-            data.drop_encoding().to_netcdf(path, engine="netcdf4")
-        except (ValueError, TypeError) as error:
-            raise DataError(f"readings: the dataset cannot be read ({str(error).splitlines()[0]}).") from error
-        return self.read(path)
 
     def _record(self, path: str) -> Field:
         names = tuple(channel.name for channel in self.channels)

@@ -264,9 +264,13 @@ class _StraightAway:
 
 
 class _HopsAway:
-    """How many edges each site is from the nearest sensor; see `hop_gaps` for those that no sensor reaches."""
+    """How many edges each site is from the nearest sensor; see `hop_gaps` for those that no sensor reaches.
 
-    def __init__(self, sites: Sites, layout: GraphLayout) -> None:
+    With `neighbours` left out, a site beside a sensor adds nothing.
+    """
+
+    def __init__(self, sites: Sites, layout: GraphLayout, *, neighbours: bool = True) -> None:
+        self._least = -np.inf if neighbours else 1.0
         edges = layout.edge_index
         shape = (len(sites), len(sites))
         self._graph = coo_array((np.ones(edges.shape[1]), (edges[0], edges[1])), shape=shape).tocsr()
@@ -276,11 +280,12 @@ class _HopsAway:
 
     def gains(self, free: Bool[ndarray, " n"]) -> Float[ndarray, " n"]:
         """Edges to the nearest sensor."""
-        return np.asarray(self._left)
+        return np.where(self._left > self._least, self._left, -np.inf)
 
     def add(self, site: int) -> None:
         """A sensor came."""
-        near = dijkstra(self._graph, directed=False, unweighted=True, indices=site)
+        limit = min(float(len(self._left)), float(self._left.max()))
+        near = dijkstra(self._graph, directed=False, unweighted=True, indices=site, limit=limit)
         self._left = np.minimum(self._left, near)
 
 
@@ -293,30 +298,8 @@ def hop_gaps(
     edges. Ties go to the lower index. The ranking ends when every site left is the neighbour of one in it. For those
     taken the number is infinite.
     """
-    edges = layout.edge_index
-    graph = coo_array((np.ones(edges.shape[1]), (edges[0], edges[1])), shape=(len(sites), len(sites))).tocsr()
-    degree = np.bincount(edges.ravel(), minlength=len(sites))
-    members = np.bincount(layout.part)[layout.part]
-    distance = np.full(len(sites), np.inf)
-    legal = np.zeros(len(sites), bool)
-    legal[sites.legal] = True
-    picks: list[int] = []
-    gaps: list[float] = []
-    waiting = np.asarray(taken, np.int64).tolist()
-    while True:
-        given = len(picks) < len(waiting)
-        if given:
-            pick = waiting[len(picks)]
-        else:
-            gap = np.where(legal, distance, -1.0)
-            most = float(gap.max())
-            if most <= 1.0 and picks:
-                return np.array(picks, np.int64), np.array(gaps)
-            far = np.flatnonzero(gap == most)
-            pick = int(far[np.lexsort((-degree[far], -members[far]))[0]] if np.isinf(most) else far[0])
-        picks.append(pick)
-        gaps.append(np.inf if given else float(distance[pick]))
-        limit = min(float(len(sites)), float(distance.max()))
-        near = dijkstra(graph, directed=False, unweighted=True, indices=pick, limit=limit)
-        distance = np.minimum(distance, near)
-        legal[pick] = False
+    room, away = Room(sites), _HopsAway(sites, layout, neighbours=False)
+    first = np.asarray(taken, np.int64)
+    order, gap = greedy(away, room, len(sites.legal), first=first)
+    gap[: len(first)] = np.inf
+    return order, np.where(gap >= _NOWHERE, np.inf, gap)

@@ -20,7 +20,7 @@ from dynst.errors import ConfigError, DataError
 from dynst.readers.base import Hints
 from dynst.readers.door import read
 
-__all__ = ["read_data"]
+__all__ = ["as_netcdf", "read_data"]
 
 _EXPECTED = (
     "Expected a study, a path, a Field, an xarray Dataset or DataArray, or a pandas DataFrame (index time and a "
@@ -89,7 +89,7 @@ def _written(data: object, folder: Path) -> Path:
     if isinstance(data, xr.DataArray):
         data = data.to_dataset(name=data.name or "value")
     if isinstance(data, xr.Dataset):
-        return _netcdf(data, folder / f"{_name(data)}.nc")
+        return as_netcdf(data, folder / f"{_name(data)}.nc")
     if isinstance(data, pd.DataFrame):
         return _table(data, folder / "table.csv")
     raise ConfigError(f"data: an object of type {type(data).__name__} came. {_EXPECTED}")
@@ -102,7 +102,14 @@ def _name(data: xr.Dataset) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "_", stem).strip("._-") or "dataset"
 
 
-def _netcdf(data: xr.Dataset, path: Path) -> Path:
+def as_netcdf(data: xr.Dataset, path: Path) -> Path:
+    """The file of a dataset, so that the readers can read it.
+
+    Raises
+    ------
+    DataError
+        If netCDF cannot hold it.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", xr.SerializationWarning)
