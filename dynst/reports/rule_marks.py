@@ -11,11 +11,10 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from dynst.domain import Plan, Role
-from dynst.domain.listing import EXISTING
 from dynst.domain.space import EARTH_RADIUS_KM
 from dynst.domain.spacing import HOPS
 from dynst.domain.words import distance
-from dynst.reports.marks import EXISTING_COLOUR, Mark, drawn_marks, table
+from dynst.reports.marks import Mark, drawn_marks, table
 from dynst.reports.view import View
 
 __all__ = ["RULE_COLOUR", "closed_sites", "rule_marks", "rule_words"]
@@ -38,8 +37,6 @@ def rule_words(plan: Plan, *, shaded: bool) -> list[str]:
     words = []
     if closed_sites(plan).any():
         words.append(f"{'hatched' if shaded else 'crossed'}: no new sensor may stand there")
-    if len(plan.sites.fixed):
-        words.append("squares: existing stations")
     least = _least(plan)
     if least is not None and plan.budget <= _CIRCLES:
         length = distance(least, plan.sites.distance_unit)
@@ -48,9 +45,9 @@ def rule_words(plan: Plan, *, shaded: bool) -> list[str]:
 
 
 def rule_marks(plan: Plan, view: View, x: alt.X, y: alt.Y, *, shaded: bool) -> list[alt.Chart]:
-    """Circles of half the minimum distance around the sensors, squares at existing stations, crosses on closed dots."""
+    """Circles of half the minimum distance around the sensors, and crosses on closed dots."""
     crosses = [] if shaded else _crosses(plan, view, x, y)
-    return [*crosses, *_circles(plan, view, x, y), *_squares(plan, view, x, y)]
+    return [*crosses, *_circles(plan, view, x, y)]
 
 
 def _crosses(plan: Plan, view: View, x: alt.X, y: alt.Y) -> list[alt.Chart]:
@@ -70,22 +67,6 @@ def _least(plan: Plan) -> float | None:
     if not isinstance(kept, dict) or kept.get("unit") == HOPS:
         return None
     return float(kept["least"])
-
-
-def _existing(plan: Plan, view: View) -> list[Mark]:
-    """Stations that exist, where they stand on the drawing."""
-    return [mark for mark in drawn_marks(plan, plan.selected, view) if mark.one.role == EXISTING]
-
-
-def _squares(plan: Plan, view: View, x: alt.X, y: alt.Y) -> list[alt.Chart]:
-    stations = _existing(plan, view)
-    if not stations:
-        return []
-    rows = ({"x": f"{mark.x:.6g}", "y": f"{mark.y:.6g}", "name": mark.one.name} for mark in stations)
-    squares = alt.Chart(table(rows)).mark_point(
-        shape="square", size=90, stroke=EXISTING_COLOUR, strokeWidth=2.2, fillOpacity=0, clip=True
-    )
-    return [squares.encode(x=x, y=y, tooltip=[alt.Tooltip("name:N", title="existing station")])]
 
 
 def _circles(plan: Plan, view: View, x: alt.X, y: alt.Y) -> list[alt.Chart]:
